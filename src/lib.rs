@@ -1,1 +1,23 @@
-//! headcount.
+//! headcount: which coding agents are at work on this machine, in what state, and which of them needs you.
+//!
+//! Adapters turn files and processes into sightings; [`census`] gathers them in parallel; [`reconcile`], a pure
+//! function, concludes sessions with the help of the [`ledger`]; [`rpc`] names the methods; `transport` moves
+//! JSON texts and knows nothing else. The types of [`protocol`] *are* the wire.
+
+pub mod base;
+pub mod protocol;
+
+pub mod env;
+pub mod memo;
+pub mod procs;
+
+pub mod ledger;
+pub mod scope;
+
+pub mod adapters;
+
+pub mod census;
+pub mod reconcile;
+
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,223 @@
+//! What an adapter reports: sightings and problems. Evidence only; `reconcile` concludes.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::base::{AbsPath, ProcessRef, SessionId, Timestamp};
+use crate::protocol::session::{
+    Certainty, Outcome, Problem, ProblemKind, Reason, SessionKind, Source, Usage,
+};
+
+/// What one adapter saw in one request.
+#[derive(Debug)]
+pub struct Survey {
+    /// `Ok`, `Absent` (nothing of this agent is here) or `Failed` (it could not do its work at all).
+    pub outcome: Outcome,
+    pub sightings: Vec<Sighting>,
+    pub problems: Vec<Problem>,
+}
+
+impl Survey {
+    /// Nothing of this agent is installed or stored here.
+    pub fn absent() -> Self {
+        Self { outcome: Outcome::Absent, sightings: Vec::new(), problems: Vec::new() }
+    }
+
+    /// The adapter could not do its work at all.
+    pub fn failed(problem: Problem) -> Self {
+        Self { outcome: Outcome::Failed, sightings: Vec::new(), problems: vec![problem] }
+    }
+
+    /// The adapter did its work; what it could not read is among the problems.
+    pub fn of(sightings: Vec<Sighting>, problems: Vec<Problem>) -> Self {
+        Self { outcome: Outcome::Ok, sightings, problems }
+    }
+}
+
+/// One piece of evidence.
+#[derive(Clone, Debug)]
+pub enum Sighting {
+    /// A store holds this session.
+    Recorded(Arc<Record>),
+    /// A live process belongs to a session, or to none that the store shows yet.
+    Claimed(Claim),
+    /// The model calls of this session alone: its subagents' and its parent's are not among them.
+    Counted { session: SessionId, usage: Usage },
+}
+
+/// What a store says of one session.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    pub session: SessionId,
+    pub kind: SessionKind,
+    pub parent: Option<SessionId>,
+    pub forked_from: Option<SessionId>,
+    pub title: Option<String>,
+    /// The first human prompt, whole or cut; `reconcile` cuts it to what the protocol allows.
+    pub prompt: Option<String>,
+    pub cwd: Option<AbsPath>,
+    pub branch: Option<String>,
+    /// The last real model.
+    pub model: Option<String>,
+    pub created: Option<Timestamp>,
+    pub updated: Option<Timestamp>,
+    pub ended: Option<Timestamp>,
+    pub is_archived: bool,
+    /// How the last turn stands, as far as the records say.
+    pub turn: TurnState,
+    /// Whether the agent states how the turn stands, or we conclude it from the shape of the records.
+    pub certainty: Certainty,
+    pub source: Source,
+    /// Who keeps the session alive.
+    pub owner: Owner,
+    /// The file that holds the conversation, for agents with one file a session.
+    pub path: Option<PathBuf>,
+}
+
+impl Record {
+    /// A record that says no more than that the session is there.
+    pub fn new(session: SessionId, source: Source) -> Self {
+        Self {
+            session,
+            kind: SessionKind::Main,
+            parent: None,
+            forked_from: None,
+            title: None,
+            prompt: None,
+            cwd: None,
+            branch: None,
+            model: None,
+            created: None,
+            updated: None,
+            ended: None,
+            is_archived: false,
+            turn: TurnState::Unknown,
+            certainty: Certainty::Inferred,
+            source,
+            owner: Owner::Process,
+            path: None,
+        }
+    }
+}
+
+/// Who keeps a session alive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// A process: without a live one the session is over, whatever the records say.
+    Process,
+    /// The service that listed it: its word is the state.
+    Gateway,
+}
+
+/// How a session's last turn stands, by its records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TurnState {
+    /// The records do not say.
+    Unknown,
+    /// Nothing was asked yet.
+    NeverPrompted,
+    /// Begun and not ended.
+    InProgress,
+    /// In progress, and blocked on a human.
+    Waiting(WaitingFor),
+    /// Ended by itself.
+    Completed,
+    /// Interrupted by a person, or by a signal that the agent handled.
+    Interrupted,
+    /// Cut off from outside, by the service's own account.
+    Killed,
+    /// Ended in an error.
+    Failed(Failure),
+    /// The agent says a word that this version does not know.
+    Unrecognised(String),
+}
+
+/// What a session waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitingFor {
+    Permission,
+    Question,
+    Plan,
+    Input,
+    Login,
+}
+
+impl From<WaitingFor> for Reason {
+    fn from(waiting: WaitingFor) -> Self {
+        match waiting {
+            WaitingFor::Permission => Self::Permission,
+            WaitingFor::Question => Self::Question,
+            WaitingFor::Plan => Self::Plan,
+            WaitingFor::Input => Self::Input,
+            WaitingFor::Login => Self::Login,
+        }
+    }
+}
+
+/// Why a turn failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The model's service refused or failed.
+    Model,
+    /// The model's service did not accept the login.
+    Auth,
+}
+
+/// A live process, and the session it belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The session; nothing where the process has none that a store shows.
+    pub session: Option<SessionId>,
+    pub process: ProcessRef,
+    /// What the agent's own live record says it does; nothing where there is no such record.
+    pub activity: Option<Activity>,
+    /// Whether the agent or the kernel ties the process to the session, or we do.
+    pub certainty: Certainty,
+    pub source: Source,
+    /// What the live record knows of a session that has no transcript yet.
+    pub hints: Hints,
+}
+
+impl Claim {
+    /// The claim of a process on a session, made by what `source` says.
+    pub fn of(process: ProcessRef, session: Option<SessionId>, source: Source) -> Self {
+        Self {
+            session,
+            process,
+            activity: None,
+            certainty: Certainty::Asserted,
+            source,
+            hints: Hints::default(),
+        }
+    }
+}
+
+/// What a live record knows of its session; used where no transcript says better.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hints {
+    pub title: Option<String>,
+    pub cwd: Option<AbsPath>,
+    pub created: Option<Timestamp>,
+    /// When the live record last changed: activity that the transcript may not show.
+    pub updated: Option<Timestamp>,
+    pub is_background: bool,
+}
+
+/// What an agent's own live record says that it does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Activity {
+    Busy,
+    Idle,
+    Waiting(WaitingFor),
+    /// A word that this version does not know.
+    Unrecognised(String),
+}
+
+/// A problem with a file or directory.
+pub fn problem_at(
+    kind: ProblemKind,
+    path: &std::path::Path,
+    message: impl Into<String>,
+) -> Problem {
+    Problem { kind, message: message.into(), path: AbsPath::parse(path), line: None }
+}

@@ -1,0 +1,48 @@
+//! Work on many files at once, on a few threads that end with it.
+
+use std::num::NonZero;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use crate::scope::Scope;
+
+/// Most threads that one adapter works with: beyond it the file system is the bound, not the processor.
+const THREADS_MAX: usize = 8;
+/// Fewest items worth a thread of their own; below it starting one costs more than it saves.
+const ITEMS_PER_THREAD: usize = 64;
+
+/// Applies `work` to each item on several threads and returns the results in the order of the items.
+/// Ends early, with what it has, once nobody waits for the answer any more. `state` makes each
+/// thread's own workspace, so that buffers are made once a thread and not once an item.
+pub fn map<T: Sync, S, R: Send>(
+    scope: &Scope,
+    items: &[T],
+    state: impl Fn() -> S + Sync,
+    work: impl Fn(&mut S, &T) -> R + Sync,
+) -> Vec<R> {
+    let processors = thread::available_parallelism().map_or(1, NonZero::get);
+    let threads = processors.min(THREADS_MAX).min(items.len() / ITEMS_PER_THREAD + 1);
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::with_capacity(items.len()));
+    let lane = || {
+        let mut state = state();
+        let mut mine = Vec::new();
+        while !scope.is_cancelled() {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = items.get(index) else { break };
+            mine.push((index, work(&mut state, item)));
+        }
+        done.lock().unwrap_or_else(PoisonError::into_inner).append(&mut mine);
+    };
+    thread::scope(|threads_scope| {
+        for _ in 1..threads {
+            threads_scope.spawn(lane);
+        }
+        lane();
+    });
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_unstable_by_key(|(index, _)| *index);
+    done.into_iter().map(|(_, result)| result).collect()
+}

@@ -1,0 +1,235 @@
+//! Linux's `/proc`: the walk, and parsers of the few files that are read.
+//!
+//! Parsed by hand rather than by a crate: one bounded read a process is the whole cost of a snapshot,
+//! and the root can be a recorded table.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use super::Process;
+use crate::base::{Pid, ProcessRef, Timestamp};
+
+/// The unit of start times in `/proc/<pid>/stat`. User space sees 100 on every Linux architecture
+/// that runs these agents (`USER_HZ`).
+pub(super) const TICKS_PER_SECOND: u64 = 100;
+
+/// Most bytes read of a `stat`: 52 numbers and a name stay below 2 KiB.
+const STAT_MAX: u64 = 4 << 10;
+/// Most bytes read of arguments: a prompt may be one of them, and 1 MiB would say no more.
+const ARGUMENTS_MAX: u64 = 256 << 10;
+/// Most bytes read of an environment; the kernel's own bound for both together is 2 MiB by default.
+const ENVIRONMENT_MAX: u64 = 2 << 20;
+/// Most descriptors looked at: agents hold tens.
+const OPEN_FILES_MAX: usize = 4096;
+/// Most bytes read of the table of locks: a line is some 60 bytes, so this is 100,000 locks.
+const LOCKS_MAX: u64 = 6 << 20;
+
+/// An advisory lock and its holder, as `/proc/locks` shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileLock {
+    pub device: u64,
+    pub inode: u64,
+    pub holder: Pid,
+}
+
+pub(super) fn walk(root: &Path) -> io::Result<Vec<Process>> {
+    let mut processes = Vec::new();
+    let mut text = Vec::new();
+    for entry in fs::read_dir(root)? {
+        let name = entry?.file_name();
+        if !name.as_bytes().first().is_some_and(u8::is_ascii_digit) {
+            continue;
+        }
+        // A process that ends between the listing and here is simply not there any more.
+        if read_bounded(&root.join(&name).join("stat"), STAT_MAX, &mut text).is_ok() {
+            processes.extend(parse_stat(&text));
+        }
+    }
+    Ok(processes)
+}
+
+pub(super) fn identity(dir: &Path) -> Option<ProcessRef> {
+    let mut text = Vec::new();
+    read_bounded(&dir.join("stat"), STAT_MAX, &mut text).ok()?;
+    parse_stat(&text).map(|it| it.identity)
+}
+
+pub(super) fn boot_time(root: &Path) -> Option<Timestamp> {
+    let mut text = Vec::new();
+    // The line stands behind those of the processors and of the interrupts, which can be long.
+    read_bounded(&root.join("stat"), 1 << 20, &mut text).ok()?;
+    let line = text.split(|it| *it == b'\n').find_map(|line| line.strip_prefix(b"btime "))?;
+    let seconds: i64 = number(line)?;
+    Timestamp::from_millis(seconds.checked_mul(1000)?)
+}
+
+pub(super) fn arguments(dir: &Path) -> Option<Vec<String>> {
+    let mut bytes = Vec::new();
+    read_bounded(&dir.join("cmdline"), ARGUMENTS_MAX, &mut bytes).ok()?;
+    // Programs that set their title leave a row of NULs behind it.
+    let end = bytes.iter().rposition(|it| *it != 0).map_or(0, |at| at + 1);
+    let arguments =
+        bytes[..end].split(|it| *it == 0).map(|it| String::from_utf8_lossy(it).into_owned());
+    Some(if end == 0 { Vec::new() } else { arguments.collect() })
+}
+
+pub(super) fn environment(dir: &Path) -> Option<BTreeMap<OsString, OsString>> {
+    let mut bytes = Vec::new();
+    read_bounded(&dir.join("environ"), ENVIRONMENT_MAX, &mut bytes).ok()?;
+    let pair = |entry: &[u8]| {
+        let at = memchr::memchr(b'=', entry)?;
+        Some((
+            OsString::from_vec(entry[..at].to_vec()),
+            OsString::from_vec(entry[at + 1..].to_vec()),
+        ))
+    };
+    Some(bytes.split(|it| *it == 0).filter_map(pair).collect())
+}
+
+pub(super) fn link(dir: &Path, name: &str) -> Option<PathBuf> {
+    let target = fs::read_link(dir.join(name)).ok()?;
+    // The kernel marks what was removed while in use; the path before the mark is the one it had.
+    match target.as_os_str().as_bytes().strip_suffix(b" (deleted)") {
+        Some(path) => Some(PathBuf::from(OsStr::from_bytes(path))),
+        None => Some(target),
+    }
+}
+
+pub(super) fn open_files(dir: &Path) -> Option<Vec<(u32, PathBuf)>> {
+    let entries = fs::read_dir(dir.join("fd")).ok()?;
+    let entry = |it: fs::DirEntry| {
+        Some((it.file_name().to_str()?.parse().ok()?, fs::read_link(it.path()).ok()?))
+    };
+    Some(entries.take(OPEN_FILES_MAX).filter_map(|it| entry(it.ok()?)).collect())
+}
+
+pub(super) fn file_locks(root: &Path) -> io::Result<Vec<FileLock>> {
+    let mut text = Vec::new();
+    read_bounded(&root.join("locks"), LOCKS_MAX, &mut text)?;
+    Ok(text.split(|it| *it == b'\n').filter_map(parse_lock).collect())
+}
+
+fn read_bounded(path: &Path, limit: u64, into: &mut Vec<u8>) -> io::Result<()> {
+    into.clear();
+    File::open(path)?.take(limit).read_to_end(into)?;
+    Ok(())
+}
+
+/// Reads `pid (comm) state ppid pgrp session tty_nr … starttime …`; nothing for a zombie.
+fn parse_stat(text: &[u8]) -> Option<Process> {
+    // The name is the program's own choice and may hold brackets and spaces: its end is the last bracket.
+    let (open, close) = (memchr::memchr(b'(', text)?, memchr::memrchr(b')', text)?);
+    let comm = String::from_utf8_lossy(text.get(open + 1..close)?).into_owned();
+    let rest: Vec<&[u8]> = text.get(close + 2..)?.split(|it| *it == b' ').collect();
+    let field = |number: usize| rest.get(number - 3).copied();
+    if matches!(field(3)?, b"Z" | b"X") {
+        return None;
+    }
+    let identity = ProcessRef {
+        pid: Pid(number(text[..open].trim_ascii())?),
+        start_ticks: number(field(22)?)?,
+    };
+    Some(Process {
+        identity,
+        parent: Pid(number(field(4)?)?),
+        group: Pid(number(field(5)?)?),
+        session: Pid(number(field(6)?)?),
+        comm,
+        has_terminal: number::<i64>(field(7)?)? != 0,
+    })
+}
+
+/// Reads `1: FLOCK  ADVISORY  WRITE 28823 fe:00:10209323 0 EOF`. Lines of waiters (`->`) hold nothing.
+fn parse_lock(line: &[u8]) -> Option<FileLock> {
+    let words: Vec<&[u8]> =
+        line.split(u8::is_ascii_whitespace).filter(|it| !it.is_empty()).collect();
+    let [_, kind, _, _, holder, place, ..] = words[..] else { return None };
+    if kind == b"->" {
+        return None;
+    }
+    let mut parts = str::from_utf8(place).ok()?.splitn(3, ':');
+    let major = u32::from_str_radix(parts.next()?, 16).ok()?;
+    let minor = u32::from_str_radix(parts.next()?, 16).ok()?;
+    let inode = parts.next()?.parse().ok()?;
+    Some(FileLock { device: device(major, minor), inode, holder: Pid(number(holder)?) })
+}
+
+/// A device number as `stat` gives it (glibc's `makedev`).
+fn device(major: u32, minor: u32) -> u64 {
+    let (major, minor) = (u64::from(major), u64::from(minor));
+    (minor & 0xff) | (major & 0xfff) << 8 | (minor & !0xff) << 12 | (major & !0xfff) << 32
+}
+
+fn number<T: std::str::FromStr>(digits: &[u8]) -> Option<T> {
+    str::from_utf8(digits.trim_ascii()).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Recorded from a Claude Code 2.1.197 process, with a hostile name put in its place.
+    const STAT: &[u8] = b"28352 (a) (b c) S 28350 28352 28352 34816 28352 4194304 9 0 0 0 1 2 0 0 20 0 11 0 124980 74780000000 9 18446744073709551615";
+
+    #[test]
+    fn a_stat_line_is_read_whatever_its_name_holds() {
+        let process = parse_stat(STAT).unwrap();
+        assert_eq!(process.comm, "a) (b c");
+        assert_eq!(process.identity, ProcessRef { pid: Pid(28352), start_ticks: 124_980 });
+        assert_eq!(
+            (process.parent, process.group, process.has_terminal),
+            (Pid(28350), Pid(28352), true)
+        );
+    }
+
+    #[test]
+    fn zombies_and_torn_lines_are_no_process() {
+        let zombie = String::from_utf8_lossy(STAT).replace(") S ", ") Z ");
+        assert_eq!(parse_stat(zombie.as_bytes()), None);
+        let start_time = memchr::memmem::find(STAT, b"124980").unwrap();
+        for end in 0..start_time {
+            assert_eq!(parse_stat(&STAT[..end]), None, "cut at {end}");
+        }
+    }
+
+    #[test]
+    fn locks_name_their_holder_and_waiters_are_left_out() {
+        let held = b"1: FLOCK  ADVISORY  WRITE 28823 fe:00:10209323 0 EOF";
+        let lock = FileLock { device: 0xfe00, inode: 10_209_323, holder: Pid(28823) };
+        assert_eq!(parse_lock(held), Some(lock));
+        assert_eq!(parse_lock(b"1: -> FLOCK  ADVISORY  WRITE 9 fe:00:10209323 0 EOF"), None);
+        assert_eq!(parse_lock(b""), None);
+        assert_eq!(device(259, 300), 0x0011_032c);
+    }
+
+    #[test]
+    fn a_recorded_table_reads_like_the_kernels() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("28352");
+        fs::create_dir_all(dir.join("fd")).unwrap();
+        fs::write(root.path().join("stat"), "cpu 1 2\nbtime 1795377969\nprocesses 3\n").unwrap();
+        fs::write(dir.join("stat"), STAT).unwrap();
+        fs::write(dir.join("cmdline"), b"pi\0\0\0\0").unwrap();
+        fs::write(dir.join("environ"), b"HOME=/home/dev\0EMPTY=\0torn").unwrap();
+        std::os::unix::fs::symlink("/home/dev/work (deleted)", dir.join("cwd")).unwrap();
+        std::os::unix::fs::symlink("/x/rollout.jsonl", dir.join("fd/42")).unwrap();
+
+        let table = super::super::ProcessTable::snapshot(root.path()).unwrap();
+        let process = table.get(Pid(28352)).unwrap().identity;
+        assert_eq!(table.arguments(process), ["pi"]);
+        assert_eq!(table.cwd(process), Some(PathBuf::from("/home/dev/work")));
+        assert_eq!(table.open_files(process), [(42, PathBuf::from("/x/rollout.jsonl"))]);
+        let environment = table.environment(process).unwrap();
+        assert_eq!(environment.get(OsStr::new("HOME")), Some(&OsString::from("/home/dev")));
+        assert_eq!(table.started_at(process).unwrap().to_string(), "2026-11-22T20:26:58.800Z");
+
+        let recycled = ProcessRef { start_ticks: 1, ..process };
+        assert!(table.is_alive(process) && !table.is_alive(recycled));
+        assert_eq!(table.arguments(recycled), Vec::<String>::new());
+        assert_eq!(table.lineage(Pid(28352)).count(), 1);
+    }
+}

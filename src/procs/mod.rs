@@ -1,0 +1,121 @@
+//! The process table: one snapshot a request, cheap first; the rest of a process is read when asked for.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::base::{Pid, ProcessRef, Timestamp};
+use crate::protocol::session;
+
+mod linux;
+
+pub use linux::FileLock;
+
+/// What a snapshot holds of each process: what one small file tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Process {
+    pub identity: ProcessRef,
+    pub parent: Pid,
+    /// The process group.
+    pub group: Pid,
+    /// The session, in the kernel's sense: what `setsid` makes.
+    pub session: Pid,
+    /// The kernel's name of the process, at most 15 bytes; programs may set it.
+    pub comm: String,
+    /// Whether it has a controlling terminal.
+    pub has_terminal: bool,
+}
+
+/// The live processes at one instant. Zombies are not among them.
+#[derive(Debug)]
+pub struct ProcessTable {
+    root: PathBuf,
+    boot: Option<Timestamp>,
+    processes: BTreeMap<Pid, Process>,
+}
+
+impl ProcessTable {
+    /// Reads one small file of each process.
+    pub fn snapshot(root: &Path) -> io::Result<Self> {
+        let boot = linux::boot_time(root);
+        let processes = linux::walk(root)?.into_iter().map(|it| (it.identity.pid, it)).collect();
+        Ok(Self { root: root.to_owned(), boot, processes })
+    }
+
+    /// A table without any process.
+    pub fn empty() -> Self {
+        Self { root: PathBuf::new(), boot: None, processes: BTreeMap::new() }
+    }
+
+    pub fn get(&self, pid: Pid) -> Option<&Process> {
+        self.processes.get(&pid)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Process> {
+        self.processes.values()
+    }
+
+    /// Whether the process of that id *and* start was there when the snapshot was taken.
+    pub fn is_alive(&self, process: ProcessRef) -> bool {
+        self.get(process.pid).is_some_and(|it| it.identity == process)
+    }
+
+    /// When a process started; nothing where the kernel does not say when it booted.
+    pub fn started_at(&self, process: ProcessRef) -> Option<Timestamp> {
+        let since_boot =
+            i64::try_from(process.start_ticks.saturating_mul(1000) / linux::TICKS_PER_SECOND)
+                .ok()?;
+        Timestamp::from_millis(self.boot?.as_millis().checked_add(since_boot)?)
+    }
+
+    /// A process as the protocol shows it: both of id and start, or nothing.
+    pub fn shown(&self, process: ProcessRef) -> Option<session::Process> {
+        Some(session::Process { pid: process.pid, started_at: self.started_at(process)? })
+    }
+
+    /// The process itself and its ancestors, nearest first.
+    pub fn lineage(&self, pid: Pid) -> impl Iterator<Item = &Process> {
+        let parent =
+            |it: &&Process| self.get(it.parent).filter(|up| up.identity.pid != it.identity.pid);
+        // A table read while processes come and go could hold a circle.
+        std::iter::successors(self.get(pid), parent).take(self.processes.len())
+    }
+
+    /// The arguments, lossily as text; an empty list where they cannot be read.
+    pub fn arguments(&self, process: ProcessRef) -> Vec<String> {
+        self.read(process, linux::arguments).unwrap_or_default()
+    }
+
+    /// The working directory.
+    pub fn cwd(&self, process: ProcessRef) -> Option<PathBuf> {
+        self.read(process, |dir| linux::link(dir, "cwd"))
+    }
+
+    /// The program's file.
+    pub fn exe(&self, process: ProcessRef) -> Option<PathBuf> {
+        self.read(process, |dir| linux::link(dir, "exe"))
+    }
+
+    /// The environment that the process was started with; nothing for another user's process.
+    pub fn environment(&self, process: ProcessRef) -> Option<BTreeMap<OsString, OsString>> {
+        self.read(process, linux::environment)
+    }
+
+    /// What the process holds open, by file descriptor.
+    pub fn open_files(&self, process: ProcessRef) -> Vec<(u32, PathBuf)> {
+        self.read(process, linux::open_files).unwrap_or_default()
+    }
+
+    /// Every advisory file lock on the machine.
+    pub fn file_locks(&self) -> io::Result<Vec<FileLock>> {
+        linux::file_locks(&self.root)
+    }
+
+    /// Reads something of a process, and believes it only if the process is still the same afterwards.
+    fn read<T>(&self, process: ProcessRef, read: impl FnOnce(&Path) -> Option<T>) -> Option<T> {
+        let dir = self.root.join(process.pid.to_string());
+        let found = read(&dir)?;
+        (linux::identity(&dir)? == process).then_some(found)
+    }
+}

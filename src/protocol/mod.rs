@@ -1,0 +1,20 @@
+//! The wire: every method's parameters and result, as the types that the server itself concludes with.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub mod bounded;
+pub mod error;
+pub mod lifecycle;
+pub mod session;
+
+/// One method of the protocol. Dispatch and schema both come from it.
+pub trait Method {
+    /// The name on the wire, `noun.verb`.
+    const NAME: &'static str;
+    /// One sentence for the schema.
+    const SUMMARY: &'static str;
+    type Params: DeserializeOwned + JsonSchema + Send + 'static;
+    type Result: Serialize + JsonSchema + Send + 'static;
+}

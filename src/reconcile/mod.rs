@@ -1,0 +1,328 @@
+//! Evidence, then conclusion: surveys, the ledger and the process table become sessions. PURE.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::adapters::Record;
+use crate::adapters::evidence::{Claim, Sighting};
+use crate::base::{AgentId, ProcessRef, SessionId, Timestamp};
+use crate::census::Surveyed;
+use crate::ledger::{LaunchEntry, Ledger};
+use crate::procs::ProcessTable;
+use crate::protocol::session::{
+    AgentReport, Certainty, Conflict, Evidence, Outcome, Session, SessionKind, Source, Usage,
+};
+
+mod status;
+
+/// Most characters of a prompt that are shown.
+const PROMPT_MAX: usize = 500;
+/// Most problems of an agent that are listed; more are counted.
+const PROBLEMS_MAX: usize = 20;
+/// Deepest chain of subagents that inherits its process from the top; deeper than any agent goes.
+const SUBAGENT_DEPTH_MAX: usize = 16;
+
+/// Every session, by its key, and what each adapter contributed.
+#[derive(Debug)]
+pub struct Roster {
+    pub rows: Vec<Row>,
+    pub reports: Vec<AgentReport>,
+    pub observed_at: Timestamp,
+}
+
+impl Roster {
+    /// Whether no adapter failed or missed its deadline.
+    pub fn is_complete(&self) -> bool {
+        self.reports.iter().all(|it| matches!(it.outcome, Outcome::Ok | Outcome::Absent))
+    }
+}
+
+/// One session, and what it was concluded from.
+#[derive(Debug)]
+pub struct Row {
+    pub session: Session,
+    pub evidence: Vec<Evidence>,
+    /// What the store holds of it, for looking deeper.
+    pub record: Option<Arc<Record>>,
+}
+
+/// Concludes the sessions. The order of surveys and of sightings never matters.
+pub fn reconcile(
+    surveys: Vec<Surveyed>,
+    ledger: &Ledger,
+    processes: &ProcessTable,
+    now: Timestamp,
+) -> Roster {
+    let mut roster = Roster { rows: Vec::new(), reports: Vec::new(), observed_at: now };
+    for surveyed in surveys {
+        let Surveyed { agent, survey, elapsed } = surveyed;
+        let launches: Vec<&LaunchEntry> =
+            ledger.launches.iter().filter(|it| it.agent == agent).collect();
+        let gathered = Gathered::from(survey.sightings, &launches, processes);
+        let rows = gathered.conclude(&agent, processes, now);
+        let mut problems = survey.problems;
+        problems.sort();
+        let omitted = problems.len().saturating_sub(PROBLEMS_MAX);
+        problems.truncate(PROBLEMS_MAX);
+        roster.reports.push(AgentReport {
+            agent,
+            outcome: survey.outcome,
+            sessions: rows.len() as u64,
+            elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+            problems,
+            problems_omitted: (omitted > 0).then_some(omitted as u64),
+        });
+        roster.rows.extend(rows);
+    }
+    roster
+}
+
+/// One agent's evidence, by session.
+#[derive(Default)]
+struct Gathered<'a> {
+    sessions: BTreeMap<SessionId, Seen<'a>>,
+    /// Live processes that no store ties to a session.
+    without_session: BTreeMap<ProcessRef, Claim>,
+}
+
+/// The evidence of one session.
+#[derive(Default)]
+struct Seen<'a> {
+    record: Option<Arc<Record>>,
+    claims: Vec<Claim>,
+    usage: Option<Usage>,
+    launch: Option<&'a LaunchEntry>,
+}
+
+impl<'a> Gathered<'a> {
+    fn from(
+        sightings: Vec<Sighting>,
+        launches: &[&'a LaunchEntry],
+        processes: &ProcessTable,
+    ) -> Self {
+        let mut gathered = Self::default();
+        let mut claims = Vec::new();
+        for sighting in sightings {
+            match sighting {
+                Sighting::Recorded(record) => {
+                    let seen = gathered.sessions.entry(record.session.clone()).or_default();
+                    seen.record = Some(match seen.record.take() {
+                        Some(other) => merged(other, record),
+                        None => record,
+                    });
+                }
+                Sighting::Counted { session, usage } => {
+                    gathered.sessions.entry(session).or_default().usage = Some(usage);
+                }
+                Sighting::Claimed(claim) => claims.push(claim),
+            }
+        }
+        for launch in launches {
+            let Some(session) = &launch.session else { continue };
+            if let Some(process) = launch.process {
+                claims.push(Claim::of(process, Some(session.clone()), Source::Ledger));
+            }
+            if let Some(seen) = gathered.sessions.get_mut(session) {
+                seen.launch = Some(launch);
+            }
+        }
+        claims.retain(|claim| processes.is_alive(claim.process));
+        gathered.assign(claims);
+        // Counts of sessions that nothing else speaks of are no sessions.
+        gathered.sessions.retain(|_, seen| seen.record.is_some() || !seen.claims.is_empty());
+        gathered
+    }
+
+    /// Gives each claim to its session. A process whose session is asserted is believed there alone:
+    /// what was inferred about it elsewhere is void.
+    fn assign(&mut self, mut claims: Vec<Claim>) {
+        let asserted: Vec<ProcessRef> = claims
+            .iter()
+            .filter(|it| it.session.is_some() && it.certainty == Certainty::Asserted)
+            .map(|it| it.process)
+            .collect();
+        claims.retain(|it| {
+            it.certainty == Certainty::Asserted && it.session.is_some()
+                || !asserted.contains(&it.process)
+        });
+        let bound: Vec<ProcessRef> =
+            claims.iter().filter(|it| it.session.is_some()).map(|it| it.process).collect();
+        for claim in claims {
+            match claim.session.clone() {
+                Some(session) => self.sessions.entry(session).or_default().claims.push(claim),
+                None if bound.contains(&claim.process) => {}
+                None => {
+                    self.without_session.insert(claim.process, claim);
+                }
+            }
+        }
+        for seen in self.sessions.values_mut() {
+            // The order of claims is ours: what the agent says itself first, then by process.
+            seen.claims.sort_by_key(|it| (it.activity.is_none(), it.source, it.process));
+        }
+    }
+
+    fn conclude(mut self, agent: &AgentId, processes: &ProcessTable, now: Timestamp) -> Vec<Row> {
+        self.inherit_processes();
+        let mut spent_by_subagents = self.usage_of_subagents();
+        let mut rows = Vec::with_capacity(self.sessions.len() + self.without_session.len());
+        for (id, seen) in self.sessions {
+            let subagents = spent_by_subagents.remove(&id);
+            rows.push(row(agent, Some(id), seen, subagents, processes, now));
+        }
+        for claim in self.without_session.into_values() {
+            let seen = Seen { claims: vec![claim], ..Seen::default() };
+            rows.push(row(agent, None, seen, None, processes, now));
+        }
+        rows
+    }
+
+    /// A subagent without a process of its own lives in its parent's. It inherits the process, never what
+    /// the parent's live record says the parent does.
+    fn inherit_processes(&mut self) {
+        let parent_of = |seen: &Seen<'_>| {
+            let record = seen.record.as_ref()?;
+            (record.kind == SessionKind::Subagent).then(|| record.parent.clone()).flatten()
+        };
+        let mut inherited = Vec::new();
+        for (id, seen) in self.sessions.iter().filter(|(_, seen)| seen.claims.is_empty()) {
+            let mut ancestor = parent_of(seen);
+            for _ in 0..SUBAGENT_DEPTH_MAX {
+                let Some(up) = ancestor.and_then(|it| self.sessions.get(&it)) else { break };
+                if let Some(claim) = up.claims.first() {
+                    let claim =
+                        Claim { session: Some(id.clone()), activity: None, ..claim.clone() };
+                    inherited.push((id.clone(), claim));
+                    break;
+                }
+                ancestor = parent_of(up);
+            }
+        }
+        for (id, claim) in inherited {
+            self.sessions.entry(id).or_default().claims.push(claim);
+        }
+    }
+
+    /// What each session's subagents spent, at whatever depth; counted for the session at the top only.
+    fn usage_of_subagents(&self) -> BTreeMap<SessionId, Usage> {
+        let mut spent: BTreeMap<SessionId, Usage> = BTreeMap::new();
+        for seen in self.sessions.values() {
+            let (Some(record), Some(usage)) = (&seen.record, &seen.usage) else { continue };
+            if record.kind != SessionKind::Subagent {
+                continue;
+            }
+            let mut parent = record.parent.clone();
+            for _ in 0..SUBAGENT_DEPTH_MAX {
+                let Some(up) =
+                    parent.as_ref().and_then(|it| self.sessions.get(it)?.record.as_ref())
+                else {
+                    break;
+                };
+                if up.kind != SessionKind::Subagent {
+                    spent.entry(up.session.clone()).or_default().add(usage);
+                    break;
+                }
+                parent = up.parent.clone();
+            }
+        }
+        spent
+    }
+}
+
+/// Two records of one session: the one with the later activity leads, the other fills its gaps.
+fn merged(a: Arc<Record>, b: Arc<Record>) -> Arc<Record> {
+    let leads = |it: &Record| (it.updated, it.created, it.path.clone());
+    let (lead, rest) = if leads(&a) >= leads(&b) { (a, b) } else { (b, a) };
+    let mut record = (*lead).clone();
+    record.kind = record.kind.max(rest.kind);
+    record.parent = record.parent.or_else(|| rest.parent.clone());
+    record.forked_from = record.forked_from.or_else(|| rest.forked_from.clone());
+    record.title = record.title.or_else(|| rest.title.clone());
+    record.cwd = record.cwd.or_else(|| rest.cwd.clone());
+    record.branch = record.branch.or_else(|| rest.branch.clone());
+    record.model = record.model.or_else(|| rest.model.clone());
+    // The first prompt is the older record's.
+    let earlier = if rest.created < record.created { &*rest } else { &*lead };
+    record.prompt = earlier.prompt.clone().or(record.prompt).or_else(|| rest.prompt.clone());
+    record.created = [record.created, rest.created].into_iter().flatten().min();
+    Arc::new(record)
+}
+
+fn row(
+    agent: &AgentId,
+    id: Option<SessionId>,
+    seen: Seen<'_>,
+    subagents: Option<Usage>,
+    processes: &ProcessTable,
+    now: Timestamp,
+) -> Row {
+    let Seen { record, claims, usage, launch } = seen;
+    let concluded = status::conclude(record.as_deref(), &claims, processes, now);
+    // Facts come from the record; what a live record hints at fills the gaps.
+    let fact = |of: fn(&Record) -> Option<String>| record.as_deref().and_then(of);
+    let hints = claims.first().map(|it| &it.hints);
+    let owners: Vec<ProcessRef> = {
+        let mut owners: Vec<_> = claims.iter().map(|it| it.process).collect();
+        owners.sort_unstable();
+        owners.dedup();
+        owners
+    };
+    let kind = match record.as_deref() {
+        Some(record) if record.kind != SessionKind::Main => record.kind,
+        _ if hints.is_some_and(|it| it.is_background) => SessionKind::Background,
+        _ => SessionKind::Main,
+    };
+    let usage = match (usage, subagents) {
+        (None, None) => None,
+        (own, subagents) => {
+            Some(Usage { subagents: subagents.map(Box::new), ..own.unwrap_or_default() })
+        }
+    };
+    let prompt = fact(|it| it.prompt.clone()).or_else(|| launch.map(|it| it.launch.prompt.clone()));
+    let session = Session {
+        session_id: id,
+        agent: agent.clone(),
+        status: concluded.status,
+        reason: concluded.reason,
+        certainty: concluded.certainty,
+        title: fact(|it| it.title.clone()).or_else(|| hints.and_then(|it| it.title.clone())),
+        prompt: prompt.map(shortened),
+        cwd: record
+            .as_ref()
+            .and_then(|it| it.cwd.clone())
+            .or_else(|| hints.and_then(|it| it.cwd.clone())),
+        branch: fact(|it| it.branch.clone()),
+        model: fact(|it| it.model.clone()),
+        created_at: record
+            .as_ref()
+            .and_then(|it| it.created)
+            .or_else(|| hints.and_then(|it| it.created)),
+        updated_at: [record.as_ref().and_then(|it| it.updated), hints.and_then(|it| it.updated)]
+            .into_iter()
+            .flatten()
+            .max(),
+        ended_at: record.as_ref().and_then(|it| it.ended),
+        process: concluded.owner.and_then(|it| processes.shown(it)),
+        parent_session_id: record.as_ref().and_then(|it| it.parent.clone()),
+        kind,
+        forked_from: record.as_ref().and_then(|it| it.forked_from.clone()),
+        archived: record.as_ref().is_some_and(|it| it.is_archived).then_some(true),
+        usage,
+        launch: launch.map(|it| it.launch.clone()),
+        conflict: (owners.len() > 1).then_some(Conflict::TwoOwners),
+        host: None,
+        evidence: None,
+    };
+    Row { session, evidence: concluded.evidence, record }
+}
+
+/// The prompt, cut to what is shown, between characters.
+fn shortened(mut prompt: String) -> String {
+    if let Some((end, _)) = prompt.char_indices().nth(PROMPT_MAX) {
+        prompt.truncate(end);
+    }
+    prompt
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,170 @@
+//! Status is decided once, here: process identity, then the agent's own live record, then its records' tail. PURE.
+
+use crate::adapters::Record;
+use crate::adapters::evidence::{Activity, Claim, Failure, Owner, TurnState};
+use crate::base::{ProcessRef, Timestamp};
+use crate::procs::ProcessTable;
+use crate::protocol::session::{Certainty, Evidence, Reason, Source, Status};
+
+/// A status, and the chain that led to it.
+#[derive(Debug)]
+pub(super) struct Conclusion {
+    pub(super) status: Status,
+    pub(super) reason: Reason,
+    pub(super) certainty: Certainty,
+    /// The live process that owns the session.
+    pub(super) owner: Option<ProcessRef>,
+    pub(super) evidence: Vec<Evidence>,
+}
+
+/// A status with its reason and how far both can be trusted.
+type Verdict = (Status, Reason, Certainty);
+
+/// Concludes from what the store says and which live processes claim the session.
+pub(super) fn conclude(
+    record: Option<&Record>,
+    claims: &[Claim],
+    processes: &ProcessTable,
+    now: Timestamp,
+) -> Conclusion {
+    let mut evidence = Vec::new();
+    let mut say =
+        |source: Source, says: String| evidence.push(Evidence { source, observed_at: now, says });
+    for claim in claims {
+        say(claim.source, describe(claim, processes));
+    }
+    if let Some(record) = record {
+        say(record.source, describe_turn(record));
+    }
+    let hosted = record.filter(|it| it.owner == Owner::Gateway);
+    let verdicts = claims.iter().map(|claim| (alive(record, claim), Some(claim.process)));
+    let by_precedence =
+        |((status, _, certainty), _): &(Verdict, _)| (*status, std::cmp::Reverse(*certainty));
+    let ((status, reason, certainty), owner) = match hosted {
+        Some(record) => (served(record), None),
+        None => verdicts.min_by_key(by_precedence).unwrap_or_else(|| {
+            say(Source::Process, "no live process owns the session".into());
+            (ended(record), None)
+        }),
+    };
+    Conclusion { status, reason, certainty, owner, evidence }
+}
+
+/// A session that a live process owns.
+fn alive(record: Option<&Record>, claim: &Claim) -> Verdict {
+    let never_prompted = record.is_none_or(|it| it.turn == TurnState::NeverPrompted);
+    match &claim.activity {
+        Some(Activity::Busy) => (Status::Running, Reason::TurnInProgress, Certainty::Asserted),
+        Some(Activity::Idle) if never_prompted => {
+            (Status::Idle, Reason::NeverPrompted, Certainty::Asserted)
+        }
+        Some(Activity::Idle) => (Status::Idle, Reason::TurnEnded, Certainty::Asserted),
+        Some(Activity::Waiting(what)) => (Status::Waiting, (*what).into(), Certainty::Asserted),
+        Some(Activity::Unrecognised(_)) => {
+            (Status::Unknown, Reason::Unrecognised, Certainty::Asserted)
+        }
+        None => match record {
+            Some(record) => alive_by_record(record, claim.certainty),
+            None => (Status::Running, Reason::ProcessAlive, Certainty::Inferred),
+        },
+    }
+}
+
+/// A live session whose agent keeps no live record of what it does: the records' tail tells.
+fn alive_by_record(record: &Record, bound: Certainty) -> Verdict {
+    let certainty = record.certainty.min(bound);
+    match &record.turn {
+        TurnState::InProgress => (Status::Running, Reason::TurnInProgress, certainty),
+        TurnState::Waiting(what) => (Status::Waiting, (*what).into(), certainty),
+        TurnState::NeverPrompted => (Status::Idle, Reason::NeverPrompted, certainty),
+        TurnState::Completed
+        | TurnState::Interrupted
+        | TurnState::Killed
+        | TurnState::Failed(_) => (Status::Idle, Reason::TurnEnded, certainty),
+        TurnState::Unknown => (Status::Running, Reason::ProcessAlive, Certainty::Inferred),
+        TurnState::Unrecognised(_) => (Status::Unknown, Reason::Unrecognised, certainty),
+    }
+}
+
+/// A session that no live process owns.
+fn ended(record: Option<&Record>) -> Verdict {
+    let Some(record) = record else {
+        return (Status::Stopped, Reason::UnknownEnd, Certainty::Inferred);
+    };
+    match &record.turn {
+        TurnState::Completed => (Status::Stopped, Reason::Completed, record.certainty),
+        TurnState::Interrupted => (Status::Stopped, Reason::Interrupted, record.certainty),
+        TurnState::Failed(failure) => (Status::Failed, failed(*failure), record.certainty),
+        // The records end in a turn that nobody is left to end.
+        TurnState::Killed | TurnState::InProgress | TurnState::Waiting(_) => {
+            (Status::Stopped, Reason::Killed, Certainty::Inferred)
+        }
+        TurnState::NeverPrompted | TurnState::Unknown | TurnState::Unrecognised(_) => {
+            (Status::Stopped, Reason::UnknownEnd, Certainty::Inferred)
+        }
+    }
+}
+
+/// A session whose agent's own service answers for it.
+fn served(record: &Record) -> Verdict {
+    let certainty = record.certainty;
+    match &record.turn {
+        TurnState::InProgress => (Status::Running, Reason::ActiveRun, certainty),
+        TurnState::Waiting(what) => (Status::Waiting, (*what).into(), certainty),
+        TurnState::NeverPrompted => (Status::Idle, Reason::NeverPrompted, certainty),
+        TurnState::Killed => (Status::Stopped, Reason::Killed, certainty),
+        TurnState::Unrecognised(_) => (Status::Unknown, Reason::Unrecognised, certainty),
+        TurnState::Unknown => (Status::Unknown, Reason::Contradiction, Certainty::Inferred),
+        TurnState::Completed | TurnState::Interrupted | TurnState::Failed(_) => ended(Some(record)),
+    }
+}
+
+fn failed(failure: Failure) -> Reason {
+    match failure {
+        Failure::Model => Reason::ModelError,
+        Failure::Auth => Reason::Auth,
+    }
+}
+
+fn describe(claim: &Claim, processes: &ProcessTable) -> String {
+    let pid = claim.process.pid;
+    let since =
+        processes.started_at(claim.process).map_or(String::new(), |it| format!(", started {it},"));
+    match &claim.activity {
+        Some(Activity::Busy) => format!("process {pid}{since} says that it is busy"),
+        Some(Activity::Idle) => format!("process {pid}{since} says that it is idle"),
+        Some(Activity::Waiting(what)) => {
+            format!("process {pid}{since} says that it waits: {:?}", Reason::from(*what))
+                .to_lowercase()
+        }
+        Some(Activity::Unrecognised(word)) => {
+            format!("process {pid}{since} says `{word}`, which is not known here")
+        }
+        None if claim.session.is_none() => {
+            format!("process {pid}{since} is alive and shows no session yet")
+        }
+        None => format!("process {pid}{since} is alive and owns the session"),
+    }
+}
+
+fn describe_turn(record: &Record) -> String {
+    let says = match &record.turn {
+        TurnState::Unknown => "the records do not say how the last turn stands",
+        TurnState::NeverPrompted => "nothing was asked yet",
+        TurnState::InProgress => "the last turn has begun and not ended",
+        TurnState::Waiting(_) => "the last turn waits for a human",
+        TurnState::Completed => "the last turn ended by itself",
+        TurnState::Interrupted => "the last turn was interrupted",
+        TurnState::Killed => "the last turn was cut off from outside",
+        TurnState::Failed(Failure::Auth) => {
+            "the last turn ended because the login was not accepted"
+        }
+        TurnState::Failed(Failure::Model) => {
+            "the last turn ended in an error of the model's service"
+        }
+        TurnState::Unrecognised(word) => {
+            return format!("the records say `{word}`, which is not known here");
+        }
+    };
+    says.to_owned()
+}

@@ -1,0 +1,105 @@
+//! What one request may see: the environment, one process snapshot, the clock, and whether it is still wanted.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::base::{SessionId, Timestamp};
+use crate::env::Env;
+use crate::memo::Memo;
+use crate::procs::ProcessTable;
+
+/// Whose tokens are to be counted; counting reads transcripts whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum UsageWanted {
+    #[default]
+    None,
+    All,
+    /// Of sessions whose id begins with this text, and of their subagents.
+    Of(String),
+}
+
+impl UsageWanted {
+    /// Whether the calls of this session count, itself or as a subagent of `parent`.
+    pub fn includes(&self, session: &SessionId, parent: Option<&SessionId>) -> bool {
+        match self {
+            Self::None => false,
+            Self::All => true,
+            Self::Of(prefix) => [Some(session), parent]
+                .into_iter()
+                .flatten()
+                .any(|id| id.as_str().starts_with(prefix.as_str())),
+        }
+    }
+}
+
+/// The world as one request sees it; the same for every adapter, but for the cancel flag.
+#[derive(Clone, Debug)]
+pub struct Scope {
+    pub env: Arc<Env>,
+    pub processes: Arc<ProcessTable>,
+    pub now: Timestamp,
+    pub usage: UsageWanted,
+    pub memo: Arc<Memo>,
+    cancelled: Arc<AtomicBool>,
+}
+
+impl Scope {
+    /// Takes the snapshot and reads the clock. A process table that cannot be read is an empty one with a
+    /// warning in the log: no session is then shown alive.
+    pub fn observe(env: Arc<Env>, memo: Arc<Memo>, usage: UsageWanted) -> Self {
+        let processes = ProcessTable::snapshot(env.proc_root()).unwrap_or_else(|error| {
+            tracing::warn!(%error, root = %env.proc_root().display(), "the process table cannot be read");
+            ProcessTable::empty()
+        });
+        Self {
+            env,
+            processes: Arc::new(processes),
+            now: now(),
+            usage,
+            memo,
+            cancelled: Arc::default(),
+        }
+    }
+
+    /// The same world with a cancel flag of its own, and the guard that raises it when dropped.
+    pub fn cancellable(&self) -> (Self, CancelGuard) {
+        let cancelled = Arc::<AtomicBool>::default();
+        (Self { cancelled: cancelled.clone(), ..self.clone() }, CancelGuard(cancelled))
+    }
+
+    /// Whether nobody waits for the answer any more: blocking work asks between files, and stops.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+}
+
+/// Raises its scope's cancel flag when dropped.
+#[derive(Debug)]
+pub struct CancelGuard(Arc<AtomicBool>);
+
+impl Drop for CancelGuard {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The clock. Everything else is handed an instant.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
+pub fn now() -> Timestamp {
+    let millis = jiff::Timestamp::now().as_millisecond();
+    Timestamp::from_millis(millis).expect("the present lies in the years that dates can have")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usage_of_one_session_takes_its_subagents_along() {
+        let id = |text: &str| SessionId::parse(text).unwrap();
+        let wanted = UsageWanted::Of("1111".into());
+        assert!(wanted.includes(&id("11112222"), None));
+        assert!(wanted.includes(&id("agent-9"), Some(&id("11112222"))));
+        assert!(!wanted.includes(&id("22221111"), None));
+    }
+}
