@@ -1,0 +1,249 @@
+"""Claude Code 2.1.197: headless runs, the terminal interface, subagents, two owners of one session."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import uuid
+from pathlib import Path
+from typing import Any, Dict, Optional
+
+from install import command
+from model import Model
+from observe import ABSENT, row
+from scenario import scenario
+from worlds import Child, Terminal, World, wait_for
+
+MODEL = "claude-sonnet-4-5"
+ONE_CALL = {"inputTokens": 1200, "outputTokens": 50, "cacheReadTokens": 400, "cacheWriteTokens": 300}
+TWO_CALLS = {field: 2 * count for field, count in ONE_CALL.items()}
+STATUS_LINE = r"for shortcuts|\? for|shift\+tab"
+"""What the bottom of the screen shows when the interface has started."""
+
+
+class ClaudeWorld(World):
+    """A home with a Claude Code that trusts every project and talks to our model."""
+
+    agent = "claude-code"
+
+    def __init__(self, model: Model) -> None:
+        super().__init__(model)
+        self.env.update(ANTHROPIC_BASE_URL=model.url, ANTHROPIC_API_KEY="dummy", DISABLE_AUTOUPDATER="1", DISABLE_TELEMETRY="1",
+                        CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC="1")
+        if os.geteuid() == 0:
+            self.env["IS_SANDBOX"] = "1"  # else root may not use bypassPermissions
+
+    def headless(self, folder: Path, prompt: str, session: str, *args: str) -> Child:
+        """Starts `claude -p` with a session id of our choice."""
+        return self.start(command("claude-code") + ["-p", "--session-id", session, "--model", MODEL, "--permission-mode",
+                                                    "bypassPermissions", *args, "--", prompt], folder)
+
+    def resume(self, folder: Path, prompt: str, session: str) -> Child:
+        """Starts `claude -p` on a session there is."""
+        return self.start(command("claude-code") + ["-p", "--resume", session, "--model", MODEL, "--", prompt], folder)
+
+    def interface(self, folder: Path, name: str) -> Terminal:
+        """Starts the terminal interface, past its first-run questions."""
+        path = self.home / ".claude.json"
+        settings: Dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+        settings.update(hasCompletedOnboarding=True, lastOnboardingVersion="2.1.197", theme="dark",
+                        customApiKeyResponses={"approved": ["dummy"], "rejected": []})
+        settings.setdefault("projects", {}).setdefault(str(folder), {})["hasTrustDialogAccepted"] = True
+        path.write_text(json.dumps(settings))
+        return self.terminal(command("claude-code") + ["--model", MODEL], folder, name)
+
+    def registered(self, pid: int) -> Dict[str, Any]:
+        """Returns Claude's own record of a live process."""
+        path = self.home / ".claude/sessions" / ("%d.json" % pid)
+
+        def read() -> Optional[Dict[str, Any]]:
+            try:
+                return json.loads(path.read_text())  # rewritten in place: it may be caught half written
+            except (OSError, ValueError):
+                return None
+
+        return wait_for("claude to register process %d" % pid, read)
+
+
+def make_world(model: Model) -> ClaudeWorld:
+    """Returns the world the scenarios below run in."""
+    return ClaudeWorld(model)
+
+
+def fresh() -> str:
+    """Returns a session id."""
+    return str(uuid.uuid4())
+
+
+@scenario("streaming, then finished")
+def streaming(world: ClaudeWorld) -> None:
+    folder = world.project("streams, then.ends", branch="feature/x")
+    session, prompt = fresh(), "Tell me more [[hold:cc-stream]]"
+    child = world.headless(folder, prompt, session, "--name", "A named session")
+    world.model.wait_streaming("cc-stream")
+    told = dict(prompt=prompt, branch="feature/x", title="A named session")
+    running = row(session, "running", "turn_in_progress", child.descendant("claude").ref(), **told)
+    world.headcount.shows(folder, [running])
+    world.headcount.status(running)
+    world.model.release("cc-stream")
+    child.ended(0)
+    ended = row(session, "stopped", "completed", model=MODEL, usage=ONE_CALL, **told)
+    world.headcount.shows(folder, [ended], within_s=0)
+    world.headcount.status(ended)
+
+
+@scenario("in a tool, then finished")
+def in_a_tool(world: ClaudeWorld) -> None:
+    folder, tool, session = world.project("tool"), world.tool("cc-tool"), fresh()
+    prompt = "Run it [[bash:%s]]" % tool.command
+    child = world.headless(folder, prompt, session)
+    tool.wait_running()
+    world.headcount.shows(folder, [row(session, "running", "turn_in_progress", child.descendant("claude").ref(),
+                                       prompt=prompt, model=MODEL, usage=ONE_CALL)])
+    tool.release()
+    child.ended(0)
+    world.headcount.shows(folder, [row(session, "stopped", "completed", prompt=prompt, usage=TWO_CALLS)], within_s=0)
+
+
+@scenario("killed with SIGKILL in a tool: stale pid file and orphaned tool")
+def killed(world: ClaudeWorld) -> None:
+    folder, tool, session = world.project("killed"), world.tool("cc-killed"), fresh()
+    child = world.headless(folder, "Run it [[bash:%s]]" % tool.command, session)
+    tool.wait_running()
+    pid = child.descendant("claude").pid
+    os.kill(pid, signal.SIGKILL)
+    child.ended()
+    assert (world.home / ".claude/sessions" / ("%d.json" % pid)).exists(), "claude no longer leaves its pid file behind"
+    world.headcount.shows(folder, [row(session, "stopped", ("killed", "interrupted", "unknown_end"), usage=ONE_CALL)], within_s=0)
+    tool.release()
+
+
+@scenario("ended with SIGTERM in a tool")
+def terminated(world: ClaudeWorld) -> None:
+    folder, tool, session = world.project("terminated"), world.tool("cc-terminated"), fresh()
+    child = world.headless(folder, "Run it [[bash:%s]]" % tool.command, session)
+    tool.wait_running()
+    child.popen.send_signal(signal.SIGTERM)
+    child.ended()
+    world.headcount.shows(folder, [row(session, "stopped", ("interrupted", "killed", "unknown_end"))], within_s=0)
+    tool.release()
+
+
+@scenario("two in one directory: each its own process, one ends alone")
+def two_in_one_directory(world: ClaudeWorld) -> None:
+    folder, first, second = world.project("shared"), fresh(), fresh()
+    one = world.headless(folder, "First [[hold:cc-one]]", first)
+    two = world.headless(folder, "Second [[hold:cc-two]]", second)
+    world.model.wait_streaming("cc-one")
+    world.model.wait_streaming("cc-two")
+    first_ref, second_ref = one.descendant("claude").ref(), two.descendant("claude").ref()
+    world.headcount.shows(folder, [row(first, "running", "turn_in_progress", first_ref),
+                                   row(second, "running", "turn_in_progress", second_ref)])
+    world.model.release("cc-one")
+    one.ended(0)
+    world.headcount.shows(folder, [row(first, "stopped", "completed"),
+                                   row(second, "running", "turn_in_progress", second_ref)], within_s=0)
+    world.model.release("cc-two")
+    two.ended(0)
+
+
+@scenario("the model refuses")
+def model_error(world: ClaudeWorld) -> None:
+    folder, session = world.project("refused"), fresh()
+    world.headless(folder, "Fail [[error:400]]", session).ended(1)
+    world.headcount.shows(folder, [row(session, "failed", "model_error")], within_s=0)
+
+
+@scenario("a subagent is a child, and its calls are counted once")
+def subagent(world: ClaudeWorld) -> None:
+    folder, session = world.project("delegates"), fresh()
+    child = world.headless(folder, "Delegate [[task:Look around {{hold:cc-child}}]]", session)
+    world.model.wait_streaming("cc-child")
+    ref = child.descendant("claude").ref()
+    parent = row(session, "running", "turn_in_progress", ref)
+    world.headcount.shows(folder, [parent], subagents=False)
+    child_id = world.headcount.child_of(folder, session)
+    below = row(child_id, "running", "turn_in_progress", ref, kind="subagent", parentSessionId=session)
+    world.headcount.shows(folder, [parent, below])
+    world.model.release("cc-child")
+    child.ended(0)
+    world.headcount.shows(folder, [
+        row(session, "stopped", "completed", usage=dict(TWO_CALLS)),
+        row(child_id, "stopped", "completed", kind="subagent", parentSessionId=session, usage=ONE_CALL)], within_s=0)
+
+
+@scenario("one session resumed by two processes at once")
+def two_owners(world: ClaudeWorld) -> None:
+    folder, session = world.project("contested"), fresh()
+    world.headless(folder, "Begin", session).ended(0)
+    owners = [world.resume(folder, "Go on [[hold:cc-owner-%d]]" % number, session) for number in (1, 2)]
+    refs = []
+    for number, owner in enumerate(owners, 1):
+        world.model.wait_streaming("cc-owner-%d" % number)
+        refs.append(owner.descendant("claude").ref())
+
+    world.headcount.shows(folder, [row(session, "running", "turn_in_progress", refs, conflict="two_owners", prompt="Begin")])
+    world.model.release("cc-owner-1")
+    owners[0].ended(0)
+    world.headcount.shows(folder, [row(session, "running", "turn_in_progress", refs[1])], within_s=0)
+    world.model.release("cc-owner-2")
+    owners[1].ended(0)
+    world.headcount.shows(folder, [row(session, "stopped", prompt="Begin")], within_s=0)
+
+
+@scenario("a long-lived programmatic process between two inputs")
+def between_inputs(world: ClaudeWorld) -> None:
+    folder, session = world.project("piped"), fresh()
+    child = world.start(command("claude-code") + [
+        "-p", "--session-id", session, "--model", MODEL, "--input-format", "stream-json", "--output-format", "stream-json",
+        "--verbose"], folder, stdin=subprocess.PIPE)
+    child.write(json.dumps({"type": "user", "message": {"role": "user", "content": "Wait for more"}}) + "\n")
+    wait_for("the first turn to end", lambda: '"type":"result"' in child.output(), hint=child.output)
+    world.headcount.shows(folder, [row(session, "idle", "turn_ended", child.descendant("claude").ref(), prompt="Wait for more")])
+    child.write(json.dumps({"type": "user", "message": {"role": "user", "content": "Go on [[hold:cc-piped]]"}}) + "\n")
+    world.model.wait_streaming("cc-piped")
+    world.headcount.shows(folder, [row(session, "running", "turn_in_progress", child.descendant("claude").ref())])
+    world.model.release("cc-piped")
+    child.close_input()
+    child.ended(0)
+    world.headcount.shows(folder, [row(session, "stopped", "completed", usage=TWO_CALLS)], within_s=0)
+
+
+@scenario("the interface: never prompted, busy, idle, asking, cleared, left")
+def interface(world: ClaudeWorld) -> None:
+    folder, tool = world.project("screen"), world.tool("cc-asked")
+    screen = world.interface(folder, "claude")
+    screen.shows(STATUS_LINE)
+    ref, session = screen.process().ref(), world.registered(screen.pid)["sessionId"]
+    world.headcount.shows(folder, [row(session, "idle", "never_prompted", ref, prompt=ABSENT)])
+
+    prompt = "Think [[hold:cc-screen]]"
+    screen.say(prompt)
+    world.model.wait_streaming("cc-screen")
+    world.headcount.shows(folder, [row(session, "running", "turn_in_progress", ref, prompt=prompt)])
+    world.model.release("cc-screen")
+    world.headcount.shows(folder, [row(session, "idle", "turn_ended", ref, prompt=prompt, model=MODEL)])
+
+    screen.say("Run it [[bash:%s]]" % tool.command)
+    screen.shows("Do you want to proceed")
+    asking = row(session, "waiting", "permission", ref, prompt=prompt)
+    world.headcount.shows(folder, [asking])
+    world.headcount.status(asking)
+    screen.key("Enter")
+    tool.wait_running()
+    world.headcount.shows(folder, [row(session, "running", "turn_in_progress", ref)])
+    tool.release()
+    world.headcount.shows(folder, [row(session, "idle", "turn_ended", ref)])
+
+    screen.say("/clear")
+    cleared = wait_for("the session id to change in place",
+                       lambda: next((found for found in [world.registered(screen.pid)["sessionId"]] if found != session), None))
+    old = row(session, "stopped", prompt=prompt)
+    world.headcount.shows(folder, [old, row(cleared, "idle", ("never_prompted", "turn_ended"), ref, prompt=ABSENT)])
+    screen.say("After the clearing")
+    world.headcount.shows(folder, [old, row(cleared, "idle", "turn_ended", ref, prompt="After the clearing")])
+    screen.say("/exit")
+    screen.ended()
+    world.headcount.shows(folder, [old, row(cleared, "stopped", "completed", prompt="After the clearing")])

@@ -1,0 +1,267 @@
+"""Codex 0.169.0: `codex exec`, subagents, forks, the archive, and the terminal interface behind its shared daemon."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import List, Optional
+
+from install import command
+from model import Model
+from observe import row
+from scenario import scenario
+from worlds import Child, Process, ProcessRef, Terminal, World, wait_for
+
+MODEL = "mock-model"
+# Codex counts cached tokens within the input and reasoning within the output; headcount takes the cache out.
+ONE_CALL = {"inputTokens": 1100, "cacheReadTokens": 400}
+TWO_CALLS = {"inputTokens": 2200, "cacheReadTokens": 800}
+READY = MODEL + r" .* /"
+"""What the bottom of the screen shows when the interface has a thread."""
+
+DIED = ("killed", "interrupted", "unknown_end")
+
+
+class CodexWorld(World):
+    """A home with a Codex that talks to our model."""
+
+    agent = "codex"
+
+    def __init__(self, model: Model) -> None:
+        super().__init__(model)
+        self.env["MOCK_KEY"] = "dummy"
+        self.config = self.home / ".codex/config.toml"
+        self.config.parent.mkdir()
+        self.config.write_text(
+            'model = "%s"\nmodel_provider = "mock"\ncheck_for_update_on_startup = false\n\n'
+            '[model_providers.mock]\nname = "mock"\nbase_url = "%s/v1"\nwire_api = "responses"\nenv_key = "MOCK_KEY"\n'
+            % (MODEL, model.url))
+
+    def codex(self, folder: Path, *args: str) -> Child:
+        """Starts codex with these arguments."""
+        return self.start(command("codex") + list(args), folder)
+
+    def execute(self, folder: Path, prompt: str, *args: str) -> Child:
+        """Starts `codex exec` with every permission."""
+        return self.codex(folder, "exec", "--json", "--dangerously-bypass-approvals-and-sandbox", *args, "--", prompt)
+
+    def interface(self, folder: Path, name: str, *args: str) -> Terminal:
+        """Starts the terminal interface, in a directory it trusts."""
+        with open(self.config, "a") as config:
+            config.write('\n[projects."%s"]\ntrust_level = "trusted"\n' % folder)
+        return self.terminal(command("codex") + list(args), folder, name)
+
+    def daemon(self) -> Process:
+        """Returns the process that serves every terminal interface of this home."""
+        return wait_for("the shared daemon", lambda: next(
+            (process for process in self.processes() if "app-server" in process.argv and "--managed-daemon" in process.argv), None))
+
+    def locks(self) -> List[str]:
+        """Returns the threads that have a lock file, held or left behind."""
+        return [path.stem for path in (self.home / ".codex/thread-writer-locks").glob("*.lock") if not path.name.startswith(".")]
+
+
+def thread_of(child: Child) -> str:
+    """Returns the thread id from the first line `codex exec --json` prints."""
+
+    def find() -> Optional[str]:
+        events = [json.loads(line) for line in child.output().splitlines() if line.startswith("{")]
+        return next((event["thread_id"] for event in events if event.get("type") == "thread.started"), None)
+
+    return wait_for("codex to tell its thread", find, hint=child.output)
+
+
+def make_world(model: Model) -> CodexWorld:
+    """Returns the world the scenarios below run in."""
+    return CodexWorld(model)
+
+
+@scenario("streaming, then finished")
+def streaming(world: CodexWorld) -> None:
+    folder = world.project("streams, then.ends", branch="feature/x")
+    prompt = "Tell me more [[hold:cx-stream]]"
+    child = world.execute(folder, prompt)
+    world.model.wait_streaming("cx-stream")
+    thread = thread_of(child)
+    told = dict(prompt=prompt, branch="feature/x", model=MODEL)
+    running = row(thread, "running", "turn_in_progress", child.descendant("codex").ref(), **told)
+    world.headcount.shows(folder, [running])
+    world.headcount.status(running)
+    world.model.release("cx-stream")
+    child.ended(0)
+    ended = row(thread, "stopped", "completed", usage=ONE_CALL, **told)
+    world.headcount.shows(folder, [ended], within_s=0)
+    world.headcount.status(ended)
+
+
+@scenario("in a tool, started from another directory, then finished")
+def in_a_tool(world: CodexWorld) -> None:
+    folder, elsewhere, tool = world.project("tool"), world.project("elsewhere"), world.tool("cx-tool")
+    prompt = "Run it [[bash:%s]]" % tool.command
+    child = world.execute(elsewhere, prompt, "-C", str(folder))
+    tool.wait_running()
+    thread = thread_of(child)
+    world.headcount.shows(folder, [row(thread, "running", "turn_in_progress", child.descendant("codex").ref(), prompt=prompt,
+                                       model=MODEL)])
+    world.headcount.shows(elsewhere, [])
+    tool.release()
+    child.ended(0)
+    world.headcount.shows(folder, [row(thread, "stopped", "completed", prompt=prompt, usage=TWO_CALLS)], within_s=0)
+
+
+def stopped_by(world: CodexWorld, name: str, how: signal.Signals) -> None:
+    """Ends a codex in the middle of a tool by a signal it cannot record, which leaves its lock file behind."""
+    folder, tool = world.project(name), world.tool("cx-" + name)
+    child = world.execute(folder, "Run it [[bash:%s]]" % tool.command)
+    tool.wait_running()
+    thread = thread_of(child)
+    os.kill(child.descendant("codex").pid, how)
+    child.ended()
+    assert thread in world.locks(), "codex no longer leaves its lock behind"
+    world.headcount.shows(folder, [row(thread, "stopped", DIED)], within_s=0)
+
+
+@scenario("killed with SIGKILL in a tool: stale lock")
+def killed(world: CodexWorld) -> None:
+    stopped_by(world, "killed", signal.SIGKILL)
+
+
+@scenario("ended with SIGTERM in a tool: stale lock")
+def terminated(world: CodexWorld) -> None:
+    stopped_by(world, "terminated", signal.SIGTERM)
+
+
+@scenario("interrupted with SIGINT in a tool")
+def interrupted(world: CodexWorld) -> None:
+    folder, tool = world.project("interrupted"), world.tool("cx-interrupted")
+    child = world.execute(folder, "Run it [[bash:%s]]" % tool.command)
+    tool.wait_running()
+    thread = thread_of(child)
+    os.kill(child.descendant("codex").pid, signal.SIGINT)
+    child.ended()
+    world.headcount.shows(folder, [row(thread, "stopped", "interrupted")], within_s=0)
+
+
+@scenario("two in one directory: each its own process, one ends alone")
+def two_in_one_directory(world: CodexWorld) -> None:
+    folder = world.project("shared")
+    one = world.execute(folder, "First [[hold:cx-one]]")
+    two = world.execute(folder, "Second [[hold:cx-two]]")
+    world.model.wait_streaming("cx-one")
+    world.model.wait_streaming("cx-two")
+    first, second, second_ref = thread_of(one), thread_of(two), two.descendant("codex").ref()
+    world.headcount.shows(folder, [row(first, "running", "turn_in_progress", one.descendant("codex").ref(), prompt="First [[hold:cx-one]]"),
+                                   row(second, "running", "turn_in_progress", second_ref)])
+    world.model.release("cx-one")
+    one.ended(0)
+    world.headcount.shows(folder, [row(first, "stopped", "completed"),
+                                   row(second, "running", "turn_in_progress", second_ref)], within_s=0)
+    world.model.release("cx-two")
+    two.ended(0)
+
+
+@scenario("the model refuses")
+def model_error(world: CodexWorld) -> None:
+    folder = world.project("refused")
+    child = world.execute(folder, "Fail [[error:400]]")
+    child.ended(1)
+    world.headcount.shows(folder, [row(thread_of(child), "failed", "model_error")], within_s=0)
+
+
+@scenario("a subagent is a child of its parent, in the same process")
+def subagent(world: CodexWorld) -> None:
+    folder = world.project("delegates")
+    child = world.execute(folder, "Delegate [[task:Look around {{hold:cx-child}}]][[hold:cx-parent]]")
+    world.model.wait_streaming("cx-child")
+    world.model.wait_streaming("cx-parent")
+    thread, ref = thread_of(child), child.descendant("codex").ref()
+    parent = row(thread, "running", "turn_in_progress", ref)
+    world.headcount.shows(folder, [parent], subagents=False)
+    below = world.headcount.child_of(folder, thread)
+    world.headcount.shows(folder, [parent, row(below, "running", "turn_in_progress", ref, kind="subagent", parentSessionId=thread)])
+    world.model.release("cx-child")
+    world.model.release("cx-parent")
+    child.ended(0)
+    world.headcount.shows(folder, [row(thread, "stopped", "completed"), row(below, "stopped", kind="subagent", parentSessionId=thread)],
+                          within_s=0)
+
+
+@scenario("resumed, forked, archived")
+def kept(world: CodexWorld) -> None:
+    folder = world.project("kept")
+    begun = world.execute(folder, "Begin")
+    begun.ended(0)
+    thread = thread_of(begun)
+    world.codex(folder, "exec", "resume", "--json", thread, "Go on").ended(0)
+    world.headcount.shows(folder, [row(thread, "stopped", "completed", prompt="Begin", usage=TWO_CALLS)], within_s=0)
+    fork = world.codex(folder, "exec", "fork", "--json", thread, "Another way")
+    fork.ended(0)
+    other = thread_of(fork)
+    forked = row(other, "stopped", "completed", forkedFrom=thread, usage=ONE_CALL)
+    world.headcount.shows(folder, [row(thread, "stopped", "completed", prompt="Begin", usage=TWO_CALLS), forked], within_s=0)
+    world.codex(folder, "archive", thread).ended(0)
+    world.headcount.shows(folder, [row(thread, "stopped", "completed", prompt="Begin", usage=TWO_CALLS), forked], within_s=0)
+
+
+@scenario("the interfaces behind one daemon: idle, busy, asking, left")
+def interface(world: CodexWorld) -> None:
+    folder, other = world.project("screen"), world.project("second-screen")
+    screen = world.interface(folder, "codex")
+    screen.shows(READY)
+    daemon = world.daemon().ref()
+    never_prompted(world, folder, daemon, screen)
+
+    prompt = "Think [[hold:cx-screen]]"
+    screen.say(prompt)
+    world.model.wait_streaming("cx-screen")
+    thread = thread_in(world, folder)
+    world.headcount.shows(folder, [row(thread, "running", "turn_in_progress", daemon, prompt=prompt, branch="main")])
+
+    second = world.interface(other, "codex-2")
+    second.shows(READY)
+    second.say("Hello there")
+    second.shows("reply to: Hello there")
+    beside = row(thread_in(world, other), "idle", "turn_ended", daemon, prompt="Hello there")
+    world.headcount.shows(other, [beside])
+    world.headcount.shows(folder, [row(thread, "running", "turn_in_progress", daemon)])
+    world.model.release("cx-screen")
+    screen.shows("done")
+    idle = row(thread, "idle", "turn_ended", daemon, prompt=prompt)
+    world.headcount.shows(folder, [idle])
+
+    # Codex records nowhere that it asks, so a question cannot be told from work.
+    screen.say("Escalate [[tool:exec_command %s]]" % json.dumps(
+        {"cmd": "echo asked", "sandbox_permissions": "require_escalated", "justification": "a mock needs it"}))
+    screen.shows("Would you like to run|Yes, proceed|approve")
+    world.headcount.shows(folder, [row(thread, "running", "turn_in_progress", daemon)])
+    screen.key("Escape")
+    world.headcount.shows(folder, [idle])
+
+    screen.say("/quit")
+    screen.ended()
+    # The daemon goes on owning the thread for about a minute, and the other interface is not touched at all.
+    world.headcount.shows(folder, [idle], within_s=0)
+    world.headcount.shows(other, [beside], within_s=0)
+
+
+def never_prompted(world: CodexWorld, folder: Path, daemon: ProcessRef, screen: Terminal) -> None:
+    """Checks an interface that was asked nothing: one row, however it is keyed, for no store names a session yet."""
+    rows = world.headcount.rows(folder)
+    owners = (daemon.pid, screen.pid, *(process.pid for process in world.processes() if process.parent == screen.pid))
+    assert len(rows) <= 1 and all(
+        (one["status"], one["process"]["pid"] in owners) == ("idle", True) for one in rows), "not one idle interface: %s" % rows
+
+
+def thread_in(world: CodexWorld, folder: Path) -> str:
+    """Returns the newest thread that codex recorded for a folder."""
+
+    def find() -> Optional[str]:
+        for path in sorted((world.home / ".codex/sessions").rglob("rollout-*.jsonl"), reverse=True):
+            meta = json.loads(path.read_text().partition("\n")[0] or "{}").get("payload") or {}
+            if meta.get("cwd") == str(folder):
+                return meta["id"]
+        return None
+
+    return wait_for("codex to record a thread for %s" % folder, find)

@@ -1,0 +1,271 @@
+"""Asks a real headcount what it sees and holds the answer against the truth a scenario knows.
+
+This is the suite's only view of headcount. It speaks the published methods over line framing and knows nothing
+of adapters, so a scenario states what is the case, not how it might be found out.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import subprocess
+import sys
+import threading
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from worlds import MARKER, ProcessRef, World
+
+REPLY_S = 20
+"""Longer than any deadline headcount promises: reaching it means no answer at all."""
+
+SETTLE_S = 12
+"""How long headcount may take to agree. It reads the present state, so this covers the agent's own writing, not headcount."""
+
+START_SLACK_S = 1.5
+"""The kernel tells start times in ticks since a boot time that itself is only known to the second."""
+
+STORE_FILES = (".jsonl", ".json", ".lock", ".yaml", ".db", ".db-wal", ".sqlite-wal")
+"""What a dry run prints of a store."""
+
+ABSENT = object()
+"""Expected of a field that must not be there."""
+
+Row = Dict[str, Any]
+
+
+def row(session_id: Optional[str], status: str, reason: Any = None, process: Any = None, **fields: Any) -> Row:
+    """Returns what one row must say; fields are spelled as on the wire.
+
+    `reason` may be a tuple of equally true ones, `process` a list of equally true ones.
+    What is not named must be as plain as can be: a main session, no parent, no conflict, no owner.
+    """
+    expected: Row = {"kind": "main", "parentSessionId": ABSENT, "conflict": ABSENT, "forkedFrom": ABSENT}
+    expected.update(fields)
+    expected.update(sessionId=ABSENT if session_id is None else session_id, status=status, process=process or ABSENT)
+    if reason:
+        expected["reason"] = reason
+    return expected
+
+
+class Headcount:
+    """One long-lived `headcount serve` looking at one world."""
+
+    def __init__(self, binary: str, world: World) -> None:
+        self.world, self._binary = world, binary
+        self._env = dict(world.env, HEADCOUNT_STATE_DIR=str(world.root / "state"))
+        del self._env[MARKER]  # the observer is not part of the observed
+        self._errors = open(world.root / "headcount.stderr", "wb")
+        self._process = subprocess.Popen([binary, "serve"], env=self._env, cwd="/", stdin=subprocess.PIPE,
+                                         stdout=subprocess.PIPE, stderr=self._errors)
+        self._replies: "queue.Queue[Optional[bytes]]" = queue.Queue()
+        self._next_id = 0
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        for line in self._process.stdout or ():
+            self._replies.put(line)
+        self._replies.put(None)
+
+    def close(self) -> None:
+        """Ends the server the polite way and checks that this is enough."""
+        if self._process.stdin:
+            self._process.stdin.close()
+        try:
+            code = self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            raise AssertionError("headcount did not end with its input")
+        finally:
+            self._errors.close()
+        assert code == 0, "headcount ended with exit code %d" % code
+
+    def request(self, method: str, params: Optional[Row] = None) -> Row:
+        """Returns the whole reply, which may be an error."""
+        self._next_id += 1
+        message = {"jsonrpc": "2.0", "id": self._next_id, "method": method, "params": params or {}}
+        assert self._process.stdin
+        self._process.stdin.write(json.dumps(message).encode() + b"\n")
+        self._process.stdin.flush()
+        while True:
+            try:
+                line = self._replies.get(timeout=REPLY_S)
+            except queue.Empty:
+                raise AssertionError("headcount did not answer %s within %d s" % (method, REPLY_S))
+            if line is None:
+                raise AssertionError("headcount ended: " + (self.world.root / "headcount.stderr").read_text()[-800:])
+            reply: Row = json.loads(line)
+            if reply.get("id") == self._next_id:
+                return reply
+
+    def call(self, method: str, params: Optional[Row] = None) -> Any:
+        """Returns the result; an error reply is a failure."""
+        reply = self.request(method, params)
+        assert "error" not in reply, "%s %s: %s" % (method, params, reply.get("error"))
+        return reply["result"]
+
+    def call_once(self, method: str, params: Row) -> Any:
+        """Asks through a process of its own, as a script would."""
+        ran = subprocess.run([self._binary, "call", method, json.dumps(params)], env=self._env, stdin=subprocess.DEVNULL,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=REPLY_S, universal_newlines=True)
+        assert ran.returncode == 0, "headcount call %s: exit code %d: %s" % (method, ran.returncode, ran.stderr[-800:])
+        return json.loads(ran.stdout)
+
+    def list(self, under: Path, subagents: bool = True) -> Row:
+        """Returns `session.list` for one folder."""
+        return self.call("session.list", {"agents": [self.world.agent], "under": str(under), "includeSubagents": subagents,
+                                          "include": ["usage"], "limit": 1000})
+
+    def rows(self, folder: Path) -> List[Row]:
+        """Returns the rows under a folder, for what no fixed expectation fits."""
+        return self.list(folder)["sessions"]
+
+    def shows(self, folder: Path, expected: Sequence[Row], subagents: bool = True, within_s: float = SETTLE_S) -> List[Row]:
+        """Asserts that exactly these rows are seen under a folder, as soon as the agent has written what it does."""
+        rows = [dict({"agent": self.world.agent, "cwd": str(folder)}, **one) for one in expected]
+        until = time.monotonic() + within_s
+        while True:
+            result = self.list(folder, subagents)
+            trouble = _trouble(self.world.agent, result, rows)
+            if not trouble:
+                break
+            assert time.monotonic() < until, "\n".join(trouble)
+            time.sleep(0.2)
+        for one in result["sessions"]:
+            if one.get("sessionId"):
+                self.world.known_sessions[one["sessionId"]] = one["status"]
+        return result["sessions"]
+
+    def child_of(self, folder: Path, parent: str) -> str:
+        """Returns the id of the one subagent of a session: agents choose those ids themselves."""
+        children = [one["sessionId"] for one in self.list(folder)["sessions"] if one.get("parentSessionId") == parent]
+        assert len(children) == 1, "one subagent of %s, not %s" % (parent, children)
+        return children[0]
+
+    def status(self, expected: Row) -> Row:
+        """Asserts what `session.status` says of one session, and that it gives its reasons."""
+        session = self.call("session.status", {"sessionId": expected["sessionId"], "agent": self.world.agent})["session"]
+        wrong = _differences(dict({"agent": self.world.agent}, **expected), session)
+        assert not wrong, "session.status: " + "; ".join(wrong)
+        assert session.get("evidence"), "session.status gives no evidence"
+        return session
+
+    def remembers_nothing_alive(self) -> None:
+        """Asserts that, with every process gone, only sessions some scenario accounted for are left, and none is alive."""
+        result = self.list(self.world.root)
+        trouble = _report_trouble(self.world.agent, result)
+        for one in result["sessions"]:
+            if any(_within(one.get("cwd"), folder) for folder in self.world.failed_folders):
+                continue  # that scenario has failed already
+            if one.get("sessionId") not in self.world.known_sessions:
+                trouble.append("a phantom: " + _brief(one))
+            if one["status"] not in ("stopped", "failed") or "process" in one:
+                trouble.append("alive without a process: " + _brief(one))
+        missing = set(self.world.known_sessions) - {one.get("sessionId") for one in result["sessions"]}
+        assert not trouble and not missing, "\n".join(trouble + ["vanished: " + name for name in sorted(missing)])
+
+
+class DryHeadcount:
+    """Stands in for headcount while scenarios are written: agrees with everything and shows what the store holds."""
+
+    def __init__(self, _binary: str, world: World) -> None:
+        self.world = world
+        self._seen: Dict[Path, float] = {}
+
+    def close(self) -> None:
+        """Does nothing."""
+
+    def shows(self, folder: Path, expected: Sequence[Row], subagents: bool = True, within_s: float = SETTLE_S) -> List[Row]:
+        """Prints the expectation and the files changed since the last look."""
+        time.sleep(0.5)
+        for one in expected:
+            told = {key: value for key, value in one.items() if value is not ABSENT}
+            print("    expects %s" % json.dumps(told, default=str), file=sys.stderr)
+        for path in sorted(self.world.home.rglob("*")):
+            try:
+                changed = path.stat().st_mtime
+            except OSError:
+                continue
+            if path.suffix in STORE_FILES and self._seen.get(path) != changed:
+                self._seen[path] = changed
+                print("    store   %8d %s" % (path.stat().st_size, path.relative_to(self.world.home)), file=sys.stderr)
+        return [dict(one) for one in expected]
+
+    def rows(self, _folder: Path) -> List[Row]:
+        """Returns nothing."""
+        return []
+
+    def child_of(self, _folder: Path, _parent: str) -> str:
+        """Returns what stands for an id."""
+        return "child"
+
+    def __getattr__(self, _name: str) -> Any:
+        return lambda *_args, **_kwargs: {}
+
+
+def _trouble(agent: str, result: Row, expected: Sequence[Row]) -> List[str]:
+    trouble = _report_trouble(agent, result)
+    left = list(result["sessions"])
+    for one in expected:
+        found = next((seen for seen in left if _same(one, seen)), None)
+        if found is None:
+            trouble.append("missing: %s %s" % (one["sessionId"] if one["sessionId"] is not ABSENT else one["process"], one["status"]))
+            continue
+        left.remove(found)
+        wrong = _differences(one, found)
+        if wrong:
+            trouble.append("%s: %s" % (found.get("sessionId", "(no id)"), "; ".join(wrong)))
+    return trouble + ["not expected: " + _brief(one) for one in left]
+
+
+def _report_trouble(agent: str, result: Row) -> List[str]:
+    trouble = [] if result["complete"] else ["the list is not complete"]
+    for report in result["agents"]:
+        if report["agent"] == agent and (report["outcome"] != "ok" or report["problems"]):
+            trouble.append("report: %s %s" % (report["outcome"], report["problems"]))
+    if result.get("nextCursor"):
+        trouble.append("the list has more pages")
+    return trouble
+
+
+def _same(expected: Row, seen: Row) -> bool:
+    if expected["sessionId"] is not ABSENT:
+        return bool(seen.get("sessionId") == expected["sessionId"])
+    return "sessionId" not in seen and seen.get("process", {}).get("pid") == expected["process"].pid
+
+
+def _differences(expected: Row, seen: Row) -> List[str]:
+    wrong = []
+    for field, want in expected.items():
+        got = seen.get(field, ABSENT)
+        if not _agrees(field, want, got):
+            wrong.append("%s is %s, not %s" % (field, _told(got), _told(want)))
+    return wrong
+
+
+def _agrees(field: str, want: Any, got: Any) -> bool:
+    if want is ABSENT or got is ABSENT:
+        return want is got
+    if field == "process":
+        owners = want if isinstance(want, list) else [want]
+        started = datetime.fromisoformat(got["startedAt"].replace("Z", "+00:00")).timestamp()
+        return any(got["pid"] == owner.pid and abs(started - owner.started) < START_SLACK_S for owner in owners)
+    if field == "usage":
+        return all(key in got and abs(got[key] - value) < 1e-9 for key, value in want.items())
+    if isinstance(want, tuple):
+        return got in want
+    return bool(got == want)
+
+
+def _told(value: Any) -> str:
+    return "absent" if value is ABSENT else repr(value)
+
+
+def _brief(seen: Row) -> str:
+    return json.dumps({key: seen[key] for key in ("sessionId", "status", "reason", "process", "cwd", "prompt", "kind") if key in seen})
+
+
+def _within(path: Optional[str], folder: Path) -> bool:
+    return path is not None and (path == str(folder) or path.startswith("%s/" % folder))
