@@ -19,5 +19,7 @@ pub mod adapters;
 pub mod census;
 pub mod reconcile;
 
+pub mod transport;
+
 #[cfg(test)]
 mod testing;

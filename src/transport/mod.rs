@@ -1,0 +1,31 @@
+//! JSON texts in, JSON texts out: framing, requests in flight, cancellation and the life of one connection.
+//!
+//! ```text
+//! bytes ─▶ frame ─▶ message ─▶ connection ─▶ flight ─▶ dispatch ─▶ methods
+//! bytes ◀─ frame ◀─ writer ◀── connection ◀─ flight ◀──────────────┘
+//! ```
+//!
+//! It imports nothing else of this project; it is handed [`jsonrpsee::Methods`] and calls them by name.
+//!
+//! What a method may rely on:
+//! - `params` is always a JSON object or a non-empty array: absent, `null`, `{}` and `[]` all arrive as `{}`.
+//! - Its future is dropped when the request is cancelled or the connection ends, at whichever `.await` it stands.
+//! - `extensions.get::<Progress>()` is there in every call; see [`Progress`]. The `workDoneToken` that asked for it
+//!   has been taken out of `params`.
+//! - A subscription's sink closes when the client stops listening, at `shutdown` and at the end of input.
+//! - A reply may be as large as it likes.
+//!
+//! What is answered here, without any method: `shutdown`, `exit`, `initialized`, `$/…`. The `processId` of an
+//! `initialize` on its way to its method is noted, and the connection ends when that process does.
+
+mod connection;
+mod dispatch;
+mod flight;
+pub mod frame;
+mod message;
+mod parent;
+mod progress;
+
+pub use connection::{Exit, Options, serve};
+pub use frame::Framing;
+pub use progress::Progress;
