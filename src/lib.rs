@@ -22,4 +22,5 @@ pub mod reconcile;
 pub mod transport;
 
 #[cfg(test)]
+#[allow(dead_code, reason = "each adapter's tests use a part of it")]
 mod testing;

@@ -1,8 +1,14 @@
-//! What unit tests share: a world without files, processes or agents.
+//! What unit tests share: a world without files, processes or agents, and a recorded `/proc` to put some in.
 
+use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::Path;
 use std::sync::Arc;
 
-use crate::base::AgentId;
+use nix::sys::stat::{major, minor};
+
+use crate::base::{AgentId, Pid, ProcessRef};
 use crate::env::Env;
 use crate::memo::Memo;
 use crate::protocol::lifecycle::AgentCard;
@@ -31,4 +37,156 @@ pub(crate) fn scope() -> Scope {
 
 pub(crate) fn scope_at(home: &std::path::Path) -> Scope {
     Scope::observe(Arc::new(env(home)), Arc::new(Memo::default()), UsageWanted::None)
+}
+
+/// A recorded `/proc` in a temporary directory. The kernel booted at 2026-11-22T20:00:00Z; a tick is 10 ms.
+pub(crate) struct FakeProc {
+    root: tempfile::TempDir,
+}
+
+/// One process of it; each method adds what the kernel would show.
+pub(crate) struct FakeProcess<'a> {
+    dir: std::path::PathBuf,
+    root: &'a Path,
+    pub(crate) identity: ProcessRef,
+}
+
+impl FakeProc {
+    pub(crate) fn new() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("stat"), "btime 1795377600\n").unwrap();
+        fs::write(root.path().join("locks"), "").unwrap();
+        Self { root }
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        self.root.path()
+    }
+
+    /// A process without a terminal, child of 1, that started so many ticks after boot.
+    pub(crate) fn process(&self, pid: i32, start_ticks: u64, comm: &str) -> FakeProcess<'_> {
+        self.process_like(pid, start_ticks, comm, 1, 0)
+    }
+
+    /// A process with a parent, and a controlling terminal where `tty` is not 0.
+    pub(crate) fn process_like(
+        &self,
+        pid: i32,
+        start_ticks: u64,
+        comm: &str,
+        parent: i32,
+        tty: i32,
+    ) -> FakeProcess<'_> {
+        let dir = self.root.path().join(pid.to_string());
+        fs::create_dir_all(dir.join("fd")).unwrap();
+        let zeros = "0 ".repeat(14);
+        let stat =
+            format!("{pid} ({comm}) S {parent} {pid} {pid} {tty} {zeros}{start_ticks} 0 0\n");
+        fs::write(dir.join("stat"), stat).unwrap();
+        for file in ["cmdline", "environ"] {
+            fs::write(dir.join(file), "").unwrap();
+        }
+        FakeProcess {
+            dir,
+            root: self.root.path(),
+            identity: ProcessRef { pid: Pid(pid), start_ticks },
+        }
+    }
+
+    /// A scope that sees this table and the stores below `home`.
+    pub(crate) fn scope(&self, home: &Path) -> Scope {
+        self.scope_with(home, &[])
+    }
+
+    /// The same with variables set besides `HOME`, and every session's usage wanted.
+    pub(crate) fn scope_with(&self, home: &Path, vars: &[(&str, &str)]) -> Scope {
+        let mut all: std::collections::BTreeMap<_, _> =
+            vars.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        all.insert("HOME".into(), home.into());
+        let env = Env::of_vars(all).unwrap().with_proc_root(self.root.path().to_owned());
+        Scope::observe(Arc::new(env), Arc::new(Memo::default()), UsageWanted::All)
+    }
+}
+
+impl FakeProcess<'_> {
+    pub(crate) fn exe(self, path: &str) -> Self {
+        symlink(path, self.dir.join("exe")).unwrap();
+        self
+    }
+
+    pub(crate) fn cwd(self, path: &str) -> Self {
+        symlink(path, self.dir.join("cwd")).unwrap();
+        self
+    }
+
+    pub(crate) fn arguments(self, arguments: &[&str]) -> Self {
+        let bytes: String = arguments.iter().flat_map(|it| [it, "\0"]).collect();
+        fs::write(self.dir.join("cmdline"), bytes).unwrap();
+        self
+    }
+
+    pub(crate) fn environ(self, variables: &[(&str, &str)]) -> Self {
+        let mut text = String::new();
+        for (name, value) in variables {
+            write!(text, "{name}={value}\0").unwrap();
+        }
+        fs::write(self.dir.join("environ"), text).unwrap();
+        self
+    }
+
+    pub(crate) fn open_file(self, descriptor: u32, path: &Path) -> Self {
+        symlink(path, self.dir.join("fd").join(descriptor.to_string())).unwrap();
+        self
+    }
+
+    /// The process holds an exclusive `flock` on an existing file.
+    pub(crate) fn holds_lock(self, file: &Path) -> Self {
+        let meta = fs::metadata(file).unwrap();
+        let (pid, inode) = (self.identity.pid, meta.ino());
+        let (major, minor) = (major(meta.dev()), minor(meta.dev()));
+        let path = self.root.join("locks");
+        let mut locks = fs::read_to_string(&path).unwrap();
+        let number = locks.lines().count() + 1;
+        writeln!(
+            locks,
+            "{number}: FLOCK  ADVISORY  WRITE {pid} {major:02x}:{minor:02x}:{inode} 0 EOF"
+        )
+        .unwrap();
+        fs::write(&path, locks).unwrap();
+        self
+    }
+}
+
+/// What a survey of one adapter is concluded to, as the wire shows it: evidence added, times of reading left out.
+pub(crate) fn concluded(
+    agent: &'static dyn crate::adapters::Adapter,
+    scope: &Scope,
+) -> serde_json::Value {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let survey = runtime.block_on(agent.survey(scope.clone()));
+    let surveyed = crate::census::Surveyed {
+        agent: agent.card().id.clone(),
+        survey,
+        elapsed: std::time::Duration::ZERO,
+    };
+    let roster = crate::reconcile::reconcile(
+        vec![surveyed],
+        &crate::ledger::Ledger::default(),
+        &scope.processes,
+        scope.now,
+    );
+    let rows: Vec<_> = roster
+        .rows
+        .into_iter()
+        .map(|row| {
+            let mut session = serde_json::to_value(row.session).unwrap();
+            session["evidence"] = row
+                .evidence
+                .into_iter()
+                .map(|it| format!("{:?}: {}", it.source, it.says))
+                .collect();
+            session
+        })
+        .collect();
+    serde_json::json!({ "sessions": rows, "report": roster.reports.first() })
 }

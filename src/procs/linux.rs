@@ -208,24 +208,24 @@ mod tests {
 
     #[test]
     fn a_recorded_table_reads_like_the_kernels() {
-        let root = tempfile::tempdir().unwrap();
-        let dir = root.path().join("28352");
-        fs::create_dir_all(dir.join("fd")).unwrap();
-        fs::write(root.path().join("stat"), "cpu 1 2\nbtime 1795377969\nprocesses 3\n").unwrap();
-        fs::write(dir.join("stat"), STAT).unwrap();
+        let recorded = crate::testing::FakeProc::new();
+        let recorded_process = recorded.process(28352, 124_980, "pi");
+        let root = recorded.root();
+        let dir = root.join("28352");
+        assert_eq!(recorded_process.identity.start_ticks, 124_980);
         fs::write(dir.join("cmdline"), b"pi\0\0\0\0").unwrap();
         fs::write(dir.join("environ"), b"HOME=/home/dev\0EMPTY=\0torn").unwrap();
         std::os::unix::fs::symlink("/home/dev/work (deleted)", dir.join("cwd")).unwrap();
         std::os::unix::fs::symlink("/x/rollout.jsonl", dir.join("fd/42")).unwrap();
 
-        let table = super::super::ProcessTable::snapshot(root.path()).unwrap();
+        let table = super::super::ProcessTable::snapshot(root).unwrap();
         let process = table.get(Pid(28352)).unwrap().identity;
         assert_eq!(table.arguments(process), ["pi"]);
         assert_eq!(table.cwd(process), Some(PathBuf::from("/home/dev/work")));
         assert_eq!(table.open_files(process), [(42, PathBuf::from("/x/rollout.jsonl"))]);
         let environment = table.environment(process).unwrap();
         assert_eq!(environment.get(OsStr::new("HOME")), Some(&OsString::from("/home/dev")));
-        assert_eq!(table.started_at(process).unwrap().to_string(), "2026-11-22T20:26:58.800Z");
+        assert_eq!(table.started_at(process).unwrap().to_string(), "2026-11-22T20:20:49.800Z");
 
         let recycled = ProcessRef { start_ticks: 1, ..process };
         assert!(table.is_alive(process) && !table.is_alive(recycled));
