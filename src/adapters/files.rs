@@ -28,6 +28,9 @@ const WINDOWS: [(usize, usize); 3] =
 /// Most transcripts listed of one agent: ten times the largest store seen. What lies beyond is a problem.
 const FILES_MAX: usize = 200_000;
 
+/// Excerpts worth a thread: reading one takes some 20 µs, starting a thread some 50.
+const FILES_PER_THREAD: usize = 32;
+
 /// Most bytes of a small file (a live record, settings) that are read.
 pub const SMALL_FILE_MAX: u64 = 1 << 20;
 
@@ -108,9 +111,10 @@ impl FileAgent {
             files.truncate(FILES_MAX);
         }
         let purpose = self.card.binaries.first().copied().unwrap_or("files");
-        let read = parallel::map(scope, &files, Buffers::default, |buffers, file| {
-            read_transcript(scope, purpose, buffers, file, self.parse)
-        });
+        let read =
+            parallel::map(scope, &files, FILES_PER_THREAD, Buffers::default, |buffers, file| {
+                read_transcript(scope, purpose, buffers, file, self.parse)
+            });
         let mut transcripts = Vec::with_capacity(read.len());
         for (file, outcome) in files.into_iter().zip(read) {
             match outcome {

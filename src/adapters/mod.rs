@@ -13,6 +13,7 @@ pub mod excerpt;
 pub mod files;
 pub mod jsonl;
 pub mod parallel;
+pub mod scan;
 
 pub use evidence::{Record, Survey};
 

@@ -10,20 +10,19 @@ use crate::scope::Scope;
 
 /// Most threads that one adapter works with: beyond it the file system is the bound, not the processor.
 const THREADS_MAX: usize = 8;
-/// Fewest items worth a thread of their own; below it starting one costs more than it saves.
-const ITEMS_PER_THREAD: usize = 64;
-
 /// Applies `work` to each item on several threads and returns the results in the order of the items.
 /// Ends early, with what it has, once nobody waits for the answer any more. `state` makes each
-/// thread's own workspace, so that buffers are made once a thread and not once an item.
+/// thread's own workspace, so that buffers are made once a thread and not once an item. A thread is started
+/// for every `per_thread` items: with fewer, starting it would cost more than it saves.
 pub fn map<T: Sync, S, R: Send>(
     scope: &Scope,
     items: &[T],
+    per_thread: usize,
     state: impl Fn() -> S + Sync,
     work: impl Fn(&mut S, &T) -> R + Sync,
 ) -> Vec<R> {
     let processors = thread::available_parallelism().map_or(1, NonZero::get);
-    let threads = processors.min(THREADS_MAX).min(items.len() / ITEMS_PER_THREAD + 1);
+    let threads = processors.min(THREADS_MAX).min(items.len() / per_thread.max(1) + 1);
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Vec::with_capacity(items.len()));
     let lane = || {
