@@ -8,7 +8,7 @@ import signal
 import subprocess
 import uuid
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any
 
 from install import command
 from model import Model
@@ -47,24 +47,24 @@ class ClaudeWorld(World):
     def interface(self, folder: Path, name: str) -> Terminal:
         """Starts the terminal interface, past its first-run questions."""
         path = self.home / ".claude.json"
-        settings: Dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+        settings: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
         settings.update(hasCompletedOnboarding=True, lastOnboardingVersion="2.1.197", theme="dark",
                         customApiKeyResponses={"approved": ["dummy"], "rejected": []})
         settings.setdefault("projects", {}).setdefault(str(folder), {})["hasTrustDialogAccepted"] = True
         path.write_text(json.dumps(settings))
         return self.terminal(command("claude-code") + ["--model", MODEL], folder, name)
 
-    def registered(self, pid: int) -> Dict[str, Any]:
+    def registered(self, pid: int) -> dict[str, Any]:
         """Returns Claude's own record of a live process."""
-        path = self.home / ".claude/sessions" / ("%d.json" % pid)
+        path = self.home / ".claude/sessions" / (f"{pid}.json")
 
-        def read() -> Optional[Dict[str, Any]]:
+        def read() -> dict[str, Any] | None:
             try:
                 return json.loads(path.read_text())  # rewritten in place: it may be caught half written
             except (OSError, ValueError):
                 return None
 
-        return wait_for("claude to register process %d" % pid, read)
+        return wait_for(f"claude to register process {pid}", read)
 
 
 def make_world(model: Model) -> ClaudeWorld:
@@ -97,7 +97,7 @@ def streaming(world: ClaudeWorld) -> None:
 @scenario("in a tool, then finished")
 def in_a_tool(world: ClaudeWorld) -> None:
     folder, tool, session = world.project("tool"), world.tool("cc-tool"), fresh()
-    prompt = "Run it [[bash:%s]]" % tool.command
+    prompt = f"Run it [[bash:{tool.command}]]"
     child = world.headless(folder, prompt, session)
     tool.wait_running()
     world.headcount.shows(folder, [row(session, "running", "turn_in_progress", child.descendant("claude").ref(),
@@ -110,20 +110,20 @@ def in_a_tool(world: ClaudeWorld) -> None:
 @scenario("killed with SIGKILL in a tool: stale pid file and orphaned tool")
 def killed(world: ClaudeWorld) -> None:
     folder, tool, session = world.project("killed"), world.tool("cc-killed"), fresh()
-    child = world.headless(folder, "Run it [[bash:%s]]" % tool.command, session)
+    child = world.headless(folder, f"Run it [[bash:{tool.command}]]", session)
     tool.wait_running()
     pid = child.descendant("claude").pid
     os.kill(pid, signal.SIGKILL)
     child.ended()
-    assert (world.home / ".claude/sessions" / ("%d.json" % pid)).exists(), "claude no longer leaves its pid file behind"
-    world.headcount.shows(folder, [row(session, "stopped", ("killed", "interrupted", "unknown_end"), usage=ONE_CALL)], within_s=0)
+    assert (world.home / ".claude/sessions" / (f"{pid}.json")).exists(), "claude no longer leaves its pid file behind"
+    world.headcount.shows(folder, [row(session, "stopped", "killed", usage=ONE_CALL)], within_s=0)
     tool.release()
 
 
 @scenario("ended with SIGTERM in a tool")
 def terminated(world: ClaudeWorld) -> None:
     folder, tool, session = world.project("terminated"), world.tool("cc-terminated"), fresh()
-    child = world.headless(folder, "Run it [[bash:%s]]" % tool.command, session)
+    child = world.headless(folder, f"Run it [[bash:{tool.command}]]", session)
     tool.wait_running()
     child.popen.send_signal(signal.SIGTERM)
     child.ended()
@@ -178,10 +178,10 @@ def subagent(world: ClaudeWorld) -> None:
 def two_owners(world: ClaudeWorld) -> None:
     folder, session = world.project("contested"), fresh()
     world.headless(folder, "Begin", session).ended(0)
-    owners = [world.resume(folder, "Go on [[hold:cc-owner-%d]]" % number, session) for number in (1, 2)]
+    owners = [world.resume(folder, f"Go on [[hold:cc-owner-{number}]]", session) for number in (1, 2)]
     refs = []
     for number, owner in enumerate(owners, 1):
-        world.model.wait_streaming("cc-owner-%d" % number)
+        world.model.wait_streaming(f"cc-owner-{number}")
         refs.append(owner.descendant("claude").ref())
 
     world.headcount.shows(folder, [row(session, "running", "turn_in_progress", refs, conflict="two_owners", prompt="Begin")])
@@ -226,7 +226,7 @@ def interface(world: ClaudeWorld) -> None:
     world.model.release("cc-screen")
     world.headcount.shows(folder, [row(session, "idle", "turn_ended", ref, prompt=prompt, model=MODEL)])
 
-    screen.say("Run it [[bash:%s]]" % tool.command)
+    screen.say(f"Run it [[bash:{tool.command}]]")
     screen.shows("Do you want to proceed")
     asking = row(session, "waiting", "permission", ref, prompt=prompt)
     world.headcount.shows(folder, [asking])

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 from pathlib import Path
-from typing import List, Optional
 
 from install import command
 from model import Model
@@ -21,7 +20,6 @@ TWO_CALLS = {"inputTokens": 2200, "cacheReadTokens": 800}
 READY = MODEL + r" .* /"
 """What the bottom of the screen shows when the interface has a thread."""
 
-DIED = ("killed", "interrupted", "unknown_end")
 
 
 class CodexWorld(World):
@@ -35,9 +33,8 @@ class CodexWorld(World):
         self.config = self.home / ".codex/config.toml"
         self.config.parent.mkdir()
         self.config.write_text(
-            'model = "%s"\nmodel_provider = "mock"\ncheck_for_update_on_startup = false\n\n'
-            '[model_providers.mock]\nname = "mock"\nbase_url = "%s/v1"\nwire_api = "responses"\nenv_key = "MOCK_KEY"\n'
-            % (MODEL, model.url))
+            f'model = "{MODEL}"\nmodel_provider = "mock"\ncheck_for_update_on_startup = false\n\n'
+            f'[model_providers.mock]\nname = "mock"\nbase_url = "{model.url}/v1"\nwire_api = "responses"\nenv_key = "MOCK_KEY"\n')
 
     def codex(self, folder: Path, *args: str) -> Child:
         """Starts codex with these arguments."""
@@ -50,7 +47,7 @@ class CodexWorld(World):
     def interface(self, folder: Path, name: str, *args: str) -> Terminal:
         """Starts the terminal interface, in a directory it trusts."""
         with open(self.config, "a") as config:
-            config.write('\n[projects."%s"]\ntrust_level = "trusted"\n' % folder)
+            config.write(f'\n[projects."{folder}"]\ntrust_level = "trusted"\n')
         return self.terminal(command("codex") + list(args), folder, name)
 
     def daemon(self) -> Process:
@@ -58,7 +55,7 @@ class CodexWorld(World):
         return wait_for("the shared daemon", lambda: next(
             (process for process in self.processes() if "app-server" in process.argv and "--managed-daemon" in process.argv), None))
 
-    def locks(self) -> List[str]:
+    def locks(self) -> list[str]:
         """Returns the threads that have a lock file, held or left behind."""
         return [path.stem for path in (self.home / ".codex/thread-writer-locks").glob("*.lock") if not path.name.startswith(".")]
 
@@ -66,7 +63,7 @@ class CodexWorld(World):
 def thread_of(child: Child) -> str:
     """Returns the thread id from the first line `codex exec --json` prints."""
 
-    def find() -> Optional[str]:
+    def find() -> str | None:
         events = [json.loads(line) for line in child.output().splitlines() if line.startswith("{")]
         return next((event["thread_id"] for event in events if event.get("type") == "thread.started"), None)
 
@@ -99,7 +96,7 @@ def streaming(world: CodexWorld) -> None:
 @scenario("in a tool, started from another directory, then finished")
 def in_a_tool(world: CodexWorld) -> None:
     folder, elsewhere, tool = world.project("tool"), world.project("elsewhere"), world.tool("cx-tool")
-    prompt = "Run it [[bash:%s]]" % tool.command
+    prompt = f"Run it [[bash:{tool.command}]]"
     child = world.execute(elsewhere, prompt, "-C", str(folder))
     tool.wait_running()
     thread = thread_of(child)
@@ -114,13 +111,13 @@ def in_a_tool(world: CodexWorld) -> None:
 def stopped_by(world: CodexWorld, name: str, how: signal.Signals) -> None:
     """Ends a codex in the middle of a tool by a signal it cannot record, which leaves its lock file behind."""
     folder, tool = world.project(name), world.tool("cx-" + name)
-    child = world.execute(folder, "Run it [[bash:%s]]" % tool.command)
+    child = world.execute(folder, f"Run it [[bash:{tool.command}]]")
     tool.wait_running()
     thread = thread_of(child)
     os.kill(child.descendant("codex").pid, how)
     child.ended()
     assert thread in world.locks(), "codex no longer leaves its lock behind"
-    world.headcount.shows(folder, [row(thread, "stopped", DIED)], within_s=0)
+    world.headcount.shows(folder, [row(thread, "stopped", "killed")], within_s=0)
 
 
 @scenario("killed with SIGKILL in a tool: stale lock")
@@ -136,7 +133,7 @@ def terminated(world: CodexWorld) -> None:
 @scenario("interrupted with SIGINT in a tool")
 def interrupted(world: CodexWorld) -> None:
     folder, tool = world.project("interrupted"), world.tool("cx-interrupted")
-    child = world.execute(folder, "Run it [[bash:%s]]" % tool.command)
+    child = world.execute(folder, f"Run it [[bash:{tool.command}]]")
     tool.wait_running()
     thread = thread_of(child)
     os.kill(child.descendant("codex").pid, signal.SIGINT)
@@ -232,8 +229,8 @@ def interface(world: CodexWorld) -> None:
     world.headcount.shows(folder, [idle])
 
     # Codex records nowhere that it asks, so a question cannot be told from work.
-    screen.say("Escalate [[tool:exec_command %s]]" % json.dumps(
-        {"cmd": "echo asked", "sandbox_permissions": "require_escalated", "justification": "a mock needs it"}))
+    screen.say("Escalate [[tool:exec_command {}]]".format(json.dumps(
+        {"cmd": "echo asked", "sandbox_permissions": "require_escalated", "justification": "a mock needs it"})))
     screen.shows("Would you like to run|Yes, proceed|approve")
     world.headcount.shows(folder, [row(thread, "running", "turn_in_progress", daemon)])
     screen.key("Escape")
@@ -251,17 +248,17 @@ def never_prompted(world: CodexWorld, folder: Path, daemon: ProcessRef, screen: 
     rows = world.headcount.rows(folder)
     owners = (daemon.pid, screen.pid, *(process.pid for process in world.processes() if process.parent == screen.pid))
     assert len(rows) <= 1 and all(
-        (one["status"], one["process"]["pid"] in owners) == ("idle", True) for one in rows), "not one idle interface: %s" % rows
+        (one["status"], one["process"]["pid"] in owners) == ("idle", True) for one in rows), f"not one idle interface: {rows}"
 
 
 def thread_in(world: CodexWorld, folder: Path) -> str:
     """Returns the newest thread that codex recorded for a folder."""
 
-    def find() -> Optional[str]:
+    def find() -> str | None:
         for path in sorted((world.home / ".codex/sessions").rglob("rollout-*.jsonl"), reverse=True):
             meta = json.loads(path.read_text().partition("\n")[0] or "{}").get("payload") or {}
             if meta.get("cwd") == str(folder):
                 return meta["id"]
         return None
 
-    return wait_for("codex to record a thread for %s" % folder, find)
+    return wait_for(f"codex to record a thread for {folder}", find)

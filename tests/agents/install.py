@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import time
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import NamedTuple
 
 PROJECT = Path(__file__).resolve().parents[2]
 ATTEMPTS = 4
@@ -30,14 +30,14 @@ class Package(NamedTuple):
     version: str
     command: str
     """Path of the program below `node_modules`."""
-    setup: Optional[Tuple[str, str]] = None
+    setup: tuple[str, str] | None = None
     """An install script the program needs: (folder below `node_modules`, script run by node there)."""
-    node: Optional[str] = None
+    node: str | None = None
     """The key of the node this program must be run with; otherwise it starts by itself."""
 
 
 # The versions under test. Everything the suite believes about an agent was seen in exactly these.
-PACKAGES: Dict[str, Package] = {
+PACKAGES: dict[str, Package] = {
     "claude-code": Package("@anthropic-ai/claude-code", "2.1.197", ".bin/claude", ("@anthropic-ai/claude-code", "install.cjs")),
     "codex": Package("@openai/codex", "0.169.0", ".bin/codex"),
     "opencode": Package("opencode-ai", "1.18.33", ".bin/opencode", ("opencode-ai", "postinstall.mjs")),
@@ -58,7 +58,7 @@ def cache_dir() -> Path:
     return Path(os.environ.get("HEADCOUNT_CACHE") or PROJECT / ".cache").resolve() / "agents"
 
 
-def command(key: str) -> List[str]:
+def command(key: str) -> list[str]:
     """Returns the argument vector that starts an agent, installing it first where that has not happened."""
     package = PACKAGES[key]
     program = ensure(key) / "node_modules" / package.command
@@ -72,7 +72,7 @@ def ensure(key: str) -> Path:
     package = PACKAGES[key]
     root = cache_dir()
     root.mkdir(parents=True, exist_ok=True)
-    prefix = root / ("%s-%s" % (key, package.version))
+    prefix = root / (f"{key}-{package.version}")
     done = prefix / "installed"
     if done.exists():
         return prefix
@@ -85,7 +85,7 @@ def ensure(key: str) -> Path:
 
 
 def _install(key: str, package: Package, prefix: Path) -> None:
-    spec = "%s@%s" % (package.name, package.version)
+    spec = f"{package.name}@{package.version}"
     argv = ["npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--loglevel=error",
             "--prefix", str(prefix), spec]
     trouble = ""
@@ -94,17 +94,17 @@ def _install(key: str, package: Package, prefix: Path) -> None:
         prefix.mkdir(parents=True)
         try:
             ran = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                 timeout=INSTALL_TIMEOUT_S, universal_newlines=True)
+                                 timeout=INSTALL_TIMEOUT_S, text=True)
             trouble = ran.stdout[-800:]
         except FileNotFoundError:
-            raise InstallError("npm is not on PATH; the agents come from npm")
+            raise InstallError("npm is not on PATH; the agents come from npm") from None
         except subprocess.TimeoutExpired:
-            trouble = "npm took longer than %d s" % INSTALL_TIMEOUT_S
+            trouble = f"npm took longer than {INSTALL_TIMEOUT_S} s"
         else:
             if ran.returncode == 0:
                 return _set_up(key, package, prefix)
         time.sleep(2 ** attempt)
-    raise InstallError("%s: npm install %s failed %d times: %s" % (key, spec, ATTEMPTS, trouble))
+    raise InstallError(f"{key}: npm install {spec} failed {ATTEMPTS} times: {trouble}")
 
 
 def _set_up(key: str, package: Package, prefix: Path) -> None:
@@ -113,11 +113,11 @@ def _set_up(key: str, package: Package, prefix: Path) -> None:
         folder, script = package.setup
         env = {"PATH": os.environ["PATH"], "HOME": str(prefix / "home"), "npm_config_user_agent": "npm"}
         ran = subprocess.run(["node", script], cwd=str(modules / folder), env=env, stdin=subprocess.DEVNULL,
-                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True, timeout=120)
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
         if ran.returncode != 0:
-            raise InstallError("%s: its %s failed: %s" % (key, script, ran.stdout[-800:]))
+            raise InstallError(f"{key}: its {script} failed: {ran.stdout[-800:]}")
     if not (modules / package.command).exists():
-        raise InstallError("%s: the package has no %s" % (key, package.command))
+        raise InstallError(f"{key}: the package has no {package.command}")
 
 
 def ensure_tmux() -> str:

@@ -22,8 +22,9 @@ import re
 import threading
 import time
 import uuid
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, NamedTuple
 
 DIRECTIVE = re.compile(r"\[\[(say|hold|bash|task|tool|error):(.*?)\]\]", re.S)
 TICK_S = 0.2
@@ -57,11 +58,11 @@ class Entry(NamedTuple):
     move: Move
 
 
-Turn = Tuple[str, str]
+Turn = tuple[str, str]
 """("user", text) or ("tool", "")."""
 
 
-def plan(turns: List[Turn], titled: bool) -> Tuple[str, Move]:
+def plan(turns: list[Turn], titled: bool) -> tuple[str, Move]:
     """Returns the prompt in force and the move it asks for at this step."""
     prompt, since = "", 0
     for index, (role, text) in enumerate(turns):
@@ -82,15 +83,15 @@ class Model:
     """The running server."""
 
     def __init__(self) -> None:
-        self.journal: List[Entry] = []
-        self._streaming: Set[str] = set()
-        self._released: Set[str] = set()
+        self.journal: list[Entry] = []
+        self._streaming: set[str] = set()
+        self._released: set[str] = set()
         self._change = threading.Condition()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         self._server.daemon_threads = True
         self._server.model = self  # type: ignore[attr-defined]
         self.port: int = self._server.server_address[1]
-        self.url = "http://127.0.0.1:%d" % self.port
+        self.url = f"http://127.0.0.1:{self.port}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def close(self) -> None:
@@ -112,7 +113,7 @@ class Model:
         with self._change:
             if not self._change.wait_for(lambda: name in self._streaming, timeout_s):
                 heard = [(entry.dialect, entry.prompt[:60], entry.move.kind) for entry in self.journal[-6:]]
-                raise AssertionError("no agent asked for the answer %r within %d s; last requests: %s" % (name, timeout_s, heard))
+                raise AssertionError(f"no agent asked for the answer {name!r} within {timeout_s:g} s; last requests: {heard}")
 
     def record(self, entry: Entry) -> None:
         """Keeps one request for the scenarios to look at."""
@@ -123,8 +124,7 @@ class Model:
     def words(self, move: Move) -> Iterator[str]:
         """Yields an answer in pieces; a held one goes on until it is released."""
         if move.kind != "hold":
-            for word in re.findall(r"\S+\s*", move.value) or [""]:
-                yield word
+            yield from re.findall(r"\S+\s*", move.value) or [""]
             return
         yield "thinking aloud "
         with self._change:
@@ -207,12 +207,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.close_connection = True
 
-    def _event(self, body: Any, name: Optional[str] = None) -> None:
+    def _event(self, body: Any, name: str | None = None) -> None:
         data = body if isinstance(body, str) else json.dumps(body)
-        self.wfile.write((("event: %s\n" % name if name else "") + "data: %s\n\n" % data).encode())
+        self.wfile.write(((f"event: {name}\n" if name else "") + f"data: {data}\n\n").encode())
         self.wfile.flush()
 
-    def _decide(self, dialect: str, model: str, turns: List[Turn], has_tools: bool) -> Optional[Move]:
+    def _decide(self, dialect: str, model: str, turns: list[Turn], has_tools: bool) -> Move | None:
         """Journals the request and returns the move; None when an error was answered already."""
         prompt, move = plan(turns, titled=not has_tools)
         self.model.record(Entry(dialect, model, prompt, move))
@@ -220,13 +220,13 @@ class _Handler(BaseHTTPRequestHandler):
             return move
         status = int(move.value)
         self._json(status, {"type": "error", "error": {
-            "type": "invalid_request_error", "code": "mock", "message": "mock error %d" % status, "status": "INVALID_ARGUMENT"}})
+            "type": "invalid_request_error", "code": "mock", "message": f"mock error {status}", "status": "INVALID_ARGUMENT"}})
         return None
 
     # Anthropic Messages.
 
-    def _anthropic(self, body: Dict[str, Any]) -> None:
-        turns: List[Turn] = []
+    def _anthropic(self, body: dict[str, Any]) -> None:
+        turns: list[Turn] = []
         for message in body.get("messages") or []:
             if message.get("role") != "user":
                 continue
@@ -268,8 +268,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     # OpenAI Responses.
 
-    def _responses(self, body: Dict[str, Any]) -> None:
-        turns: List[Turn] = []
+    def _responses(self, body: dict[str, Any]) -> None:
+        turns: list[Turn] = []
         items = body.get("input") or []
         for item in [{"role": "user", "content": items}] if isinstance(items, str) else items:
             kind = item.get("type") or "message"
@@ -283,12 +283,12 @@ class _Handler(BaseHTTPRequestHandler):
         move = self._decide("responses", body.get("model") or "", turns, bool(tools))
         if move is None:
             return
-        whole: Dict[str, Any] = {"id": _id("resp_"), "object": "response", "created_at": int(time.time()),
+        whole: dict[str, Any] = {"id": _id("resp_"), "object": "response", "created_at": int(time.time()),
                                  "model": body.get("model"), "status": "in_progress", "output": []}
         text = {"type": "message", "id": _id("msg_"), "role": "assistant", "status": "completed", "content": []}
         call = _responses_call(move, tools)
 
-        def spoken(words: str) -> Dict[str, Any]:
+        def spoken(words: str) -> dict[str, Any]:
             return dict(text, content=[{"type": "output_text", "text": words, "annotations": []}])
 
         if not body.get("stream"):
@@ -318,8 +318,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     # OpenAI chat completions.
 
-    def _chat(self, body: Dict[str, Any]) -> None:
-        turns: List[Turn] = []
+    def _chat(self, body: dict[str, Any]) -> None:
+        turns: list[Turn] = []
         for message in body.get("messages") or []:
             if message.get("role") == "user":
                 turns.append(("user", _texts(message.get("content"))))
@@ -340,7 +340,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._json(200, dict(base, object="chat.completion", choices=[choice], usage=CHAT_USAGE))
         self._open_stream()
 
-        def delta(change: Dict[str, Any], end: Optional[str] = None) -> None:
+        def delta(change: dict[str, Any], end: str | None = None) -> None:
             self._event(dict(base, object="chat.completion.chunk", choices=[{"index": 0, "delta": change, "finish_reason": end}]))
 
         delta({"role": "assistant", "content": ""})
@@ -355,9 +355,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     # Gemini.
 
-    def _gemini(self, path: str, body: Dict[str, Any]) -> None:
+    def _gemini(self, path: str, body: dict[str, Any]) -> None:
         model = path.split("/models/")[-1].split(":")[0]
-        turns: List[Turn] = []
+        turns: list[Turn] = []
         for content in body.get("contents") or []:
             if content.get("role", "user") != "user":
                 continue
@@ -367,8 +367,8 @@ class _Handler(BaseHTTPRequestHandler):
         if move is None:
             return
 
-        def chunk(part: Dict[str, Any], last: bool) -> Dict[str, Any]:
-            candidate: Dict[str, Any] = {"content": {"role": "model", "parts": [part]}, "index": 0}
+        def chunk(part: dict[str, Any], last: bool) -> dict[str, Any]:
+            candidate: dict[str, Any] = {"content": {"role": "model", "parts": [part]}, "index": 0}
             whole = {"candidates": [candidate], "modelVersion": model, "responseId": _id("mock-")}
             if last:
                 candidate["finishReason"] = "STOP"
@@ -393,12 +393,13 @@ class _Handler(BaseHTTPRequestHandler):
 # How each dialect spells a tool call. The tools offered decide the name, as agents rename theirs between versions.
 
 
-def _named_call(move: Move) -> Tuple[str, Any]:
+def _named_call(move: Move) -> tuple[str, Any]:
     name, _, arguments = move.value.partition(" ")
     return name, json.loads(arguments or "{}")
 
 
-def _anthropic_call(move: Move, tools: List[str]) -> Optional[Dict[str, Any]]:
+def _anthropic_call(move: Move, tools: list[str]) -> dict[str, Any] | None:
+    given: Any
     if move.kind == "bash":
         name, given = "Bash", {"command": move.value, "description": "Run a mock command", "timeout": 600000}
     elif move.kind == "task":
@@ -411,8 +412,8 @@ def _anthropic_call(move: Move, tools: List[str]) -> Optional[Dict[str, Any]]:
     return {"type": "tool_use", "id": _id("toolu_"), "name": name, "input": given}
 
 
-def _responses_tools(offered: List[Dict[str, Any]], namespace: Optional[str] = None) -> Dict[str, Tuple[Dict[str, Any], Optional[str]]]:
-    tools: Dict[str, Tuple[Dict[str, Any], Optional[str]]] = {}
+def _responses_tools(offered: list[dict[str, Any]], namespace: str | None = None) -> dict[str, tuple[dict[str, Any], str | None]]:
+    tools: dict[str, tuple[dict[str, Any], str | None]] = {}
     for tool in offered:
         if tool.get("type") == "namespace":
             tools.update(_responses_tools(tool.get("tools") or [], tool.get("name")))
@@ -421,21 +422,21 @@ def _responses_tools(offered: List[Dict[str, Any]], namespace: Optional[str] = N
     return tools
 
 
-def _responses_call(move: Move, tools: Dict[str, Tuple[Dict[str, Any], Optional[str]]]) -> Optional[Dict[str, Any]]:
+def _responses_call(move: Move, tools: dict[str, tuple[dict[str, Any], str | None]]) -> dict[str, Any] | None:
     given: Any
     if move.kind == "bash":
         name, given = "exec_command", {"cmd": move.value, "yield_time_ms": 30000}
         if name not in tools and "exec" in tools:  # code mode: the tool takes a JavaScript cell
             name = "exec"
-            given = "text(JSON.stringify(await tools.exec_command(%s)));" % json.dumps(given)
+            given = f"text(JSON.stringify(await tools.exec_command({json.dumps(given)})));"
         elif name not in tools and "shell_command" in tools:
             name, given = "shell_command", {"command": move.value, "timeout_ms": 600000}
     elif move.kind == "task":
         name, given = "spawn_agent", {"message": move.value}
         tool = tools.get(name, ({}, None))[0]
         wanted = (tool.get("parameters") or {}).get("properties") or {}
-        optional = {"task_name": "mock_task", "fork_context": False, "fork_turns": "none"}
-        given.update({key: value for key, value in optional.items() if key in wanted})
+        optional: dict[str, Any] = {"task_name": "mock_task", "fork_context": False, "fork_turns": "none"}
+        given = dict(given, **{key: value for key, value in optional.items() if key in wanted})
     elif move.kind == "tool":
         name, given = _named_call(move)
     else:
@@ -449,7 +450,7 @@ def _responses_call(move: Move, tools: Dict[str, Tuple[Dict[str, Any], Optional[
     return dict(call, namespace=namespace) if namespace else call
 
 
-def _chat_call(move: Move, tools: List[str]) -> Optional[Dict[str, Any]]:
+def _chat_call(move: Move, tools: list[str]) -> dict[str, Any] | None:
     if move.kind == "bash":
         name = "exec" if "exec" in tools and "bash" not in tools else "bash"
         given: Any = {"command": move.value, "description": "Run a mock command"}

@@ -6,17 +6,19 @@ of adapters, so a scenario states what is the case, not how it might be found ou
 
 from __future__ import annotations
 
+import builtins
 import json
 import queue
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any
 
-from worlds import MARKER, ProcessRef, World
+from worlds import MARKER, World
 
 REPLY_S = 20
 """Longer than any deadline headcount promises: reaching it means no answer at all."""
@@ -33,13 +35,13 @@ STORE_FILES = (".jsonl", ".json", ".lock", ".yaml", ".db", ".db-wal", ".sqlite-w
 ABSENT = object()
 """Expected of a field that must not be there."""
 
-Row = Dict[str, Any]
+Row = dict[str, Any]
 
 
-def row(session_id: Optional[str], status: str, reason: Any = None, process: Any = None, **fields: Any) -> Row:
+def row(session_id: str | None, status: Any, reason: Any = None, process: Any = None, **fields: Any) -> Row:
     """Returns what one row must say; fields are spelled as on the wire.
 
-    `reason` may be a tuple of equally true ones, `process` a list of equally true ones.
+    A tuple stands for equally true values, and so does a list of processes.
     What is not named must be as plain as can be: a main session, no parent, no conflict, no owner.
     """
     expected: Row = {"kind": "main", "parentSessionId": ABSENT, "conflict": ABSENT, "forkedFrom": ABSENT}
@@ -53,14 +55,14 @@ def row(session_id: Optional[str], status: str, reason: Any = None, process: Any
 class Headcount:
     """One long-lived `headcount serve` looking at one world."""
 
-    def __init__(self, binary: str, world: World) -> None:
+    def __init__(self, binary: str, world: World, home: Path | None = None) -> None:
         self.world, self._binary = world, binary
-        self._env = dict(world.env, HEADCOUNT_STATE_DIR=str(world.root / "state"))
+        self._env = dict(world.env, HEADCOUNT_STATE_DIR=str(world.root / "state"), HOME=str(home or world.home))
         del self._env[MARKER]  # the observer is not part of the observed
         self._errors = open(world.root / "headcount.stderr", "wb")
         self._process = subprocess.Popen([binary, "serve"], env=self._env, cwd="/", stdin=subprocess.PIPE,
                                          stdout=subprocess.PIPE, stderr=self._errors)
-        self._replies: "queue.Queue[Optional[bytes]]" = queue.Queue()
+        self._replies: queue.Queue[bytes | None] = queue.Queue()
         self._next_id = 0
         threading.Thread(target=self._read, daemon=True).start()
 
@@ -77,12 +79,12 @@ class Headcount:
             code = self._process.wait(10)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            raise AssertionError("headcount did not end with its input")
+            raise AssertionError("headcount did not end with its input") from None
         finally:
             self._errors.close()
-        assert code == 0, "headcount ended with exit code %d" % code
+        assert code == 0, f"headcount ended with exit code {code}"
 
-    def request(self, method: str, params: Optional[Row] = None) -> Row:
+    def request(self, method: str, params: Row | None = None) -> Row:
         """Returns the whole reply, which may be an error."""
         self._next_id += 1
         message = {"jsonrpc": "2.0", "id": self._next_id, "method": method, "params": params or {}}
@@ -93,24 +95,24 @@ class Headcount:
             try:
                 line = self._replies.get(timeout=REPLY_S)
             except queue.Empty:
-                raise AssertionError("headcount did not answer %s within %d s" % (method, REPLY_S))
+                raise AssertionError(f"headcount did not answer {method} within {REPLY_S} s") from None
             if line is None:
                 raise AssertionError("headcount ended: " + (self.world.root / "headcount.stderr").read_text()[-800:])
             reply: Row = json.loads(line)
             if reply.get("id") == self._next_id:
                 return reply
 
-    def call(self, method: str, params: Optional[Row] = None) -> Any:
+    def call(self, method: str, params: Row | None = None) -> Any:
         """Returns the result; an error reply is a failure."""
         reply = self.request(method, params)
-        assert "error" not in reply, "%s %s: %s" % (method, params, reply.get("error"))
+        assert "error" not in reply, "{} {}: {}".format(method, params, reply.get("error"))
         return reply["result"]
 
     def call_once(self, method: str, params: Row) -> Any:
         """Asks through a process of its own, as a script would."""
         ran = subprocess.run([self._binary, "call", method, json.dumps(params)], env=self._env, stdin=subprocess.DEVNULL,
-                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=REPLY_S, universal_newlines=True)
-        assert ran.returncode == 0, "headcount call %s: exit code %d: %s" % (method, ran.returncode, ran.stderr[-800:])
+                             capture_output=True, timeout=REPLY_S, text=True)
+        assert ran.returncode == 0, f"headcount call {method}: exit code {ran.returncode}: {ran.stderr[-800:]}"
         return json.loads(ran.stdout)
 
     def list(self, under: Path, subagents: bool = True) -> Row:
@@ -118,11 +120,11 @@ class Headcount:
         return self.call("session.list", {"agents": [self.world.agent], "under": str(under), "includeSubagents": subagents,
                                           "include": ["usage"], "limit": 1000})
 
-    def rows(self, folder: Path) -> List[Row]:
+    def rows(self, folder: Path) -> builtins.list[Row]:
         """Returns the rows under a folder, for what no fixed expectation fits."""
         return self.list(folder)["sessions"]
 
-    def shows(self, folder: Path, expected: Sequence[Row], subagents: bool = True, within_s: float = SETTLE_S) -> List[Row]:
+    def shows(self, folder: Path, expected: Sequence[Row], subagents: bool = True, within_s: float = SETTLE_S) -> builtins.list[Row]:
         """Asserts that exactly these rows are seen under a folder, as soon as the agent has written what it does."""
         rows = [dict({"agent": self.world.agent, "cwd": str(folder)}, **one) for one in expected]
         until = time.monotonic() + within_s
@@ -141,8 +143,16 @@ class Headcount:
     def child_of(self, folder: Path, parent: str) -> str:
         """Returns the id of the one subagent of a session: agents choose those ids themselves."""
         children = [one["sessionId"] for one in self.list(folder)["sessions"] if one.get("parentSessionId") == parent]
-        assert len(children) == 1, "one subagent of %s, not %s" % (parent, children)
+        assert len(children) == 1, f"one subagent of {parent}, not {children}"
         return children[0]
+
+    def report_from(self, home: Path) -> Row:
+        """Returns the agent's report as seen from another home."""
+        other = Headcount(self._binary, self.world, home)
+        try:
+            return next(one for one in other.list(self.world.root)["agents"] if one["agent"] == self.world.agent)
+        finally:
+            other.close()
 
     def status(self, expected: Row) -> Row:
         """Asserts what `session.status` says of one session, and that it gives its reasons."""
@@ -155,6 +165,9 @@ class Headcount:
     def remembers_nothing_alive(self) -> None:
         """Asserts that, with every process gone, only sessions some scenario accounted for are left, and none is alive."""
         result = self.list(self.world.root)
+        if not self.world.keeps_sessions:
+            assert not result["sessions"], f"remembered: {[_brief(one) for one in result['sessions']]}"
+            return
         trouble = _report_trouble(self.world.agent, result)
         for one in result["sessions"]:
             if any(_within(one.get("cwd"), folder) for folder in self.world.failed_folders):
@@ -172,30 +185,34 @@ class DryHeadcount:
 
     def __init__(self, _binary: str, world: World) -> None:
         self.world = world
-        self._seen: Dict[Path, float] = {}
+        self._seen: dict[Path, float] = {}
 
     def close(self) -> None:
         """Does nothing."""
 
-    def shows(self, folder: Path, expected: Sequence[Row], subagents: bool = True, within_s: float = SETTLE_S) -> List[Row]:
+    def shows(self, folder: Path, expected: Sequence[Row], subagents: bool = True, within_s: float = SETTLE_S) -> list[Row]:
         """Prints the expectation and the files changed since the last look."""
         time.sleep(0.5)
         for one in expected:
             told = {key: value for key, value in one.items() if value is not ABSENT}
-            print("    expects %s" % json.dumps(told, default=str), file=sys.stderr)
+            print(f"    expects {json.dumps(told, default=str)}", file=sys.stderr)
         for path in sorted(self.world.home.rglob("*")):
             try:
                 changed = path.stat().st_mtime
             except OSError:
                 continue
-            if path.suffix in STORE_FILES and self._seen.get(path) != changed:
+            if path.suffix in STORE_FILES and "/.cache/" not in str(path) and self._seen.get(path) != changed:
                 self._seen[path] = changed
-                print("    store   %8d %s" % (path.stat().st_size, path.relative_to(self.world.home)), file=sys.stderr)
+                print(f"    store   {path.stat().st_size:8} {path.relative_to(self.world.home)}", file=sys.stderr)
         return [dict(one) for one in expected]
 
-    def rows(self, _folder: Path) -> List[Row]:
+    def rows(self, _folder: Path) -> list[Row]:
         """Returns nothing."""
         return []
+
+    def report_from(self, _home: Path) -> Row:
+        """Returns what a wrong login should give."""
+        return {"sessions": 0, "problems": [{"kind": "auth"}]}
 
     def child_of(self, _folder: Path, _parent: str) -> str:
         """Returns what stands for an id."""
@@ -205,26 +222,26 @@ class DryHeadcount:
         return lambda *_args, **_kwargs: {}
 
 
-def _trouble(agent: str, result: Row, expected: Sequence[Row]) -> List[str]:
+def _trouble(agent: str, result: Row, expected: Sequence[Row]) -> list[str]:
     trouble = _report_trouble(agent, result)
     left = list(result["sessions"])
     for one in expected:
         found = next((seen for seen in left if _same(one, seen)), None)
         if found is None:
-            trouble.append("missing: %s %s" % (one["sessionId"] if one["sessionId"] is not ABSENT else one["process"], one["status"]))
+            trouble.append("missing: {} {}".format(one["sessionId"] if one["sessionId"] is not ABSENT else one["process"], one["status"]))
             continue
         left.remove(found)
         wrong = _differences(one, found)
         if wrong:
-            trouble.append("%s: %s" % (found.get("sessionId", "(no id)"), "; ".join(wrong)))
+            trouble.append("{}: {}".format(found.get("sessionId", "(no id)"), "; ".join(wrong)))
     return trouble + ["not expected: " + _brief(one) for one in left]
 
 
-def _report_trouble(agent: str, result: Row) -> List[str]:
+def _report_trouble(agent: str, result: Row) -> list[str]:
     trouble = [] if result["complete"] else ["the list is not complete"]
     for report in result["agents"]:
         if report["agent"] == agent and (report["outcome"] != "ok" or report["problems"]):
-            trouble.append("report: %s %s" % (report["outcome"], report["problems"]))
+            trouble.append("report: {} {}".format(report["outcome"], report["problems"]))
     if result.get("nextCursor"):
         trouble.append("the list has more pages")
     return trouble
@@ -236,12 +253,12 @@ def _same(expected: Row, seen: Row) -> bool:
     return "sessionId" not in seen and seen.get("process", {}).get("pid") == expected["process"].pid
 
 
-def _differences(expected: Row, seen: Row) -> List[str]:
+def _differences(expected: Row, seen: Row) -> list[str]:
     wrong = []
     for field, want in expected.items():
         got = seen.get(field, ABSENT)
         if not _agrees(field, want, got):
-            wrong.append("%s is %s, not %s" % (field, _told(got), _told(want)))
+            wrong.append(f"{field} is {_told(got)}, not {_told(want)}")
     return wrong
 
 
@@ -267,5 +284,5 @@ def _brief(seen: Row) -> str:
     return json.dumps({key: seen[key] for key in ("sessionId", "status", "reason", "process", "cwd", "prompt", "kind") if key in seen})
 
 
-def _within(path: Optional[str], folder: Path) -> bool:
-    return path is not None and (path == str(folder) or path.startswith("%s/" % folder))
+def _within(path: str | None, folder: Path) -> bool:
+    return path is not None and (path == str(folder) or path.startswith(f"{folder}/"))

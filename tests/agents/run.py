@@ -13,7 +13,9 @@ import re
 import sys
 import time
 import traceback
-from typing import Any, Callable, List, Tuple
+from functools import partial
+from pathlib import Path
+from typing import Any, Callable
 
 import observe
 from install import InstallError, command
@@ -32,23 +34,22 @@ class Tally:
         self.passed = 0
         self.failed = 0
 
-    def run(self, name: str, body: Callable[[], None]) -> bool:
+    def run(self, name: str, body: Callable[[], object]) -> bool:
         """Runs one thing that may fail and prints its line."""
         began = time.monotonic()
         try:
             body()
         except Exception as trouble:  # a scenario may fail in any way, and the others still run
             self.failed += 1
-            print("FAIL  %s (%.1f s)" % (name, time.monotonic() - began))
+            print(f"FAIL  {name} ({time.monotonic() - began:.1f} s)")
             known = isinstance(trouble, (AssertionError, InstallError))
             text = str(trouble) if known and str(trouble) else traceback.format_exc()
-            where = [frame for frame in traceback.extract_tb(trouble.__traceback__) if frame.name == "body" or True][-1]
-            spots = ["%s:%d" % (frame.filename.rsplit("/", 1)[-1], frame.lineno or 0)
+            spots = [f"{Path(frame.filename).name}:{frame.lineno}"
                      for frame in traceback.extract_tb(trouble.__traceback__)][1:]
             print("\n".join("      " + line for line in [" > ".join(spots)] + text.splitlines()), flush=True)
             return False
         self.passed += 1
-        print("ok    %s (%.1f s)" % (name, time.monotonic() - began), flush=True)
+        print(f"ok    {name} ({time.monotonic() - began:.1f} s)", flush=True)
         return True
 
 
@@ -57,14 +58,14 @@ def main() -> int:
     tally = Tally()
     for agent in options.agents:
         module = importlib.import_module(AGENTS[agent])
-        chosen = [one for one in scenarios_of(module) if re.search(options.only, "%s: %s" % (agent, one.name))]
-        if chosen and tally.run("%s: installs" % agent, lambda: void(command(agent))):
+        chosen = [one for one in scenarios_of(module) if re.search(options.only, f"{agent}: {one.name}")]
+        if chosen and tally.run(f"{agent}: installs", partial(command, agent)):
             run_agent(agent, module, chosen, options, tally)
-    print("%d passed, %d failed" % (tally.passed, tally.failed))
+    print(f"{tally.passed} passed, {tally.failed} failed")
     return 1 if tally.failed or not tally.passed else 0
 
 
-def run_agent(agent: str, module: Any, chosen: List[Scenario], options: argparse.Namespace, tally: Tally) -> None:
+def run_agent(agent: str, module: Any, chosen: list[Scenario], options: argparse.Namespace, tally: Tally) -> None:
     """Runs one agent's scenarios, one after the other, in one world."""
     model = Model()
     world = module.make_world(model)
@@ -73,12 +74,12 @@ def run_agent(agent: str, module: Any, chosen: List[Scenario], options: argparse
     try:
         for one in chosen:
             before = set(world.projects.iterdir())
-            if not tally.run("%s: %s" % (agent, one.name), lambda: one.body(world)):
+            if not tally.run(f"{agent}: {one.name}", partial(one.body, world)):
                 world.failed_folders += set(world.projects.iterdir()) - before
-        tally.run("%s: nothing is left alive when its processes are" % agent, lambda: wind_up(world))
+        tally.run(f"{agent}: nothing is left alive when its processes are", partial(wind_up, world))
     finally:
         if options.keep:
-            print("      kept %s" % world.root)
+            print(f"      kept {world.root}")
             world.end_processes()
         else:
             world.close()
@@ -94,10 +95,6 @@ def wind_up(world: Any) -> None:
         world.headcount.close()
 
 
-def void(_value: object) -> None:
-    """Takes a value that is only wanted for its making."""
-
-
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--headcount", metavar="PATH", help="the binary under test")
@@ -109,7 +106,7 @@ def parse() -> argparse.Namespace:
     options.agents = [name for name in options.agents.split(",") if name]
     unknown = [name for name in options.agents if name not in AGENTS]
     if unknown:
-        parser.error("unknown agents %s; known: %s" % (unknown, ", ".join(AGENTS)))
+        parser.error("unknown agents {}; known: {}".format(unknown, ", ".join(AGENTS)))
     if not options.dry and not options.headcount:
         parser.error("--headcount is needed")
     return options

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import ModuleType
-from typing import Any, Callable, List, NamedTuple
+from typing import Any, Callable, NamedTuple
 
 
 class Scenario(NamedTuple):
@@ -23,6 +23,6 @@ def scenario(name: str) -> Callable[[Callable[[Any], None]], Callable[[Any], Non
     return mark
 
 
-def scenarios_of(module: ModuleType) -> List[Scenario]:
+def scenarios_of(module: ModuleType) -> list[Scenario]:
     """Returns a module's scenarios in the order they are written, which is the order they run."""
     return [value.scenario for value in vars(module).values() if callable(value) and hasattr(value, "scenario")]

@@ -14,8 +14,9 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, TypeVar
+from typing import Any, Callable, NamedTuple, TypeVar
 
 from install import ensure_tmux
 from model import Model
@@ -28,7 +29,7 @@ PATIENCE_S = 45
 T = TypeVar("T")
 
 
-def wait_for(what: str, condition: Callable[[], Optional[T]], timeout_s: float = PATIENCE_S,
+def wait_for(what: str, condition: Callable[[], T | None], timeout_s: float = PATIENCE_S,
              hint: Callable[[], str] = lambda: "") -> T:
     """Returns the first truthy answer of a condition; fails with a sentence saying what did not happen."""
     until = time.monotonic() + timeout_s
@@ -37,7 +38,7 @@ def wait_for(what: str, condition: Callable[[], Optional[T]], timeout_s: float =
         if answer:
             return answer
         if time.monotonic() > until:
-            raise AssertionError("waited %g s for %s%s" % (timeout_s, what, hint() and "\n" + hint()))
+            raise AssertionError(f"waited {timeout_s:g} s for {what}\n{hint()}")
         time.sleep(POLL_S)
 
 
@@ -54,7 +55,7 @@ class Process(NamedTuple):
     pid: int
     parent: int
     comm: str
-    argv: List[str]
+    argv: list[str]
     ticks: int
 
     def ref(self) -> ProcessRef:
@@ -66,11 +67,11 @@ def _boot_time() -> int:
     return int(re.search(r"^btime (\d+)", Path("/proc/stat").read_text(), re.M).group(1))  # type: ignore[union-attr]
 
 
-def read_process(pid: int) -> Optional[Process]:
+def read_process(pid: int) -> Process | None:
     """Returns a live process, or None for one that is gone or only waits to be reaped."""
     try:
-        stat = Path("/proc/%d/stat" % pid).read_text()
-        argv = Path("/proc/%d/cmdline" % pid).read_bytes().rstrip(b"\0").split(b"\0")
+        stat = Path(f"/proc/{pid}/stat").read_text()
+        argv = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
     except OSError:
         return None
     head, _, tail = stat.rpartition(")")
@@ -80,7 +81,7 @@ def read_process(pid: int) -> Optional[Process]:
     return Process(pid, int(fields[1]), head.partition("(")[2], [part.decode(errors="replace") for part in argv], int(fields[19]))
 
 
-def all_processes() -> List[Process]:
+def all_processes() -> list[Process]:
     """Returns every live process of the machine."""
     found = (read_process(int(entry)) for entry in os.listdir("/proc") if entry.isdigit())
     return [process for process in found if process]
@@ -89,7 +90,7 @@ def all_processes() -> List[Process]:
 class Child:
     """A program the world started, with its output in files."""
 
-    def __init__(self, argv: Sequence[str], cwd: Path, env: Dict[str, str], log: Path, stdin: int) -> None:
+    def __init__(self, argv: Sequence[str], cwd: Path, env: dict[str, str], log: Path, stdin: int) -> None:
         self.log = log
         with open(log, "wb") as out:
             self.popen = subprocess.Popen(list(argv), cwd=str(cwd), env=env, stdin=stdin, stdout=out,
@@ -114,13 +115,13 @@ class Child:
     def ref(self) -> ProcessRef:
         """Returns the identity of the process itself."""
         process = read_process(self.pid)
-        assert process, "process %d is gone: %s" % (self.pid, self.output()[-600:])
+        assert process, f"process {self.pid} is gone: {self.output()[-600:]}"
         return process.ref()
 
     def descendant(self, comm: str) -> Process:
         """Returns the first process of that name at or below this one: npm puts launchers in front of some agents."""
 
-        def find() -> Optional[Process]:
+        def find() -> Process | None:
             everything = all_processes()
             family = {self.pid}
             for _ in range(4):  # launcher → agent, with room
@@ -128,31 +129,31 @@ class Child:
             named = [process for process in everything if process.pid in family and process.comm == comm]
             return named[0] if named else None
 
-        return wait_for("a process named %r under %d" % (comm, self.pid), find, hint=lambda: self.output()[-600:])
+        return wait_for(f"a process named {comm!r} under {self.pid}", find, hint=lambda: self.output()[-600:])
 
-    def ended(self, code: Optional[int] = None, timeout_s: float = PATIENCE_S) -> int:
+    def ended(self, code: int | None = None, timeout_s: float = PATIENCE_S) -> int:
         """Waits for its end, and checks the exit code where one is given (negative: ended by that signal)."""
         try:
             got = self.popen.wait(timeout_s)
         except subprocess.TimeoutExpired:
-            raise AssertionError("process %d did not end within %g s: %s" % (self.pid, timeout_s, self.output()[-600:]))
-        assert code is None or got == code, "exit code %d, not %d: %s" % (got, code, self.output()[-1200:])
+            raise AssertionError(f"process {self.pid} did not end within {timeout_s:g} s: {self.output()[-600:]}") from None
+        assert code is None or got == code, f"exit code {got}, not {code}: {self.output()[-1200:]}"
         return got
 
 
 class Terminal:
     """A program in a terminal of its own, for interfaces that need one."""
 
-    def __init__(self, world: "World", argv: Sequence[str], cwd: Path, name: str) -> None:
+    def __init__(self, world: World, argv: Sequence[str], cwd: Path, name: str) -> None:
         self.world, self.name = world, name
-        env = ["-e%s=%s" % item for item in world.env.items()]
+        env = ["-e{}={}".format(*item) for item in world.env.items()]
         world.tmux("new-session", "-d", "-s", name, "-x", "150", "-y", "45", "-c", str(cwd), *env, "--", *argv)
         self.pid = int(world.tmux("display-message", "-p", "-t", name, "#{pane_pid}"))
 
     def process(self) -> Process:
         """Returns the program's own process."""
         process = read_process(self.pid)
-        assert process, "%s is gone" % self.name
+        assert process, f"{self.name} is gone"
         return process
 
     def screen(self) -> str:
@@ -161,12 +162,12 @@ class Terminal:
 
     def shows(self, pattern: str, timeout_s: float = PATIENCE_S) -> None:
         """Waits until the screen matches."""
-        wait_for("the screen of %s to show %r" % (self.name, pattern),
+        wait_for(f"the screen of {self.name} to show {pattern!r}",
                  lambda: re.search(pattern, self.screen()), timeout_s, hint=lambda: self.screen().strip()[-1500:])
 
     def lacks(self, pattern: str, timeout_s: float = PATIENCE_S) -> None:
         """Waits until the screen no longer matches."""
-        wait_for("the screen of %s to lose %r" % (self.name, pattern),
+        wait_for(f"the screen of {self.name} to lose {pattern!r}",
                  lambda: not re.search(pattern, self.screen()), timeout_s, hint=lambda: self.screen().strip()[-1500:])
 
     def key(self, *names: str) -> None:
@@ -177,13 +178,13 @@ class Terminal:
         """Types a line and sends it once the screen has taken it in."""
         self.world.tmux("send-keys", "-t", self.name, "-l", text)
         squeezed = re.sub(r"\s", "", text)[-12:]
-        wait_for("the screen of %s to take %r" % (self.name, text),
+        wait_for(f"the screen of {self.name} to take {text!r}",
                  lambda: squeezed in re.sub(r"[\s│┃|]", "", self.screen()), hint=lambda: self.screen().strip()[-1500:])
         self.key("Enter")
 
     def ended(self) -> None:
         """Waits until the program has ended."""
-        wait_for("%s to end" % self.name, lambda: read_process(self.pid) is None, hint=lambda: self.screen().strip()[-1500:])
+        wait_for(f"{self.name} to end", lambda: read_process(self.pid) is None, hint=lambda: self.screen().strip()[-1500:])
 
 
 class Tool:
@@ -192,11 +193,11 @@ class Tool:
     def __init__(self, flag: Path) -> None:
         self._flag = flag
         # Bounded, so that an orphan outlives neither its release nor a suite that was itself killed.
-        self.command = "touch %s; for i in $(seq 3000); do test -e %s || break; sleep 0.1; done; echo tool ended" % (flag, flag)
+        self.command = f"touch {flag}; for i in $(seq 3000); do test -e {flag} || break; sleep 0.1; done; echo tool ended"
 
     def wait_running(self) -> None:
         """Waits until the agent runs it."""
-        wait_for("an agent to run the tool %s" % self._flag.name, self._flag.exists)
+        wait_for(f"an agent to run the tool {self._flag.name}", self._flag.exists)
 
     def release(self) -> None:
         """Lets it end."""
@@ -209,6 +210,9 @@ class World:
     agent = ""
     """The adapter's id in headcount."""
 
+    keeps_sessions = True
+    """Whether sessions outlive the processes of the world: a service that keeps them to itself takes them along."""
+
     def __init__(self, model: Model) -> None:
         self.model = model
         self.root = Path(tempfile.mkdtemp(prefix="headcount-agents-")).resolve()
@@ -220,11 +224,12 @@ class World:
             folder.mkdir()
         self.env = self.base_env()
         self._tmux = ""
-        self._children: List[Child] = []
-        self.failed_folders: List[Path] = []
-        self.known_sessions: Dict[str, str] = {}
+        self._children: list[Child] = []
+        self.failed_folders: list[Path] = []
+        self.headcount: Any = None
+        self.known_sessions: dict[str, str] = {}
 
-    def base_env(self) -> Dict[str, str]:
+    def base_env(self) -> dict[str, str]:
         """Returns an environment built from nothing, so that no marker of a surrounding agent gets in."""
         env = {key: os.environ[key] for key in ("PATH", "LANG", "USER", "LOGNAME") if key in os.environ}
         env.update(HOME=str(self.home), TMPDIR=str(self.root / "tmp"), SHELL="/bin/bash", TERM="xterm-256color", NO_COLOR="1")
@@ -244,9 +249,9 @@ class World:
         """Returns a fresh held command."""
         return Tool(self._tools / name)
 
-    def start(self, argv: Sequence[str], cwd: Path, stdin: int = subprocess.DEVNULL, env: Optional[Dict[str, str]] = None) -> Child:
+    def start(self, argv: Sequence[str], cwd: Path, stdin: int = subprocess.DEVNULL, env: dict[str, str] | None = None) -> Child:
         """Starts a program in the world; `env` adds to the world's own."""
-        child = Child(argv, cwd, dict(self.env, **(env or {})), self._logs / ("%03d.log" % len(self._children)), stdin)
+        child = Child(argv, cwd, dict(self.env, **(env or {})), self._logs / f"{len(self._children):03}.log", stdin)
         self._children.append(child)
         return child
 
@@ -260,19 +265,19 @@ class World:
         settings = self.root / "tmux.conf"
         settings.write_text("set -g remain-on-exit on\n")  # the last words of a program that ended stay readable
         ran = subprocess.run([self._tmux, "-S", str(self.root / "tmux"), "-f", str(settings)] + list(args), env=self.env,
-                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
-        assert ran.returncode == 0, "tmux %s: %s" % (args[0], ran.stderr.strip())
+                             stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        assert ran.returncode == 0, f"tmux {args[0]}: {ran.stderr.strip()}"
         return ran.stdout
 
-    def processes(self) -> List[Process]:
+    def processes(self) -> list[Process]:
         """Returns every live process this world caused."""
-        mark = ("%s=%s" % (MARKER, self.root)).encode()
+        mark = (f"{MARKER}={self.root}").encode()
 
         def ours(pid: int) -> bool:
             try:
-                if mark in Path("/proc/%d/environ" % pid).read_bytes().split(b"\0"):
+                if mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
                     return True
-                return os.readlink("/proc/%d/cwd" % pid).startswith(str(self.root))
+                return os.readlink(f"/proc/{pid}/cwd").startswith(str(self.root))
             except OSError:
                 return False
 
@@ -292,7 +297,7 @@ class World:
                 child.popen.poll()
             return not left
 
-        wait_for("the processes of %s to end" % self.root, none_left, hint=lambda: str(self.processes()))
+        wait_for(f"the processes of {self.root} to end", none_left, hint=lambda: str(self.processes()))
 
     def close(self) -> None:
         """Ends every process and removes the folder."""

@@ -1,0 +1,162 @@
+"""OpenClaw 2026.9.6: a gateway on the loopback interface, which alone knows what its sessions do."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from gateway import Gateway
+from install import command
+from model import Model
+from observe import row
+from scenario import scenario
+from worlds import Child, World, wait_for
+
+TOKEN = "mock-token"
+MODEL = ("mock-1", "mock/mock-1")
+ONE_CALL = {"inputTokens": 1000, "outputTokens": 34}
+PAGE = 100
+"""What the gateway lists at most at a time."""
+
+
+class OpenclawWorld(World):
+    """A home with an OpenClaw gateway that talks to our model."""
+
+    agent = "openclaw"
+    keeps_sessions = False
+
+    def __init__(self, model: Model) -> None:
+        super().__init__(model)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+        self.env["OPENCLAW_DISABLE_BONJOUR"] = "1"
+        self.workspace = self.projects / "workspace"
+        self.workspace.mkdir()
+        self.config = self.home / ".openclaw/openclaw.json"
+        self.config.parent.mkdir()
+        self.configure(TOKEN)
+        self.gateway: Child | None = None
+
+    def configure(self, token: str) -> None:
+        """Writes the settings, which are also where headcount learns address and token."""
+        mock = {"id": "mock-1", "name": "Mock 1", "reasoning": False, "input": ["text"], "contextWindow": 128000, "maxTokens": 4096,
+                "cost": {"input": 0, "output": 0, "cacheRead": 0, "cacheWrite": 0}}
+        self.config.write_text(json.dumps({
+            "logging": {"file": str(self.root / "openclaw.log")},
+            "gateway": {"mode": "local", "port": self.port, "bind": "loopback", "auth": {"mode": "token", "token": token}},
+            "agents": {"defaults": {"workspace": str(self.workspace), "model": {"primary": "mock/mock-1"}}},
+            "models": {"providers": {"mock": {"baseUrl": self.model.url + "/v1", "apiKey": "dummy", "api": "openai-completions",
+                                              "models": [mock]}}}}))
+
+    def up(self) -> Child:
+        """Returns the running gateway, started where it is not."""
+        if self.gateway is None or self.gateway.popen.poll() is not None:
+            self.gateway = self.start(command("openclaw") + [
+                "gateway", "run", "--port", str(self.port), "--bind", "loopback", "--auth", "token", "--token", TOKEN,
+                "--allow-unconfigured"], self.projects)
+            wait_for("the gateway to be ready", self._ready, 90, hint=self.gateway.output)
+        return self.gateway
+
+    def _ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=5) as reply:
+                return reply.status == 200
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def client(self) -> Gateway:
+        """Returns a new connection to the running gateway."""
+        self.up()
+        return Gateway(self.port, TOKEN)
+
+
+def make_world(model: Model) -> OpenclawWorld:
+    """Returns the world the scenarios below run in."""
+    return OpenclawWorld(model)
+
+
+def create(client: Gateway, folder: Path, label: str, message: str | None = None) -> dict[str, Any]:
+    """Starts a session in a folder and returns what the gateway says of it."""
+    given = {"message": message} if message else {}
+    return client.call("sessions.create", agentId="main", label=label, cwd=str(folder), **given)
+
+
+def settled(client: Gateway, key: str, status: str) -> None:
+    """Waits until the gateway itself says how a session ended."""
+    seen: list[Any] = []
+
+    def ended() -> bool:
+        seen[:] = [client.call("sessions.describe", key=key)["session"]]
+        return seen[0].get("status") == status and not seen[0].get("hasActiveRun")
+
+    wait_for(f"session {key} to be {status}", ended, 120, hint=lambda: str(seen))
+
+
+@scenario("a gateway with sessions of every kind: running, done, failed, aborted, never run")
+def every_kind(world: OpenclawWorld) -> None:
+    client, folder = world.client(), world.project("claw")
+    done = create(client, folder, "done one", "Hello there")
+    failed = create(client, folder, "failed one", "Fail [[error:400]]")
+    aborted = create(client, folder, "aborted one", "Abort me [[hold:ow-abort]]")
+    empty = create(client, folder, "empty one")
+    running = create(client, folder, "running one", "Think [[hold:ow-run]]")
+    world.model.wait_streaming("ow-abort")
+    client.call("sessions.abort", key=aborted["key"])
+    world.model.wait_streaming("ow-run")
+    settled(client, done["key"], "done")
+    settled(client, failed["key"], "failed")
+    settled(client, aborted["key"], "killed")
+
+    # The gateway's word is the state: its sessions have no process of their own.
+    world.headcount.shows(folder, [
+        row(running["sessionId"], "running", "active_run", title="running one", model=MODEL),
+        row(done["sessionId"], "stopped", "completed", title="done one", model=MODEL, usage=ONE_CALL),
+        row(failed["sessionId"], "failed", "model_error", title="failed one"),
+        row(aborted["sessionId"], "stopped", ("killed", "interrupted"), title="aborted one"),
+        row(empty["sessionId"], "idle", "never_prompted", title="empty one")])
+    world.headcount.status(row(running["sessionId"], "running", "active_run", cwd=str(folder)))
+    world.model.release("ow-run")
+    world.headcount.shows(folder, [
+        row(session["sessionId"], status) for session, status in
+        ((running, "stopped"), (done, "stopped"), (failed, "failed"), (aborted, "stopped"), (empty, "idle"))])
+    client.close()
+
+
+@scenario("more sessions than the gateway lists at a time")
+def many(world: OpenclawWorld) -> None:
+    client, folder = world.client(), world.project("many")
+    made = [create(client, folder, f"one of many {number}")["sessionId"] for number in range(PAGE + 5)]
+    world.headcount.shows(folder, [row(session, "idle", "never_prompted") for session in made])
+    client.close()
+
+
+@scenario("a wrong token is a problem of the login, not silence")
+def wrong_token(world: OpenclawWorld) -> None:
+    world.up()
+    stranger = world.root / "stranger"
+    (stranger / ".openclaw").mkdir(parents=True)
+    settings = json.loads(world.config.read_text())
+    settings["gateway"]["auth"]["token"] = "another-token"
+    (stranger / ".openclaw/openclaw.json").write_text(json.dumps(settings))
+    report = world.headcount.report_from(stranger)
+    assert not report["sessions"] and [problem["kind"] for problem in report["problems"]] == ["auth"], report
+
+
+@scenario("killed with SIGKILL in the middle of a run: its sessions are gone, nothing is remembered")
+def killed(world: OpenclawWorld) -> None:
+    client, folder = world.client(), world.project("killed")
+    session = create(client, folder, "cut short", "Think [[hold:ow-killed]]")["sessionId"]
+    world.model.wait_streaming("ow-killed")
+    world.headcount.shows(folder, [row(session, "running", "active_run")])
+    gateway = world.up()
+    os.kill(gateway.pid, signal.SIGKILL)
+    gateway.ended()
+    client.close()
+    world.headcount.remembers_nothing_alive()

@@ -1,0 +1,231 @@
+"""OpenCode 1.18.33: `opencode run`, the terminal interface, child sessions, and its server."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from install import command
+from model import Model
+from observe import row
+from scenario import scenario
+from worlds import Child, World, wait_for
+
+# OpenCode counts neither cached tokens within the input nor reasoning within the output.
+ONE_CALL = {"inputTokens": 1000, "outputTokens": 30, "cacheReadTokens": 200, "reasoningTokens": 4}
+TWO_CALLS = {field: 2 * count for field, count in ONE_CALL.items()}
+MODEL = ("mock-1", "mock/mock-1")
+
+
+class OpencodeWorld(World):
+    """A home with an OpenCode that talks to our model."""
+
+    agent = "opencode"
+
+    def __init__(self, model: Model) -> None:
+        super().__init__(model)
+        self.env.update(OPENCODE_DISABLE_AUTOUPDATE="1", OPENCODE_DISABLE_MODELS_FETCH="1", OPENCODE_DISABLE_LSP_DOWNLOAD="1")
+        mock = {"npm": "@ai-sdk/openai-compatible", "name": "Mock", "options": {"baseURL": model.url + "/v1", "apiKey": "dummy"},
+                "models": {"mock-1": {"name": "Mock 1", "limit": {"context": 128000, "output": 4096}}}}
+        config = self.home / ".config/opencode/opencode.json"
+        config.parent.mkdir(parents=True)
+        config.write_text(json.dumps({"provider": {"mock": mock}, "model": "mock/mock-1", "small_model": "mock/mock-1",
+                                      "autoupdate": False, "share": "disabled"}))
+
+    def run(self, folder: Path, prompt: str, *args: str) -> Child:
+        """Starts `opencode run` with every permission."""
+        return self.start(command("opencode") + ["run", "--auto", "-m", "mock/mock-1", *args, "--", prompt], folder)
+
+    def sessions(self, folder: Path) -> list[dict[str, Any]]:
+        """Returns the rows OpenCode keeps for a folder, oldest first."""
+        path = self.home / ".local/share/opencode/opencode.db"
+        try:
+            with sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5) as database:
+                database.row_factory = sqlite3.Row
+                query = "select id, parent_id, title from session where directory = ? order by time_created"
+                return [dict(one) for one in database.execute(query, (str(folder),))]
+        except sqlite3.OperationalError:
+            return []  # it makes its database on the first start
+
+    def session(self, folder: Path, title: str | None = None) -> str:
+        """Returns the id of the one main session of a folder, or of the one with that title."""
+
+        def find() -> str | None:
+            ids = [one["id"] for one in self.sessions(folder) if not one["parent_id"] and title in (None, one["title"])]
+            assert len(ids) < 2, f"sessions of {folder}: {ids}"
+            return ids[0] if ids else None
+
+        return wait_for(f"opencode to record a session for {folder}", find)
+
+
+def make_world(model: Model) -> OpencodeWorld:
+    """Returns the world the scenarios below run in."""
+    return OpencodeWorld(model)
+
+
+def stored(prompt: str) -> tuple[str, str]:
+    """Returns how a prompt may read: `opencode run` stores an argument with a space in quotes."""
+    return prompt, f'"{prompt}"'
+
+
+@scenario("streaming, then finished")
+def streaming(world: OpencodeWorld) -> None:
+    folder = world.project("streams, then.ends", branch="feature/x")
+    prompt = "Tell me more [[hold:oc-stream]]"
+    child = world.run(folder, prompt, "--title", "A named session")
+    world.model.wait_streaming("oc-stream")
+    session = world.session(folder)
+    told = dict(title="A named session", branch="feature/x", model=MODEL, prompt=stored(prompt))
+    running = row(session, "running", "turn_in_progress", child.ref(), **told)
+    world.headcount.shows(folder, [running])
+    world.headcount.status(running)
+    world.model.release("oc-stream")
+    child.ended(0)
+    ended = row(session, "stopped", "completed", usage=ONE_CALL, **told)
+    world.headcount.shows(folder, [ended], within_s=0)
+    world.headcount.status(ended)
+
+
+@scenario("in a tool, started from another directory, then finished")
+def in_a_tool(world: OpencodeWorld) -> None:
+    folder, elsewhere, tool = world.project("tool"), world.project("elsewhere"), world.tool("oc-tool")
+    child = world.start(command("opencode") + ["run", "--auto", "-m", "mock/mock-1", "--dir", str(folder), "--",
+                                               f"Run it [[bash:{tool.command}]]"], elsewhere)
+    tool.wait_running()
+    session = world.session(folder)
+    world.headcount.shows(folder, [row(session, "running", "turn_in_progress", child.ref(), model=MODEL)])
+    world.headcount.shows(elsewhere, [])
+    tool.release()
+    child.ended(0)
+    world.headcount.shows(folder, [row(session, "stopped", "completed", usage=TWO_CALLS)], within_s=0)
+
+
+@scenario("killed with SIGKILL in a tool: its database says running for ever")
+def killed(world: OpencodeWorld) -> None:
+    folder, tool = world.project("killed"), world.tool("oc-killed")
+    child = world.run(folder, f"Run it [[bash:{tool.command}]]")
+    tool.wait_running()
+    os.kill(child.pid, signal.SIGKILL)
+    child.ended()
+    world.headcount.shows(folder, [row(world.session(folder), "stopped", "killed")], within_s=0)
+    tool.release()
+
+
+@scenario("two in one directory: each its own process, one ends alone")
+def two_in_one_directory(world: OpencodeWorld) -> None:
+    folder = world.project("shared")
+    one = world.run(folder, "First [[hold:oc-one]]", "--title", "first")
+    world.model.wait_streaming("oc-one")
+    two = world.run(folder, "Second [[hold:oc-two]]", "--title", "second")
+    world.model.wait_streaming("oc-two")
+    first, second = world.session(folder, "first"), world.session(folder, "second")
+    # Nothing ties a session to one of two processes but when it began.
+    world.headcount.shows(folder, [row(first, "running", "turn_in_progress", one.ref()),
+                                   row(second, "running", "turn_in_progress", two.ref())])
+    world.model.release("oc-one")
+    one.ended(0)
+    world.headcount.shows(folder, [row(first, "stopped", "completed"),
+                                   row(second, "running", "turn_in_progress", two.ref())], within_s=0)
+    world.model.release("oc-two")
+    two.ended(0)
+
+
+@scenario("the model refuses")
+def model_error(world: OpencodeWorld) -> None:
+    folder = world.project("refused")
+    world.run(folder, "Fail [[error:400]]").ended(1)
+    world.headcount.shows(folder, [row(world.session(folder), "failed", "model_error")], within_s=0)
+
+
+@scenario("a child session belongs to its parent, in the same process")
+def child_session(world: OpencodeWorld) -> None:
+    folder = world.project("delegates")
+    child = world.run(folder, "Delegate [[task:Look around {{hold:oc-child}}]]")
+    world.model.wait_streaming("oc-child")
+    session = world.session(folder)
+    below = next(one["id"] for one in world.sessions(folder) if one["parent_id"] == session)
+    parent = row(session, "running", "turn_in_progress", child.ref())
+    world.headcount.shows(folder, [parent], subagents=False)
+    world.headcount.shows(folder, [parent, row(below, "running", "turn_in_progress", child.ref(), kind="subagent",
+                                               parentSessionId=session)])
+    world.model.release("oc-child")
+    child.ended(0)
+    world.headcount.shows(folder, [row(session, "stopped", "completed", usage=TWO_CALLS),
+                                   row(below, "stopped", "completed", kind="subagent", parentSessionId=session,
+                                       usage=ONE_CALL)], within_s=0)
+
+
+@scenario("the interface: beside old sessions, busy, idle, left")
+def interface(world: OpencodeWorld) -> None:
+    folder = world.project("screen")
+    world.run(folder, "Before", "--title", "old").ended(0)
+    killed_run = world.run(folder, "Before that [[hold:oc-old]]", "--title", "old and killed")
+    world.model.wait_streaming("oc-old")
+    os.kill(killed_run.pid, signal.SIGKILL)
+    killed_run.ended()
+    old = [row(world.session(folder, "old"), "stopped", "completed"), row(world.session(folder, "old and killed"), "stopped", "killed")]
+    world.headcount.shows(folder, old)
+
+    screen = world.terminal(command("opencode"), folder, "opencode")
+    screen.shows("Ask anything|ctrl\\+p")
+    ref = screen.process().ref()
+    alone = row(None, "idle", ("never_prompted", "turn_ended"), ref)
+    world.headcount.shows(folder, old + [alone])
+
+    known = {one["id"] for one in world.sessions(folder)}
+    prompt = "Think [[hold:oc-screen]]"
+    screen.say(prompt)
+    world.model.wait_streaming("oc-screen")
+    session = next(one["id"] for one in world.sessions(folder) if one["id"] not in known)
+    world.headcount.shows(folder, old + [row(session, "running", "turn_in_progress", ref, prompt=prompt)])
+    world.model.release("oc-screen")
+    world.headcount.shows(folder, old + [row(session, "idle", "turn_ended", ref, prompt=prompt)])
+    screen.key("C-c")
+    screen.ended()
+    world.headcount.shows(folder, old + [row(session, "stopped", "completed", prompt=prompt)])
+
+
+@scenario("its server: busy, asking for permission, idle")
+def server(world: OpencodeWorld) -> None:
+    folder = world.project("served")
+    (folder / "opencode.json").write_text(json.dumps({"permission": {"bash": "ask"}}))
+    child = world.start(command("opencode") + ["serve", "--port", "0"], folder)
+    url = wait_for("opencode serve to tell its address", lambda: next(
+        (word for word in child.output().split() if word.startswith("http://")), None), hint=child.output)
+
+    def post(path: str, body: Any) -> Any:
+        request = urllib.request.Request(url + path, json.dumps(body).encode(), {"content-type": "application/json"})
+        with urllib.request.urlopen(request, timeout=30) as reply:
+            text = reply.read()
+        return json.loads(text) if text else None
+
+    def ask(session: str, text: str) -> None:
+        post(f"/session/{session}/prompt_async", {"parts": [{"type": "text", "text": text}]})
+
+    busy, asking, quiet = (post("/session", {"title": title})["id"] for title in ("busy", "asking", "quiet"))
+    ask(quiet, "Hello there")
+    wait_for("the quiet session to end its turn", lambda: any(entry.prompt == "Hello there" for entry in world.model.journal))
+    ask(busy, "Think [[hold:oc-served]]")
+    world.model.wait_streaming("oc-served")
+    ask(asking, "Run it [[bash:echo asked]]")
+
+    def pending() -> str | None:
+        with urllib.request.urlopen(url + "/permission", timeout=30) as reply:
+            return next((one["id"] for one in json.load(reply) if one["sessionID"] == asking), None)
+
+    permission = wait_for("opencode to ask for permission", pending)
+    ref = child.ref()
+    world.headcount.shows(folder, [row(busy, "running", "turn_in_progress", ref, prompt="Think [[hold:oc-served]]"),
+                                   row(asking, "waiting", "permission", ref),
+                                   row(quiet, "idle", "turn_ended", ref, prompt="Hello there")])
+    post(f"/permission/{permission}/reply", {"reply": "once"})
+    world.model.release("oc-served")
+    world.headcount.shows(folder, [row(session, "idle", "turn_ended", ref) for session in (busy, asking, quiet)])
+    os.kill(child.pid, signal.SIGKILL)
+    child.ended()
+    world.headcount.shows(folder, [row(session, "stopped", "completed") for session in (busy, asking, quiet)], within_s=0)

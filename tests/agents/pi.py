@@ -1,0 +1,170 @@
+"""Pi 0.73.1: print mode and the terminal interface. Its processes name no session, and its first answer leaves no file."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+from install import command
+from model import Model
+from observe import row
+from scenario import scenario
+from worlds import Child, World, wait_for
+
+ONE_CALL = {"inputTokens": 1000, "outputTokens": 34, "cacheReadTokens": 200, "costUsd": 0.00357}
+TWO_CALLS = {field: 2 * count for field, count in ONE_CALL.items()}
+MODEL = ("mock-1", "mock/mock-1")
+
+
+class PiWorld(World):
+    """A home with a Pi that talks to our model."""
+
+    agent = "pi"
+
+    def __init__(self, model: Model) -> None:
+        super().__init__(model)
+        self.env.update(PI_OFFLINE="1", PI_SKIP_VERSION_CHECK="1")
+        self.store = self.home / ".pi/agent"
+        self.store.mkdir(parents=True)
+        price = {"input": 3, "output": 15, "cacheRead": 0.3, "cacheWrite": 3.75}
+        mock = {"id": "mock-1", "name": "Mock 1", "reasoning": False, "input": ["text"], "cost": price, "contextWindow": 128000,
+                "maxTokens": 4096}
+        (self.store / "models.json").write_text(json.dumps({"providers": {"mock": {
+            "baseUrl": model.url + "/v1", "api": "openai-completions", "apiKey": "dummy", "models": [mock]}}}))
+        (self.store / "settings.json").write_text(json.dumps({"defaultProvider": "mock", "defaultModel": "mock-1"}))
+
+    def run(self, folder: Path, prompt: str, *args: str) -> Child:
+        """Starts `pi -p`."""
+        return self.start(command("pi") + ["--model", "mock/mock-1", *args, "-p", prompt], folder)
+
+    def headers(self, folder: Path) -> dict[str, Path]:
+        """Returns the sessions stored for a folder, with their files."""
+        found = {}
+        for path in (self.store / "sessions").glob("*/*.jsonl"):
+            header: dict[str, Any] = json.loads(path.read_text().partition("\n")[0])
+            if header["cwd"] == str(folder):
+                found[header["id"]] = path
+        return found
+
+    def session(self, folder: Path, besides: list[str] | None = None) -> str:
+        """Returns the id of the one session of a folder, or of the one that is new."""
+        return wait_for(f"pi to store a session for {folder}",
+                        lambda: next((one for one in self.headers(folder) if one not in (besides or [])), None))
+
+
+def make_world(model: Model) -> PiWorld:
+    """Returns the world the scenarios below run in."""
+    return PiWorld(model)
+
+
+@scenario("the first answer streams and no file exists, then finished")
+def first_turn(world: PiWorld) -> None:
+    folder = world.project("streams, then.ends", branch="feature/x")
+    prompt = "Tell me more [[hold:pi-stream]]"
+    child = world.run(folder, prompt)
+    world.model.wait_streaming("pi-stream")
+    assert not world.headers(folder), "pi now stores a session before its first answer is complete"
+    world.headcount.shows(folder, [row(None, ("running", "unknown"), "process_alive", child.ref(), certainty="inferred")])
+    world.model.release("pi-stream")
+    child.ended(0)
+    ended = row(world.session(folder), "stopped", "completed", prompt=prompt, model=MODEL, usage=ONE_CALL)
+    world.headcount.shows(folder, [ended], within_s=0)
+    world.headcount.status(ended)
+
+
+@scenario("in a tool, then finished")
+def in_a_tool(world: PiWorld) -> None:
+    folder, tool = world.project("tool", branch="feature/y"), world.tool("pi-tool")
+    prompt = f"Run it [[bash:{tool.command}]]"
+    child = world.run(folder, prompt)
+    tool.wait_running()
+    session = world.session(folder)
+    running = row(session, "running", "turn_in_progress", child.ref(), prompt=prompt, branch="feature/y", model=MODEL, usage=ONE_CALL)
+    world.headcount.shows(folder, [running])
+    world.headcount.status(running)
+    tool.release()
+    child.ended(0)
+    world.headcount.shows(folder, [row(session, "stopped", "completed", usage=TWO_CALLS)], within_s=0)
+
+
+@scenario("killed with SIGKILL in a tool, and in its first answer")
+def killed(world: PiWorld) -> None:
+    folder, tool = world.project("killed"), world.tool("pi-killed")
+    child = world.run(folder, f"Run it [[bash:{tool.command}]]")
+    tool.wait_running()
+    unseen = world.run(folder, "Never stored [[hold:pi-killed]]")
+    world.model.wait_streaming("pi-killed")
+    for process in (child, unseen):
+        os.kill(process.pid, signal.SIGKILL)
+        process.ended()
+    world.headcount.shows(folder, [row(world.session(folder), "stopped", "killed")], within_s=0)
+    tool.release()
+
+
+@scenario("two in one directory: each its own process, one ends alone")
+def two_in_one_directory(world: PiWorld) -> None:
+    folder, tools = world.project("shared"), [world.tool("pi-one"), world.tool("pi-two")]
+    children: list[Child] = []
+    sessions: list[str] = []
+    for tool in tools:
+        children.append(world.run(folder, f"Run it [[bash:{tool.command}]]"))
+        tool.wait_running()
+        sessions.append(world.session(folder, sessions))
+    world.headcount.shows(folder, [row(session, "running", "turn_in_progress", child.ref()) for session, child in zip(sessions, children)])
+    tools[0].release()
+    children[0].ended(0)
+    world.headcount.shows(folder, [row(sessions[0], "stopped", "completed"),
+                                   row(sessions[1], "running", "turn_in_progress", children[1].ref())], within_s=0)
+    tools[1].release()
+    children[1].ended(0)
+
+
+@scenario("resumed: an older session in a newer process")
+def resumed(world: PiWorld) -> None:
+    folder = world.project("resumed")
+    world.run(folder, "Begin").ended(0)
+    session = world.session(folder)
+    other = world.run(folder, "Another")
+    other.ended(0)
+    beside = row(world.session(folder, [session]), "stopped", "completed", prompt="Another")
+    child = world.run(folder, "Go on [[hold:pi-resumed]]", "--session", str(world.headers(folder)[session]))
+    world.model.wait_streaming("pi-resumed")
+    world.headcount.shows(folder, [beside, row(session, "running", "turn_in_progress", child.ref(), prompt="Begin")])
+    world.model.release("pi-resumed")
+    child.ended(0)
+    world.headcount.shows(folder, [beside, row(session, "stopped", "completed", prompt="Begin", usage=TWO_CALLS)], within_s=0)
+
+
+@scenario("the model refuses")
+def model_error(world: PiWorld) -> None:
+    folder = world.project("refused")
+    world.run(folder, "Fail [[error:400]]").ended(1)
+    world.headcount.shows(folder, [row(world.session(folder), "failed", "model_error")], within_s=0)
+
+
+@scenario("the interface: beside old sessions, answering, in a tool, idle, left")
+def interface(world: PiWorld) -> None:
+    folder, tool = world.project("screen"), world.tool("pi-screen")
+    world.run(folder, "Before").ended(0)
+    before = world.session(folder)
+    old = row(before, "stopped", "completed", prompt="Before")
+
+    screen = world.terminal(command("pi") + ["--model", "mock/mock-1"], folder, "pi")
+    screen.shows("mock-1")
+    ref = screen.process().ref()
+    world.headcount.shows(folder, [old, row(None, ("running", "idle", "unknown"), None, ref)])
+    screen.say("Hello there")
+    screen.shows("reply to: Hello there")
+    session = world.session(folder, [before])
+    world.headcount.shows(folder, [old, row(session, "idle", "turn_ended", ref, prompt="Hello there")])
+    screen.say(f"Run it [[bash:{tool.command}]]")
+    tool.wait_running()
+    world.headcount.shows(folder, [old, row(session, "running", "turn_in_progress", ref, prompt="Hello there")])
+    tool.release()
+    world.headcount.shows(folder, [old, row(session, "idle", "turn_ended", ref, prompt="Hello there")])
+    screen.say("/quit")
+    screen.ended()
+    world.headcount.shows(folder, [old, row(session, "stopped", "completed", prompt="Hello there")])
