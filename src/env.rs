@@ -24,6 +24,17 @@ impl Env {
         Self::of_vars(std::env::vars_os().collect())
     }
 
+    /// The environment of this process, seen from another home; see [`Env::at_home`].
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads it")]
+    pub fn of_this_process_at(home: AbsPath) -> Self {
+        let here = Self {
+            home: home.clone(),
+            vars: std::env::vars_os().collect(),
+            proc_root: PROC.into(),
+        };
+        here.at_home(home)
+    }
+
     /// An environment made of variables, of which `HOME` must be an absolute path.
     pub fn of_vars(vars: BTreeMap<OsString, OsString>) -> Option<Self> {
         let home = vars.get(OsStr::new("HOME")).and_then(AbsPath::parse)?;

@@ -17,9 +17,14 @@ pub mod scope;
 pub mod adapters;
 
 pub mod census;
+pub mod query;
 pub mod reconcile;
 
+pub mod rpc;
+
 pub mod transport;
+
+pub mod cli;
 
 #[cfg(test)]
 #[allow(dead_code, reason = "each adapter's tests use a part of it")]

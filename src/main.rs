@@ -1,1 +1,7 @@
-fn main() {}
+//! The `headcount` program: reads the command line, and leaves with its exit code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    headcount::cli::run()
+}

@@ -77,6 +77,10 @@ impl Adapter for FileAgent {
         &self.card
     }
 
+    fn stores(&self, env: &Env) -> Vec<PathBuf> {
+        (self.roots)(env)
+    }
+
     fn survey(&'static self, scope: Scope) -> BoxFuture<'static, Survey> {
         blocking(move || self.look(&scope)).boxed()
     }

@@ -1,9 +1,11 @@
 //! What an adapter is, and the registry of all of them.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
+use crate::env::Env;
 use crate::protocol::lifecycle::AgentCard;
 use crate::protocol::session::{Problem, Turn};
 use crate::scope::Scope;
@@ -24,6 +26,11 @@ pub static REGISTRY: &[&'static dyn Adapter] = &[];
 pub trait Adapter: Send + Sync + 'static {
     /// What is always true of the agent.
     fn card(&self) -> &AgentCard;
+
+    /// Where the agent keeps its sessions, whether or not anything is there.
+    fn stores(&self, _env: &Env) -> Vec<PathBuf> {
+        Vec::new()
+    }
 
     /// Looks at the agent's store and processes, as they are now. Ends when its future is dropped.
     fn survey(&'static self, scope: Scope) -> BoxFuture<'static, Survey>;

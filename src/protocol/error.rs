@@ -26,8 +26,9 @@ pub enum RpcError {
     InvalidParams { path: String, message: String },
     #[error("internal error: {0}")]
     Internal(String),
-    #[error("no session has the id or prefix `{0}`")]
-    SessionNotFound(String),
+    /// `unanswered` are the adapters that failed or were late, and might have known it.
+    #[error("no session has the id or prefix `{query}`")]
+    SessionNotFound { query: String, unanswered: Vec<AgentId> },
     #[error("`{query}` matches {} sessions", candidates.len())]
     SessionAmbiguous { query: String, candidates: Vec<Candidate> },
     #[error("no adapter is called `{agent}`")]
@@ -49,7 +50,7 @@ impl RpcError {
         match self {
             Self::InvalidParams { .. } => -32602,
             Self::Internal(_) => -32603,
-            Self::SessionNotFound(_) => 1001,
+            Self::SessionNotFound { .. } => 1001,
             Self::SessionAmbiguous { .. } => 1002,
             Self::AgentUnknown { .. } => 1003,
             Self::SessionAlive { .. } => 1005,
@@ -62,7 +63,7 @@ impl RpcError {
         match self {
             Self::InvalidParams { .. } => "invalid_params",
             Self::Internal(_) => "internal",
-            Self::SessionNotFound(_) => "session_not_found",
+            Self::SessionNotFound { .. } => "session_not_found",
             Self::SessionAmbiguous { .. } => "session_ambiguous",
             Self::AgentUnknown { .. } => "agent_unknown",
             Self::SessionAlive { .. } => "session_alive",
@@ -73,7 +74,10 @@ impl RpcError {
     /// What to do next, where that can be said.
     fn hint(&self) -> Option<String> {
         match self {
-            Self::SessionNotFound(_) => Some("session.list shows every id".into()),
+            Self::SessionNotFound { unanswered, .. } => Some(match &unanswered[..] {
+                [] => "session.list shows every id".into(),
+                [first, ..] => format!("{first} did not answer; session.list says why"),
+            }),
             Self::SessionAmbiguous { .. } => Some("give more of the id, or `agent`".into()),
             Self::SessionAlive { .. } => {
                 Some("stop it first, or go to the terminal that runs it".into())
@@ -85,7 +89,11 @@ impl RpcError {
 
     /// Whether the same request may succeed later without any change to it.
     fn is_retryable(&self) -> bool {
-        matches!(self, Self::SessionAlive { .. })
+        match self {
+            Self::SessionAlive { .. } => true,
+            Self::SessionNotFound { unanswered, .. } => !unanswered.is_empty(),
+            _ => false,
+        }
     }
 
     /// The members that this kind of error alone has.
@@ -97,7 +105,7 @@ impl RpcError {
             }
             Self::AgentUnknown { known, .. } => serde_json::json!({ "known": known }),
             Self::SessionAlive { process, .. } => serde_json::json!({ "process": process }),
-            Self::Internal(_) | Self::SessionNotFound(_) | Self::Unsupported { .. } => {
+            Self::Internal(_) | Self::SessionNotFound { .. } | Self::Unsupported { .. } => {
                 serde_json::json!({})
             }
         }

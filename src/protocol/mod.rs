@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub mod bounded;
+pub mod discover;
 pub mod error;
 pub mod lifecycle;
 pub mod session;

@@ -1,0 +1,57 @@
+//! `headcount call`, and how the other commands reach the methods.
+
+use std::io::{self, Read, Write};
+
+use serde_json::Value;
+
+use super::Failure;
+use crate::adapters::REGISTRY;
+use crate::env::Env;
+use crate::rpc::{self, App};
+use crate::transport;
+
+/// Calls one method and prints its result; the error of a request that failed goes to stderr, as JSON too.
+pub(super) fn run(env: Env, method: &str, params: Option<&str>) -> Result<u8, Failure> {
+    let params = match params {
+        None => Value::Null,
+        Some("-") => {
+            let mut text = String::new();
+            io::stdin().read_to_string(&mut text)?;
+            parse(&text)?
+        }
+        Some(text) => parse(text)?,
+    };
+    let result = request(env, method, &params)?;
+    let mut out = io::stdout().lock();
+    serde_json::to_writer_pretty(&mut out, &result).map_err(io::Error::from)?;
+    writeln!(out)?;
+    Ok(0)
+}
+
+fn parse(text: &str) -> Result<Value, Failure> {
+    serde_json::from_str(text)
+        .map_err(|error| Failure::Usage(format!("the parameters are not JSON: {error}")))
+}
+
+/// Sends one request through the real connection, in memory, and returns its result.
+pub(super) fn request(env: Env, method: &str, params: &Value) -> Result<Value, Failure> {
+    let request =
+        serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+    let input = format!("{request}\n").into_bytes();
+    let mut output = Vec::new();
+    let methods = rpc::router(App::new(env, REGISTRY)).into_methods();
+    let runtime = super::runtime()?;
+    runtime.block_on(transport::serve(
+        &input[..],
+        &mut output,
+        methods,
+        transport::Options::default(),
+    ));
+    runtime.shutdown_background();
+    let mut reply: Value = serde_json::from_slice(&output)
+        .map_err(|error| Failure::Request(format!("no reply: {error}")))?;
+    match reply.get("error") {
+        Some(error) => Err(Failure::Request(error.to_string())),
+        None => Ok(reply["result"].take()),
+    }
+}

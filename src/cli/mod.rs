@@ -1,0 +1,211 @@
+//! The command line: every command goes through the same methods as the wire; no logic of its own.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+
+use crate::adapters::REGISTRY;
+use crate::base::AbsPath;
+use crate::env::Env;
+use crate::rpc::{self, App};
+use crate::transport;
+
+mod call;
+mod doctor;
+mod list;
+mod log;
+
+/// The exit code of a request that failed.
+const FAILED: u8 = 1;
+/// The exit code of a command line that makes no sense.
+const USAGE: u8 = 2;
+
+/// Which coding agents are at work on this machine, in what state, and which of them needs you.
+#[derive(Debug, Parser)]
+#[command(name = "headcount", version, max_term_width = 100)]
+struct Cli {
+    /// Look at the agent stores under another home directory.
+    #[arg(long, global = true, value_name = "DIR")]
+    home: Option<PathBuf>,
+
+    /// Read processes from a recorded table instead of /proc.
+    #[arg(long, global = true, value_name = "DIR", hide = true)]
+    proc: Option<PathBuf>,
+
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve JSON-RPC over stdin and stdout; what an editor starts.
+    Serve {
+        /// How messages are framed; recognised from the first byte where absent.
+        #[arg(long, value_enum)]
+        framing: Option<Framing>,
+    },
+    /// Call one method and print its result as JSON.
+    Call {
+        /// The method, for example `session.list`.
+        method: String,
+        /// Its parameters, as a JSON object; `-` reads them from stdin.
+        params: Option<String>,
+    },
+    /// Show the sessions as a table.
+    List(list::Options),
+    /// Tell for each agent what is installed, stored and visible here.
+    Doctor {
+        /// Print JSON instead of text.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the OpenRPC document, or write the published schema into a directory.
+    Schema {
+        /// The directory that gets `openrpc.json`.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Framing {
+    /// LSP's `Content-Length` headers.
+    ContentLength,
+    /// One JSON text a line.
+    Lines,
+}
+
+/// Why a command ended without success.
+#[derive(Debug)]
+enum Failure {
+    /// The command line makes no sense.
+    Usage(String),
+    /// The request failed.
+    Request(String),
+    /// Nobody reads our output any more; not worth a word.
+    OutputGone,
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::OutputGone,
+            _ => Self::Request(error.to_string()),
+        }
+    }
+}
+
+/// Runs the program and returns its exit code.
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are answers and go to stdout; clap tells the two apart.
+            let code = if error.use_stderr() { USAGE } else { 0 };
+            return if error.print().is_ok() { code.into() } else { FAILED.into() };
+        }
+    };
+    match execute(cli) {
+        Ok(code) => code.into(),
+        Err(Failure::Usage(message)) => complain(&message, USAGE),
+        Err(Failure::Request(message)) => complain(&message, FAILED),
+        Err(Failure::OutputGone) => FAILED.into(),
+    }
+}
+
+fn complain(message: &str, code: u8) -> ExitCode {
+    // Where stderr is gone too, the exit code has to do.
+    drop(writeln!(io::stderr(), "headcount: {message}"));
+    code.into()
+}
+
+fn execute(cli: Cli) -> Result<u8, Failure> {
+    let Some(command) = cli.command.or_else(default_command) else {
+        Cli::command().print_help()?;
+        return Ok(0);
+    };
+    let env = world(cli.home, cli.proc)?;
+    if let Command::Schema { out } = command {
+        return schema(env, out);
+    }
+    log::start(&env);
+    match command {
+        Command::Serve { framing } => serve(env, framing),
+        Command::Call { method, params } => call::run(env, &method, params.as_deref()),
+        Command::List(options) => list::run(env, options),
+        Command::Doctor { json } => doctor::run(&env, json),
+        Command::Schema { .. } => unreachable!("answered above"),
+    }
+}
+
+/// Without a command: an editor or a script talks to us through a pipe, a person wants help.
+fn default_command() -> Option<Command> {
+    (!io::stdin().is_terminal()).then_some(Command::Serve { framing: None })
+}
+
+fn world(home: Option<PathBuf>, proc: Option<PathBuf>) -> Result<Env, Failure> {
+    let no_home = || Failure::Usage("HOME is not set to an absolute path; give --home".into());
+    let env = match home {
+        None => Env::of_this_process().ok_or_else(no_home)?,
+        Some(home) => {
+            let told = home.display().to_string();
+            let home = home
+                .canonicalize()
+                .map_err(|error| Failure::Usage(format!("--home `{told}`: {error}")))?;
+            let home = AbsPath::parse(home).ok_or_else(no_home)?;
+            Env::of_this_process_at(home)
+        }
+    };
+    Ok(match proc {
+        Some(root) => env.with_proc_root(root),
+        None => env,
+    })
+}
+
+/// One thread that reacts, and a small pool for files: an editor's child starts in milliseconds and idles at zero.
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    Ok(builder.enable_all().max_blocking_threads(BLOCKING_THREADS).build()?)
+}
+
+/// Threads that may wait for files at once: two for each adapter, so that one that hangs starves no other.
+const BLOCKING_THREADS: usize = 32;
+
+fn serve(env: Env, framing: Option<Framing>) -> Result<u8, Failure> {
+    let runtime = runtime()?;
+    let methods = rpc::router(App::new(env, REGISTRY)).into_methods();
+    let options = transport::Options {
+        framing: framing.map(|it| match it {
+            Framing::ContentLength => transport::Framing::ContentLength,
+            Framing::Lines => transport::Framing::Lines,
+        }),
+    };
+    tracing::info!(pid = std::process::id(), "serving");
+    let exit = runtime.block_on(transport::serve(
+        tokio::io::stdin(),
+        tokio::io::stdout(),
+        methods,
+        options,
+    ));
+    tracing::info!(?exit, "the connection has ended");
+    if let Some(complaint) = exit.complaint() {
+        drop(writeln!(io::stderr(), "headcount: {complaint}"));
+    }
+    // A thread may still wait for stdin; nobody waits for it.
+    runtime.shutdown_background();
+    Ok(exit.code())
+}
+
+fn schema(env: Env, out: Option<PathBuf>) -> Result<u8, Failure> {
+    let text = rpc::openrpc::text(rpc::router(App::new(env, REGISTRY)).cards());
+    match out {
+        None => io::stdout().write_all(text.as_bytes())?,
+        Some(dir) => {
+            std::fs::create_dir_all(&dir)?;
+            std::fs::write(dir.join("openrpc.json"), text)?;
+        }
+    }
+    Ok(0)
+}

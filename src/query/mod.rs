@@ -1,0 +1,150 @@
+//! Filter, then sort, then page: what of a roster one request shows. PURE.
+
+use std::cmp::Reverse;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::{Pid, Timestamp};
+use crate::protocol::session::{Filter, Session, SessionKind, Status};
+use crate::reconcile::Row;
+
+/// One page, and where the next begins.
+#[derive(Debug)]
+pub struct Page {
+    pub rows: Vec<Row>,
+    /// How many rows the filter lets through, over all pages.
+    pub total: usize,
+    pub next: Option<Cursor>,
+}
+
+/// The rows that `filter` lets through, in the order of the protocol, from behind `after` and at most `limit`.
+pub fn page(rows: Vec<Row>, filter: &Filter, after: Option<&Cursor>, limit: usize) -> Page {
+    let wanted = Wanted::of(filter);
+    let mut rows: Vec<Row> = rows.into_iter().filter(|row| wanted.admits(&row.session)).collect();
+    rows.sort_by_cached_key(|row| Position::of(&row.session));
+    let total = rows.len();
+    let start = after.map_or(0, |cursor| {
+        rows.partition_point(|row| Position::of(&row.session) <= cursor.position)
+    });
+    let mut rows: Vec<Row> = rows.into_iter().skip(start).collect();
+    let has_more = rows.len() > limit;
+    rows.truncate(limit);
+    let last = rows.last().filter(|_| has_more);
+    let next = last
+        .map(|row| Cursor { filter: fingerprint(filter), position: Position::of(&row.session) });
+    Page { rows, total, next }
+}
+
+/// A filter, made ready to be asked about many sessions.
+struct Wanted<'a> {
+    filter: &'a Filter,
+    query: Option<String>,
+}
+
+impl<'a> Wanted<'a> {
+    fn of(filter: &'a Filter) -> Self {
+        Self { filter, query: filter.query.as_ref().map(|it| it.to_lowercase()) }
+    }
+
+    fn admits(&self, session: &Session) -> bool {
+        let Filter {
+            agents,
+            status,
+            cwd,
+            under,
+            group,
+            updated_since,
+            include_subagents,
+            query: _,
+        } = self.filter;
+        let launch_group = session.launch.as_ref().and_then(|it| it.group.as_ref());
+        (*include_subagents || session.kind != SessionKind::Subagent)
+            && agents.as_ref().is_none_or(|it| it.contains(&session.agent))
+            && status.as_ref().is_none_or(|it| it.contains(&session.status))
+            && cwd.as_ref().is_none_or(|it| session.cwd.as_ref() == Some(it))
+            && under
+                .as_ref()
+                .is_none_or(|it| session.cwd.as_ref().is_some_and(|cwd| cwd.is_within(it)))
+            && group.as_ref().is_none_or(|it| launch_group == Some(it))
+            && updated_since.is_none_or(|it| session.updated_at.is_some_and(|at| at >= it))
+            && self.query.as_ref().is_none_or(|it| mentions(session, it))
+    }
+}
+
+/// Whether what a person knows a session by holds the text; `text` is in lower case.
+fn mentions(session: &Session, text: &str) -> bool {
+    let launch = session.launch.as_ref();
+    let held = |it: Option<&str>| it.is_some_and(|it| it.to_lowercase().contains(text));
+    held(session.session_id.as_ref().map(crate::base::SessionId::as_str))
+        || held(session.title.as_deref())
+        || held(session.prompt.as_deref())
+        || held(session.branch.as_deref())
+        || held(session.cwd.as_ref().and_then(|it| it.as_path().to_str()))
+        || held(launch.and_then(|it| it.label.as_deref()))
+}
+
+/// Where a session stands in the order: what needs you first, then the newest activity, then the key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Position {
+    rank: u8,
+    updated: Reverse<Option<i64>>,
+    agent: String,
+    id: Option<String>,
+    pid: Option<Pid>,
+}
+
+impl Position {
+    fn of(session: &Session) -> Self {
+        let rank = match session.status {
+            Status::Waiting => 0,
+            Status::Running => 1,
+            Status::Idle => 2,
+            Status::Stopped | Status::Failed | Status::Unknown => 3,
+        };
+        Self {
+            rank,
+            updated: Reverse(session.updated_at.map(Timestamp::as_millis)),
+            agent: session.agent.as_str().to_owned(),
+            id: session.session_id.as_ref().map(|it| it.as_str().to_owned()),
+            pid: session.process.as_ref().map(|it| it.pid),
+        }
+    }
+}
+
+/// A place in the list of one filter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cursor {
+    filter: u64,
+    position: Position,
+}
+
+impl Cursor {
+    /// Reads a cursor that was given out for the same filter; nothing where it was not.
+    pub fn parse(text: &str, filter: &Filter) -> Option<Self> {
+        let bytes: Option<Vec<u8>> = text
+            .as_bytes()
+            .chunks(2)
+            .map(|pair| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok())
+            .collect();
+        let cursor: Self = serde_json::from_slice(&bytes?).ok()?;
+        (cursor.filter == fingerprint(filter)).then_some(cursor)
+    }
+
+    /// The cursor as clients pass it around: opaque.
+    pub fn text(&self) -> String {
+        let json = serde_json::to_vec(self).expect("a cursor is plain data");
+        json.iter()
+            .fold(String::with_capacity(json.len() * 2), |text, byte| format!("{text}{byte:02x}"))
+    }
+}
+
+/// Tells filters apart. The same for the same version of headcount, whichever process asks.
+fn fingerprint(filter: &Filter) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    serde_json::to_string(filter).expect("a filter is plain data").hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,109 @@
+//! The published schema: every method of the table as one OpenRPC document. PURE.
+
+use schemars::SchemaGenerator;
+use schemars::generate::SchemaSettings;
+use serde_json::{Value, json};
+
+use super::router::MethodCard;
+use crate::adapters::REGISTRY;
+
+/// The version of the OpenRPC specification that the document follows.
+const OPENRPC_VERSION: &str = "1.3.2";
+
+/// The errors of our own, as the document lists them: code, kind, when.
+const ERRORS: [(i32, &str, &str); 10] = [
+    (1001, "session_not_found", "no session has that id or prefix"),
+    (1002, "session_ambiguous", "a prefix or an id matches several sessions"),
+    (1003, "agent_unknown", "no adapter has that id"),
+    (1004, "directory_locked", "another claim covers the directory"),
+    (1005, "session_alive", "a live process owns the session"),
+    (1006, "launch_failed", "the agent did not come up"),
+    (1007, "unsupported", "the agent cannot do this"),
+    (1008, "ledger_unavailable", "the ledger cannot be read or written; nothing was changed"),
+    (
+        1009,
+        "not_ours",
+        "the process changed identity between look and signal; nothing was signalled",
+    ),
+    (1010, "fuse_not_found", "no fuse is set on that directory"),
+];
+
+/// The OpenRPC document of these methods.
+pub fn document(methods: &[MethodCard]) -> Value {
+    let settings =
+        SchemaSettings::draft07().with(|it| it.definitions_path = "/components/schemas".into());
+    let mut generator = SchemaGenerator::new(settings);
+    let methods: Vec<Value> = methods.iter().map(|it| method(it, &mut generator)).collect();
+    let mut schemas = generator.take_definitions(true);
+    name_agents(&mut schemas);
+    let errors: serde_json::Map<String, Value> = ERRORS
+        .into_iter()
+        .map(|(code, kind, when)| (kind.to_owned(), json!({ "code": code, "message": when })))
+        .collect();
+    json!({
+        "openrpc": OPENRPC_VERSION,
+        "info": {
+            "title": "headcount",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": env!("CARGO_PKG_DESCRIPTION"),
+            "license": { "name": env!("CARGO_PKG_LICENSE") },
+        },
+        "methods": methods,
+        "components": { "schemas": schemas, "errors": errors },
+    })
+}
+
+/// The document as it is published: pretty, with a last newline.
+pub fn text(methods: &[MethodCard]) -> String {
+    let document = document(methods);
+    format!("{}\n", serde_json::to_string_pretty(&document).expect("a JSON value can be written"))
+}
+
+fn method(card: &MethodCard, generator: &mut SchemaGenerator) -> Value {
+    let params = (card.params)(generator).to_value();
+    let params = resolved(&params, generator);
+    let required: Vec<&str> =
+        params["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let members: Vec<Value> = params["properties"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, schema)| {
+            let mut schema = schema.clone();
+            let description = schema.as_object_mut().and_then(|it| it.remove("description"));
+            json!({
+                "name": name,
+                "required": required.contains(&name.as_str()),
+                "description": description,
+                "schema": schema,
+            })
+        })
+        .collect();
+    let errors: Vec<Value> = ERRORS
+        .iter()
+        .filter(|_| card.name.contains('.') && !card.name.starts_with("rpc."))
+        .map(|(_, kind, _)| json!({ "$ref": format!("#/components/errors/{kind}") }))
+        .collect();
+    json!({
+        "name": card.name,
+        "summary": card.summary,
+        "paramStructure": "by-name",
+        "params": members,
+        "result": { "name": "result", "schema": (card.result)(generator).to_value() },
+        "errors": errors,
+    })
+}
+
+/// The schema itself, where `schema` only refers to it.
+fn resolved(schema: &Value, generator: &SchemaGenerator) -> Value {
+    let name = schema["$ref"].as_str().and_then(|it| it.rsplit('/').next());
+    name.and_then(|it| generator.definitions().get(it)).unwrap_or(schema).clone()
+}
+
+/// The agents that this build knows, so that the types need not know them.
+fn name_agents(schemas: &mut serde_json::Map<String, Value>) {
+    let known: Vec<&str> = REGISTRY.iter().map(|it| it.card().id.as_str()).collect();
+    if let Some(agent) = schemas.get_mut("AgentId").and_then(Value::as_object_mut) {
+        agent.insert("examples".into(), known.into());
+    }
+}

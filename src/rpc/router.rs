@@ -1,0 +1,126 @@
+//! Registers a method in jsonrpsee and in the schema with the same call.
+
+use std::sync::Arc;
+
+use jsonrpsee::types::{ErrorObjectOwned, Params};
+use jsonrpsee::{Methods, RpcModule};
+use schemars::{Schema, SchemaGenerator};
+
+use super::App;
+use crate::protocol::Method;
+use crate::protocol::error::RpcError;
+use crate::transport::Progress;
+
+/// One request as its handler sees it.
+#[derive(Clone)]
+pub struct Call {
+    pub app: Arc<App>,
+    /// The names and schemas of every method.
+    pub table: Arc<[MethodCard]>,
+    /// How to tell the client how far the request is; nothing outside a connection.
+    pub progress: Option<Progress>,
+}
+
+/// What the schema says of one method.
+#[derive(Clone, Copy)]
+pub struct MethodCard {
+    pub name: &'static str,
+    pub summary: &'static str,
+    pub params: fn(&mut SchemaGenerator) -> Schema,
+    pub result: fn(&mut SchemaGenerator) -> Schema,
+}
+
+/// The methods under construction.
+pub struct Router {
+    app: Arc<App>,
+    cards: Vec<MethodCard>,
+    register: Vec<Register>,
+}
+
+/// Puts one method into a module, once the table of all of them is complete.
+type Register = Box<dyn FnOnce(&mut RpcModule<App>, &Arc<[MethodCard]>)>;
+
+impl Router {
+    pub fn new(app: App) -> Self {
+        Self { app: Arc::new(app), cards: Vec::new(), register: Vec::new() }
+    }
+
+    /// Adds a method: its type says the wire, `handler` does the work.
+    #[must_use]
+    pub fn method<M, F, Fut>(mut self, handler: F) -> Self
+    where
+        M: Method,
+        F: Fn(Call, M::Params) -> Fut + Clone + Send + Sync + 'static,
+        Fut: Future<Output = Result<M::Result, RpcError>> + Send + 'static,
+    {
+        self.cards.push(MethodCard {
+            name: M::NAME,
+            summary: M::SUMMARY,
+            params: SchemaGenerator::subschema_for::<M::Params>,
+            result: SchemaGenerator::subschema_for::<M::Result>,
+        });
+        self.register.push(Box::new(|module, table| {
+            let table = table.clone();
+            let answer = move |params: Params<'static>,
+                               app: Arc<App>,
+                               extensions: jsonrpsee::Extensions| {
+                let call = Call { app, table: table.clone(), progress: extensions.get().cloned() };
+                let handler = handler.clone();
+                async move {
+                    let result = handler(call, parse::<M::Params>(&params)?).await?;
+                    // Written once here, so that no result has to be copied on its way out.
+                    serde_json::value::to_raw_value(&result).map_err(|error| {
+                        ErrorObjectOwned::from(RpcError::Internal(error.to_string()))
+                    })
+                }
+            };
+            let registered = module.register_async_method(M::NAME, answer);
+            registered.expect("method names are unique");
+        }));
+        self
+    }
+
+    /// The names and schemas of every method, in the order of the table.
+    pub fn cards(&self) -> &[MethodCard] {
+        &self.cards
+    }
+
+    /// The methods, ready to be called by name.
+    pub fn into_methods(self) -> Methods {
+        let table: Arc<[MethodCard]> = self.cards.into();
+        let mut module = RpcModule::from_arc(self.app);
+        for register in self.register {
+            register(&mut module, &table);
+        }
+        module.into()
+    }
+}
+
+/// Reads parameters, and names the member that is wrong.
+fn parse<T: serde::de::DeserializeOwned>(params: &Params<'_>) -> Result<T, ErrorObjectOwned> {
+    let text = params
+        .as_str()
+        .map(str::trim)
+        .filter(|it| !matches!(*it, "" | "null" | "[]"))
+        .unwrap_or("{}");
+    if text.starts_with('[') {
+        return Err(RpcError::invalid(
+            "",
+            "positional parameters are not supported, give an object",
+        )
+        .into());
+    }
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        let path = if path == "." { String::new() } else { path };
+        let what = without_position(&error.inner().to_string());
+        let message = if path.is_empty() { what } else { format!("`{path}`: {what}") };
+        RpcError::invalid(&path, message).into()
+    })
+}
+
+/// The message without the place in the text, which says nothing to whoever sent an object.
+fn without_position(message: &str) -> String {
+    message.split(" at line ").next().unwrap_or(message).to_owned()
+}

@@ -1,0 +1,199 @@
+//! Handlers of `session.list`, `session.status` and `session.peek`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::App;
+use super::router::Call;
+use crate::adapters::files::blocking;
+use crate::adapters::{Adapter, Peeked};
+use crate::base::AgentId;
+use crate::census;
+use crate::ledger::Ledger;
+use crate::protocol::error::{Candidate, RpcError};
+use crate::protocol::session::{
+    DeadlineMs, Include, ListParams, ListResult, Outcome, PeekParams, PeekResult, StatusParams,
+    StatusResult, Turn,
+};
+use crate::query::{Cursor, page};
+use crate::reconcile::{Roster, Row, reconcile};
+use crate::scope::{Scope, UsageWanted};
+
+/// Sessions on a page where the request does not say.
+const LIMIT: usize = 100;
+/// Shortest prefix that may stand for a session: shorter ones meet many by chance.
+const PREFIX_MIN: usize = 4;
+/// Turns shown where the request does not say.
+const TURNS: usize = 20;
+/// Bytes of turns shown where the request does not say.
+const TURNS_BYTES: usize = 64 << 10;
+
+/// Lists the sessions of every wanted agent.
+pub(super) async fn list(call: Call, params: ListParams) -> Result<ListResult, RpcError> {
+    let filter = params.filter();
+    let adapters = wanted(&call.app, filter.agents.as_deref())?;
+    let after = params.cursor.as_deref().map(|text| {
+        Cursor::parse(text, &filter).ok_or_else(|| {
+            RpcError::invalid("cursor", "`cursor`: not a cursor that was given for this filter")
+        })
+    });
+    let after = after.transpose()?;
+    let usage =
+        if params.include.contains(&Include::Usage) { UsageWanted::All } else { UsageWanted::None };
+    let roster = roster(&call.app, &adapters, usage, params.deadline_ms).await;
+    let complete = roster.is_complete();
+    let limit = params.limit.map_or(LIMIT, crate::protocol::bounded::Bounded::as_usize);
+    let page = page(roster.rows, &filter, after.as_ref(), limit);
+    Ok(ListResult {
+        sessions: page.rows.into_iter().map(|row| row.session).collect(),
+        total: page.total as u64,
+        next_cursor: page.next.map(|it| it.text()),
+        complete,
+        agents: roster.reports,
+        observed_at: roster.observed_at,
+    })
+}
+
+/// Returns one session with its evidence and its usage.
+pub(super) async fn status(call: Call, params: StatusParams) -> Result<StatusResult, RpcError> {
+    let usage = UsageWanted::Of(params.session_id.clone());
+    let (row, complete, agents) =
+        one_session(&call.app, &params.session_id, params.agent.as_ref(), usage).await?;
+    let mut session = row.session;
+    session.evidence = Some(row.evidence);
+    Ok(StatusResult { session, complete, agents })
+}
+
+/// Returns the last turns of one session.
+pub(super) async fn peek(call: Call, params: PeekParams) -> Result<PeekResult, RpcError> {
+    let app = &call.app;
+    let (row, ..) =
+        one_session(app, &params.session_id, params.agent.as_ref(), UsageWanted::None).await?;
+    let agent = row.session.agent;
+    let turns = params.turns.map_or(TURNS, crate::protocol::bounded::Bounded::as_usize);
+    let max_bytes =
+        params.max_bytes.map_or(TURNS_BYTES, crate::protocol::bounded::Bounded::as_usize);
+    let Some(record) = row.record else {
+        return Ok(PeekResult { turns: Vec::new(), earlier: false });
+    };
+    let adapter = app.adapters.iter().find(|it| it.card().id == agent);
+    let scope = observe(app, UsageWanted::None).await;
+    let (scope, _guard) = scope.cancellable();
+    let Some(peeking) = adapter.and_then(|it| it.peek(scope, record, turns)) else {
+        return Err(RpcError::Unsupported {
+            agent,
+            what: "show its turns".into(),
+            hint: "session.status tells what is known of it".into(),
+        });
+    };
+    let late =
+        || RpcError::Internal(format!("no answer within {} ms", census::DEADLINE.as_millis()));
+    let peeked = tokio::time::timeout(census::DEADLINE, peeking).await.map_err(|_| late())?;
+    let peeked = peeked.map_err(|problem| RpcError::Internal(problem.message))?;
+    Ok(within(peeked, max_bytes))
+}
+
+/// The newest turns that fit; the oldest of them is cut where it does not fit whole.
+fn within(peeked: Peeked, max_bytes: usize) -> PeekResult {
+    let mut left = max_bytes;
+    let mut newest_first = Vec::new();
+    let mut earlier = peeked.has_earlier;
+    for mut turn in peeked.turns.into_iter().rev() {
+        if left == 0 {
+            earlier = true;
+            break;
+        }
+        if turn.text.len() > left {
+            cut(&mut turn, left);
+        }
+        left -= turn.text.len().min(left);
+        newest_first.push(turn);
+    }
+    newest_first.reverse();
+    PeekResult { turns: newest_first, earlier }
+}
+
+fn cut(turn: &mut Turn, len: usize) {
+    let end = (0..=len).rev().find(|at| turn.text.is_char_boundary(*at)).unwrap_or(0);
+    turn.text.truncate(end);
+    turn.truncated = Some(true);
+}
+
+/// The adapters of these agents, or of all.
+fn wanted(app: &App, agents: Option<&[AgentId]>) -> Result<Vec<&'static dyn Adapter>, RpcError> {
+    let Some(agents) = agents else { return Ok(app.adapters.clone()) };
+    let known = |agent: &AgentId| app.adapters.iter().copied().find(|it| it.card().id == *agent);
+    if let Some(unknown) = agents.iter().find(|it| known(it).is_none()) {
+        let known = app.adapters.iter().map(|it| it.card().id.clone()).collect();
+        return Err(RpcError::AgentUnknown { agent: unknown.as_str().to_owned(), known });
+    }
+    Ok(app.adapters.iter().copied().filter(|it| agents.contains(&it.card().id)).collect())
+}
+
+async fn observe(app: &App, usage: UsageWanted) -> Scope {
+    let (env, memo) = (app.env.clone(), app.memo.clone());
+    blocking(move || Scope::observe(env, memo, usage)).await
+}
+
+/// Looks, everywhere at once, and concludes.
+async fn roster(
+    app: &App,
+    adapters: &[&'static dyn Adapter],
+    usage: UsageWanted,
+    deadline: Option<DeadlineMs>,
+) -> Roster {
+    let deadline = deadline.map_or(census::DEADLINE, |it| Duration::from_millis(it.get()));
+    let scope = observe(app, usage).await;
+    let surveys = census::take(adapters, &scope, deadline).await;
+    reconcile(surveys, &Ledger::default(), &scope.processes, scope.now)
+}
+
+/// The one session of that id or prefix, and what each adapter contributed.
+async fn one_session(
+    app: &Arc<App>,
+    query: &str,
+    agent: Option<&AgentId>,
+    usage: UsageWanted,
+) -> Result<(Row, bool, Vec<crate::protocol::session::AgentReport>), RpcError> {
+    if query.chars().count() < PREFIX_MIN {
+        let message = format!("`sessionId`: `{query}` is shorter than {PREFIX_MIN} characters");
+        return Err(RpcError::invalid("sessionId", message));
+    }
+    let adapters = wanted(app, agent.map(std::slice::from_ref))?;
+    let roster = roster(app, &adapters, usage, None).await;
+    let complete = roster.is_complete();
+    let unanswered =
+        roster.reports.iter().filter(|it| !matches!(it.outcome, Outcome::Ok | Outcome::Absent));
+    let unanswered: Vec<AgentId> = unanswered.map(|it| it.agent.clone()).collect();
+    let row = matching(roster.rows, query, unanswered)?;
+    Ok((row, complete, roster.reports))
+}
+
+/// The row with that id, else the only one whose id begins so.
+fn matching(rows: Vec<Row>, query: &str, unanswered: Vec<AgentId>) -> Result<Row, RpcError> {
+    let id = |row: &Row| row.session.session_id.as_ref().map(|it| it.as_str().to_owned());
+    let begins = |row: &Row| id(row).is_some_and(|it| it.starts_with(query));
+    let mut found: Vec<Row> = rows.into_iter().filter(begins).collect();
+    if found.iter().any(|row| id(row).as_deref() == Some(query)) {
+        found.retain(|row| id(row).as_deref() == Some(query));
+    }
+    if found.len() > 1 {
+        let candidates = found
+            .into_iter()
+            .filter_map(|row| {
+                Some(Candidate {
+                    agent: row.session.agent,
+                    session_id: row.session.session_id?,
+                    cwd: row.session.cwd,
+                    title: row.session.title,
+                })
+            })
+            .take(CANDIDATES_MAX)
+            .collect();
+        return Err(RpcError::SessionAmbiguous { query: query.to_owned(), candidates });
+    }
+    found.pop().ok_or_else(|| RpcError::SessionNotFound { query: query.to_owned(), unanswered })
+}
+
+/// Most candidates that an ambiguous id is answered with; a person cannot choose among more.
+const CANDIDATES_MAX: usize = 50;

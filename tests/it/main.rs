@@ -1,0 +1,8 @@
+//! The integration tests: one binary, one module a subject.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod schema;
+mod session;
+mod support;
+mod tidy;

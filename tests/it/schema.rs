@@ -1,0 +1,92 @@
+//! The published schema is what the types say, and complete.
+
+use headcount::adapters::REGISTRY;
+use headcount::rpc::{self, App, openrpc};
+use serde_json::{Value, json};
+
+use crate::support::{Home, project};
+
+/// Set to rewrite what is published instead of comparing it.
+const BLESS: &str = "HEADCOUNT_BLESS";
+
+fn document() -> Value {
+    openrpc::document(rpc::router(App::new(Home::empty().env(), REGISTRY)).cards())
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a test may be asked to bless")]
+fn the_published_document_is_what_the_types_say() {
+    let path = project().join("schema/openrpc.json");
+    let text = openrpc::text(rpc::router(App::new(Home::empty().env(), REGISTRY)).cards());
+    if std::env::var_os(BLESS).is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    let published = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        published == text,
+        "schema/openrpc.json is not what the types say: run `just bless` and read the diff"
+    );
+}
+
+#[test]
+fn discover_returns_the_published_document() {
+    let reply = Home::empty().call("rpc.discover", &json!({}));
+    let text = format!("{}\n", serde_json::to_string_pretty(&reply["result"]).unwrap());
+    assert_eq!(text, std::fs::read_to_string(project().join("schema/openrpc.json")).unwrap());
+}
+
+#[test]
+fn every_member_of_every_type_is_described() {
+    let document = document();
+    let mut bare = Vec::new();
+    for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+        for (member, schema) in schema["properties"].as_object().into_iter().flatten() {
+            if schema["description"].as_str().is_none_or(str::is_empty) {
+                bare.push(format!("{name}.{member}"));
+            }
+        }
+    }
+    for method in document["methods"].as_array().unwrap() {
+        for param in method["params"].as_array().unwrap() {
+            if param["description"].as_str().is_none_or(str::is_empty) {
+                bare.push(format!("{}({})", method["name"], param["name"]));
+            }
+        }
+    }
+    assert_eq!(bare, Vec::<String>::new(), "a doc comment is missing");
+}
+
+#[test]
+fn every_reference_in_the_document_leads_somewhere() {
+    let document = document();
+    let mut dangling = Vec::new();
+    let mut left = vec![&document];
+    while let Some(value) = left.pop() {
+        match value {
+            Value::Object(members) => {
+                if let Some(target) = members.get("$ref").and_then(Value::as_str)
+                    && document.pointer(target.trim_start_matches('#')).is_none()
+                {
+                    dangling.push(target.to_owned());
+                }
+                left.extend(members.values());
+            }
+            Value::Array(items) => left.extend(items),
+            _ => {}
+        }
+    }
+    assert_eq!(dangling, Vec::<String>::new());
+}
+
+#[test]
+fn initialize_tells_every_method_and_every_agent() {
+    let reply =
+        Home::empty().call("initialize", &json!({"processId": null, "capabilities": {"x": 1}}));
+    let headcount = &reply["result"]["capabilities"]["experimental"]["headcount"];
+    let document = document();
+    let names: Vec<&Value> =
+        document["methods"].as_array().unwrap().iter().map(|it| &it["name"]).collect();
+    assert_eq!(headcount["methods"].as_array().unwrap().iter().collect::<Vec<_>>(), names);
+    assert_eq!(headcount["agents"].as_array().unwrap().len(), REGISTRY.len());
+    assert_eq!(reply["result"]["protocolVersion"], 1);
+}

@@ -1,0 +1,68 @@
+//! A hermetic home with recorded stores, and the server talking in memory.
+
+use std::path::{Path, PathBuf};
+
+use headcount::adapters::REGISTRY;
+use headcount::env::Env;
+use headcount::rpc::{self, App};
+use headcount::transport;
+use jsonrpsee::Methods;
+use serde_json::{Value, json};
+
+/// The root of the project.
+pub(crate) fn project() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A home of its own for one test; gone when dropped. No process lives in its world.
+pub(crate) struct Home {
+    dir: tempfile::TempDir,
+}
+
+impl Home {
+    pub(crate) fn empty() -> Self {
+        Self { dir: tempfile::tempdir().expect("a temporary directory can be made") }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub(crate) fn env(&self) -> Env {
+        let vars =
+            [("HOME", self.path().to_owned()), ("HEADCOUNT_STATE_DIR", self.path().join("state"))];
+        let vars = vars.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        Env::of_vars(vars)
+            .expect("test homes are absolute")
+            .with_proc_root(PathBuf::from("/nonexistent"))
+    }
+
+    pub(crate) fn methods(&self) -> Methods {
+        rpc::router(App::new(self.env(), REGISTRY)).into_methods()
+    }
+
+    /// Sends one request over a real connection, in memory, and returns the reply.
+    pub(crate) fn call(&self, method: &str, params: &Value) -> Value {
+        talk(
+            &self.methods(),
+            &[json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params })],
+        )
+        .pop()
+        .expect("every request is answered")
+    }
+}
+
+/// Sends these messages, one a line, and returns the replies in the order they came.
+pub(crate) fn talk(methods: &Methods, messages: &[Value]) -> Vec<Value> {
+    let lines: Vec<String> = messages.iter().map(Value::to_string).collect();
+    let input = lines.join("\n") + "\n";
+    let mut output = Vec::new();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime can be made");
+    let options = transport::Options::default();
+    runtime.block_on(transport::serve(input.as_bytes(), &mut output, methods.clone(), options));
+    let lines = output.split(|it| *it == b'\n').filter(|it| !it.is_empty());
+    lines.map(|line| serde_json::from_slice(line).expect("replies are JSON")).collect()
+}

@@ -1,0 +1,153 @@
+//! The rules of the house that no compiler keeps: who may import whom, and which files stay pure.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::support::project;
+
+/// Each row may use only rows above it, and its own.
+const LAYERS: [&[&str]; 8] = [
+    &["base"],
+    &["protocol"],
+    &["env", "memo", "procs"],
+    &["ledger", "scope"],
+    &["adapters"],
+    &["census", "reconcile", "query"],
+    &["rpc"],
+    &["cli", "main", "lib"],
+];
+
+/// Files that see nothing of the world: no files, no environment, no processes, no clock, no runtime.
+const PURE: [&str; 7] = [
+    "adapters/evidence.rs",
+    "adapters/excerpt.rs",
+    "adapters/jsonl.rs",
+    "query/mod.rs",
+    "reconcile/mod.rs",
+    "reconcile/status.rs",
+    "rpc/openrpc.rs",
+];
+
+/// What a pure file must not name.
+const IMPURE: [&str; 7] = [
+    "std::fs",
+    "std::env::",
+    "std::process",
+    "tokio",
+    "SystemTime",
+    "Timestamp::now",
+    "scope::now",
+];
+
+fn sources(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|it| it == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// The code of a file without its tests and comments.
+fn code(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap();
+    let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+    code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+fn is_test(path: &Path) -> bool {
+    path.file_name().is_some_and(|it| it == "tests.rs" || it == "testing.rs")
+        || path.components().any(|it| it.as_os_str() == "tests")
+}
+
+#[test]
+fn lower_layers_never_import_higher_ones() {
+    let src = project().join("src");
+    let rank = |module: &str| LAYERS.iter().position(|row| row.contains(&module));
+    let mut wrong = Vec::new();
+    for path in sources(&src).into_iter().filter(|it| !is_test(it)) {
+        let relative = path.strip_prefix(&src).unwrap();
+        let module = relative.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs");
+        let code = code(&path);
+        let used: Vec<&str> = code
+            .split("crate::")
+            .skip(1)
+            .map(|it| {
+                it.split(|it: char| !it.is_alphanumeric() && it != '_').next().unwrap_or_default()
+            })
+            .filter(|it| !it.is_empty())
+            .collect();
+        for used in used {
+            let is_wrong = match (module, rank(module), rank(used)) {
+                ("transport", ..) => used != "transport",
+                (_, _, _) if used == "transport" => rank(module) < rank("rpc"),
+                (_, Some(here), Some(there)) => there > here,
+                // A name that re-exports at the root, or a module that no row knows.
+                (_, None, _) => true,
+                (_, _, None) => used != "testing",
+            };
+            if is_wrong {
+                wrong.push(format!("{} uses {used}", relative.display()));
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[test]
+fn pure_files_see_nothing_of_the_world() {
+    for file in PURE {
+        let code = code(&project().join("src").join(file));
+        for name in IMPURE {
+            assert!(!code.contains(name), "src/{file} names `{name}`");
+        }
+    }
+}
+
+#[test]
+fn adapters_do_not_import_each_other() {
+    let dir = project().join("src/adapters");
+    let shared = [
+        "evidence", "excerpt", "files", "jsonl", "parallel", "scan", "sqlite", "pairing", "mod",
+        "command",
+    ];
+    for path in sources(&dir).into_iter().filter(|it| !is_test(it)) {
+        let relative = path.strip_prefix(&dir).unwrap();
+        let module =
+            relative.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned();
+        for other in code(&path).split("adapters::").skip(1) {
+            let other = other
+                .split(|it: char| !it.is_alphanumeric() && it != '_')
+                .next()
+                .unwrap_or_default();
+            let is_agent = dir.join(format!("{other}.rs")).exists() && !shared.contains(&other);
+            // pi_agent_rust writes Pi's format: the one adapter that reuses another's parser.
+            let is_allowed = other == module || (module == "pi_rust" && other == "pi");
+            assert!(!is_agent || is_allowed, "{} uses {other}", relative.display());
+        }
+    }
+}
+
+#[test]
+fn every_adapter_has_a_recorded_store_with_its_provenance() {
+    for adapter in headcount::adapters::REGISTRY {
+        let id = adapter.card().id.as_str();
+        let note = project().join("tests/fixtures").join(id).join("PROVENANCE.md");
+        let text = fs::read_to_string(&note).unwrap_or_default();
+        assert!(text.lines().count() >= 3, "{} is missing or says nothing", note.display());
+    }
+}
+
+#[test]
+fn adapter_ids_are_unique() {
+    let mut ids: Vec<&str> =
+        headcount::adapters::REGISTRY.iter().map(|it| it.card().id.as_str()).collect();
+    let count = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), count);
+}
