@@ -201,6 +201,8 @@ pub struct Hints {
     /// When the live record last changed: activity that the transcript may not show.
     pub updated: Option<Timestamp>,
     pub is_background: bool,
+    /// A person's process, since whose start no session of its directory was touched.
+    pub nothing_asked: bool,
 }
 
 /// What an agent's own live record says that it does.

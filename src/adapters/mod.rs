@@ -14,6 +14,8 @@ pub mod evidence;
 pub mod excerpt;
 pub mod files;
 pub mod jsonl;
+pub mod live;
+pub mod pairing;
 pub mod parallel;
 pub mod scan;
 

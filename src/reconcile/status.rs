@@ -65,6 +65,9 @@ fn alive(record: Option<&Record>, claim: &Claim) -> Verdict {
         }
         None => match record {
             Some(record) => alive_by_record(record, claim.certainty),
+            None if claim.hints.nothing_asked => {
+                (Status::Idle, Reason::NeverPrompted, Certainty::Inferred)
+            }
             None => (Status::Running, Reason::ProcessAlive, Certainty::Inferred),
         },
     }
@@ -139,6 +142,9 @@ fn describe(claim: &Claim, processes: &ProcessTable) -> String {
         }
         Some(Activity::Unrecognised(word)) => {
             format!("process {pid}{since} says `{word}`, which is not known here")
+        }
+        None if claim.hints.nothing_asked => {
+            format!("process {pid}{since} is alive at a terminal, and touched no session yet")
         }
         None if claim.session.is_none() => {
             format!("process {pid}{since} is alive and shows no session yet")

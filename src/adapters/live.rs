@@ -1,0 +1,97 @@
+//! Live processes as pairing wants them: which store they use, where they are, who drives them.
+
+use std::path::{Path, PathBuf};
+
+use super::pairing::Live;
+use crate::base::{AbsPath, ProcessRef, SessionId};
+use crate::env::Env;
+use crate::procs::Process;
+use crate::scope::Scope;
+
+/// Whether the process keeps its sessions in one of the scope's stores, judged by the environment it was started
+/// with. One whose environment cannot be read is another user's, and so is its store.
+pub fn uses_store(scope: &Scope, process: ProcessRef, roots: fn(&Env) -> Vec<PathBuf>) -> bool {
+    let Some(mut vars) = scope.processes.environment(process) else { return false };
+    // A process without a home variable finds the home of its user, which is ours: we may read its environment.
+    vars.entry("HOME".into()).or_insert_with(|| scope.env.home().as_path().into());
+    let Some(theirs) = Env::of_vars(vars).map(|env| roots(&env)) else { return false };
+    roots(&scope.env).iter().any(|it| theirs.contains(it))
+}
+
+/// The process as it is now; `session` is the one that its arguments name.
+pub fn observe(scope: &Scope, process: &Process, session: Option<SessionId>) -> Live {
+    let identity = process.identity;
+    Live {
+        process: identity,
+        started: scope.processes.started_at(identity),
+        cwd: scope.processes.cwd(identity).and_then(AbsPath::parse),
+        session,
+        is_interactive: is_interactive(scope, process),
+    }
+}
+
+/// Whether it reads from and writes to a terminal.
+fn is_interactive(scope: &Scope, process: &Process) -> bool {
+    let is_terminal = |it: &Path| it.starts_with("/dev/pts") || it.starts_with("/dev/tty");
+    let open = || scope.processes.open_files(process.identity);
+    let is_at_terminal = |wanted: u32, open: &[(u32, PathBuf)]| {
+        open.iter().any(|(number, path)| *number == wanted && is_terminal(path))
+    };
+    process.has_terminal && {
+        let open = open();
+        is_at_terminal(0, &open) && is_at_terminal(1, &open)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::testing::FakeProc;
+
+    fn roots(env: &Env) -> Vec<PathBuf> {
+        vec![env.path_var("STORE").unwrap_or_else(|| env.in_home(".store"))]
+    }
+
+    #[test]
+    fn a_process_uses_our_store_if_its_environment_leads_there() {
+        let table = FakeProc::new();
+        let check = |pid, vars: &[(&str, &str)], expect| {
+            let process = table.process(pid, 100, "agent").environ(vars).identity;
+            let scope = table.scope(Path::new("/home/dev"));
+            assert_eq!(uses_store(&scope, process, roots), expect, "{vars:?}");
+        };
+        check(1, &[("HOME", "/home/dev")], true);
+        check(2, &[("HOME", "/home/other")], false);
+        check(3, &[("HOME", "/home/other"), ("STORE", "/home/dev/.store")], true);
+        check(4, &[("HOME", "/home/dev"), ("STORE", "/elsewhere")], false);
+        check(5, &[("PATH", "/bin")], true);
+    }
+
+    #[test]
+    fn an_environment_that_cannot_be_read_is_anothers() {
+        let table = FakeProc::new();
+        let process = table.process(1, 100, "agent").identity;
+        let scope = table.scope(Path::new("/home/dev"));
+        std::fs::remove_file(table.root().join("1/environ")).unwrap();
+        assert!(!uses_store(&scope, process, roots));
+    }
+
+    #[test]
+    fn a_person_drives_what_reads_and_writes_a_terminal() {
+        let table = FakeProc::new();
+        let tty = Path::new("/dev/pts/3");
+        let at = |pid, tty_nr| table.process_like(pid, 100, "agent", 1, tty_nr).cwd("/work/a");
+        at(1, 34816).open_file(0, tty).open_file(1, tty);
+        at(2, 34816).open_file(0, tty).open_file(1, Path::new("/tmp/out"));
+        at(3, 0).open_file(0, tty).open_file(1, tty);
+        let scope = table.scope(Path::new("/home/dev"));
+        let is_interactive: Vec<_> =
+            scope.processes.iter().map(|it| observe(&scope, it, None).is_interactive).collect();
+        assert_eq!(is_interactive, [true, false, false]);
+        let live = observe(&scope, scope.processes.iter().next().unwrap(), None);
+        assert_eq!(live.cwd, AbsPath::parse("/work/a"));
+        assert_eq!(live.started.unwrap().to_string(), "2026-11-22T20:00:01.000Z");
+    }
+}

@@ -1,0 +1,255 @@
+//! Which live process serves which session, for agents whose processes do not say so. PURE.
+//!
+//! A process that names its session in its arguments is believed. For the others, directory and times speak:
+//!
+//! 1. A process serves a session of its own directory that was touched since it started; what was last touched
+//!    before, nobody serves, whatever its last turn looks like.
+//! 2. A session that several processes may have touched belongs to the only one of them that was there when it
+//!    was created, or else to the only one that had just started then.
+//! 3. Of several sessions that can only be its own, a process serves the one touched last: the others it left
+//!    (`/new`) or they were others', who are gone.
+//! 4. A session that may belong to several goes to a process that has none, if they can only mean each other;
+//!    a process without a terminal and a turn in flight are the first to.
+//!
+//! Whatever is left is not guessed at: the process is shown without a session, the session without a process.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::evidence::{Claim, Hints, Record, TurnState};
+use crate::base::{AbsPath, ProcessRef, SessionId, Timestamp};
+use crate::protocol::session::{Certainty, SessionKind, Source};
+
+/// How far a record may lie before the start of the process that wrote it: the kernel gives the time of boot, to
+/// which start times are added, in whole seconds.
+const CLOCK_SLACK_MS: i64 = 1_000;
+
+/// How long after its start a process creates its first session, if it does so by itself: Pi 0.73.1 takes
+/// up to 6 seconds on a busy machine.
+const FIRST_SESSION_MS: i64 = 15_000;
+
+/// A live process of an agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Live {
+    pub process: ProcessRef,
+    pub started: Option<Timestamp>,
+    pub cwd: Option<AbsPath>,
+    /// The session that its arguments name.
+    pub session: Option<SessionId>,
+    /// Whether a person at a terminal drives it, so that it may well have nothing to do.
+    pub is_interactive: bool,
+}
+
+/// A session that a live process may serve.
+#[derive(Clone, Debug)]
+pub struct Candidate<'a> {
+    pub session: &'a SessionId,
+    pub cwd: Option<&'a AbsPath>,
+    pub created: Option<Timestamp>,
+    /// When it was last written to.
+    pub touched: Option<Timestamp>,
+    pub is_in_flight: bool,
+    /// When the turn in flight began, where the records say.
+    pub in_flight_since: Option<Timestamp>,
+}
+
+impl<'a> Candidate<'a> {
+    /// The session as its record shows it; nothing for a subagent, which lives in its parent's process.
+    pub fn of(record: &'a Record) -> Option<Self> {
+        (record.kind != SessionKind::Subagent).then(|| Self {
+            session: &record.session,
+            cwd: record.cwd.as_ref(),
+            created: record.created,
+            touched: record.updated.max(record.created),
+            is_in_flight: matches!(record.turn, TurnState::InProgress | TurnState::Waiting(_)),
+            in_flight_since: None,
+        })
+    }
+}
+
+/// Concludes one claim for each process, in the order of processes. The order of what is given never matters.
+pub fn pair<'a>(live: &[Live], candidates: impl IntoIterator<Item = Candidate<'a>>) -> Vec<Claim> {
+    let mut claims = BTreeMap::new();
+    let named: BTreeSet<&SessionId> = live.iter().filter_map(|it| it.session.as_ref()).collect();
+    let mut directories: BTreeMap<&AbsPath, Directory<'_>> = BTreeMap::new();
+    for it in live {
+        let claim = Claim::of(it.process, it.session.clone(), Source::Process);
+        let hints = Hints { cwd: it.cwd.clone(), ..Hints::default() };
+        claims.insert(it.process, Claim { hints, ..claim });
+        if let (None, Some(cwd), Some(started)) = (&it.session, &it.cwd, it.started) {
+            let waiting = Waiting { live: it, started };
+            directories.entry(cwd).or_default().processes.push(waiting);
+        }
+    }
+    for candidate in candidates.into_iter().filter(|it| !named.contains(it.session)) {
+        if let Some(directory) = candidate.cwd.and_then(|cwd| directories.get_mut(cwd)) {
+            directory.candidates.push(candidate);
+        }
+    }
+    for directory in directories.values() {
+        for (process, finding) in directory.conclude() {
+            let Some(claim) = claims.get_mut(&process) else { continue };
+            claim.certainty = Certainty::Inferred;
+            match finding {
+                Finding::Serves(session) => claim.session = Some(session.clone()),
+                Finding::NothingAsked => claim.hints.nothing_asked = true,
+                Finding::Undecided => {}
+            }
+        }
+    }
+    claims.into_values().collect()
+}
+
+/// What is concluded of one process.
+enum Finding<'a> {
+    Serves(&'a SessionId),
+    /// A person's process, and no session it could have touched.
+    NothingAsked,
+    Undecided,
+}
+
+/// A process whose session is sought.
+struct Waiting<'a> {
+    live: &'a Live,
+    started: Timestamp,
+}
+
+impl Waiting<'_> {
+    /// Whether it was there at that time.
+    fn was_there(&self, at: Timestamp) -> bool {
+        self.started.as_millis() - CLOCK_SLACK_MS <= at.as_millis()
+    }
+
+    fn may_have_touched(&self, candidate: &Candidate<'_>) -> bool {
+        candidate.touched.is_some_and(|it| self.was_there(it))
+            && candidate.in_flight_since.is_none_or(|it| self.was_there(it))
+    }
+
+    fn may_have_created(&self, candidate: &Candidate<'_>) -> bool {
+        candidate.created.is_some_and(|it| self.was_there(it))
+    }
+
+    fn had_just_started_at_creation(&self, candidate: &Candidate<'_>) -> bool {
+        let just_started = self.started.as_millis() + FIRST_SESSION_MS;
+        self.may_have_created(candidate)
+            && candidate.created.is_some_and(|it| it.as_millis() <= just_started)
+    }
+}
+
+/// One directory's processes and sessions.
+#[derive(Default)]
+struct Directory<'a> {
+    processes: Vec<Waiting<'a>>,
+    candidates: Vec<Candidate<'a>>,
+}
+
+impl<'a> Directory<'a> {
+    fn conclude(&self) -> BTreeMap<ProcessRef, Finding<'a>> {
+        let mut own: BTreeMap<ProcessRef, Vec<&Candidate<'a>>> = BTreeMap::new();
+        let mut shared = Vec::new();
+        for candidate in &self.candidates {
+            let possible: Vec<_> =
+                self.processes.iter().filter(|it| it.may_have_touched(candidate)).collect();
+            if let Some(owner) = likely_owner(&possible, candidate) {
+                own.entry(owner.live.process).or_default().push(candidate);
+            } else if !possible.is_empty() {
+                shared.push(Shared { candidate, possible });
+            }
+        }
+        let mut served: BTreeMap<ProcessRef, &'a SessionId> = own
+            .iter()
+            .filter_map(|(process, own)| Some((*process, last_touched(own)?.session)))
+            .collect();
+        let without: Vec<&Waiting<'a>> =
+            self.processes.iter().filter(|it| !own.contains_key(&it.live.process)).collect();
+        served.extend(match_up(&without, &shared));
+        self.processes
+            .iter()
+            .map(|it| {
+                let process = it.live.process;
+                let has_choice =
+                    || shared.iter().any(|shared| shared.possible_for(process).is_some());
+                let finding = match served.get(&process) {
+                    Some(session) => Finding::Serves(session),
+                    None if !it.live.is_interactive => Finding::Undecided,
+                    None if own.contains_key(&process) || has_choice() => Finding::Undecided,
+                    None => Finding::NothingAsked,
+                };
+                (process, finding)
+            })
+            .collect()
+    }
+}
+
+/// A session that several processes may serve.
+struct Shared<'d, 'a> {
+    candidate: &'d Candidate<'a>,
+    possible: Vec<&'d Waiting<'a>>,
+}
+
+impl<'d, 'a> Shared<'d, 'a> {
+    fn possible_for(&self, process: ProcessRef) -> Option<&'d Waiting<'a>> {
+        self.possible.iter().copied().find(|it| it.live.process == process)
+    }
+}
+
+/// The one process that a session must or most likely belongs to, of those that may have touched it.
+fn likely_owner<'d, 'a>(
+    possible: &[&'d Waiting<'a>],
+    candidate: &Candidate<'_>,
+) -> Option<&'d Waiting<'a>> {
+    let only = |may: &dyn Fn(&Waiting<'_>) -> bool| {
+        let mut which = possible.iter().copied().filter(|it| may(it));
+        which.next().filter(|_| which.next().is_none())
+    };
+    only(&|_| true)
+        .or_else(|| only(&|it| it.may_have_created(candidate)))
+        .or_else(|| only(&|it| it.had_just_started_at_creation(candidate)))
+}
+
+/// The candidate touched last; nothing where two cannot be told apart.
+fn last_touched<'d, 'a>(candidates: &[&'d Candidate<'a>]) -> Option<&'d Candidate<'a>> {
+    let time = |it: &Candidate<'_>| (it.touched, it.created);
+    let newest = candidates.iter().copied().max_by_key(|it| time(it))?;
+    let is_alone = candidates.iter().filter(|it| time(it) == time(newest)).count() == 1;
+    is_alone.then_some(newest)
+}
+
+/// Brings together processes without a session and sessions without a process that can only mean each other.
+fn match_up<'a>(
+    without: &[&Waiting<'a>],
+    shared: &[Shared<'_, 'a>],
+) -> Vec<(ProcessRef, &'a SessionId)> {
+    let at_work = |it: &&Waiting<'_>| !it.live.is_interactive;
+    let begun_by = |process: &Waiting<'_>, it: &Shared<'_, '_>| {
+        it.candidate.is_in_flight && process.may_have_created(it.candidate)
+    };
+    let workers: Vec<_> = without.iter().copied().filter(at_work).collect();
+    let mut pairs = only_pairs(&workers, shared, begun_by);
+    let is_left = |it: &&Waiting<'_>| pairs.iter().all(|(process, _)| *process != it.live.process);
+    let rest: Vec<_> = without.iter().copied().filter(is_left).collect();
+    let taken: Vec<_> = pairs.iter().map(|(_, session)| *session).collect();
+    pairs.extend(only_pairs(&rest, shared, |_, it| !taken.contains(&it.candidate.session)));
+    pairs
+}
+
+/// The pairs in which neither side has another choice.
+fn only_pairs<'a>(
+    processes: &[&Waiting<'a>],
+    shared: &[Shared<'_, 'a>],
+    fits: impl Fn(&Waiting<'a>, &Shared<'_, 'a>) -> bool,
+) -> Vec<(ProcessRef, &'a SessionId)> {
+    let fits = |process: &Waiting<'a>, it: &Shared<'_, 'a>| {
+        it.possible_for(process.live.process).is_some() && fits(process, it)
+    };
+    let choices = |process: &Waiting<'a>| shared.iter().filter(|it| fits(process, it)).count();
+    let chosen_by = |it: &Shared<'_, 'a>| processes.iter().filter(|p| fits(p, it)).count();
+    let pair = |process: &&Waiting<'a>| {
+        let it = shared.iter().find(|it| fits(process, it))?;
+        let is_only = choices(process) == 1 && chosen_by(it) == 1;
+        is_only.then_some((process.live.process, it.candidate.session))
+    };
+    processes.iter().filter_map(pair).collect()
+}
+
+#[cfg(test)]
+mod tests;

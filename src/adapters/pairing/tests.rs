@@ -1,0 +1,222 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::base::Pid;
+
+/// A session as a test tells it: times in seconds.
+#[derive(Clone, Debug)]
+struct Told {
+    id: SessionId,
+    cwd: AbsPath,
+    created: i64,
+    touched: i64,
+    in_flight: bool,
+    in_flight_since: Option<i64>,
+}
+
+impl Told {
+    fn candidate(&self) -> Candidate<'_> {
+        Candidate {
+            session: &self.id,
+            cwd: Some(&self.cwd),
+            created: at(self.created),
+            touched: at(self.touched),
+            is_in_flight: self.in_flight,
+            in_flight_since: self.in_flight_since.and_then(at),
+        }
+    }
+}
+
+fn at(seconds: i64) -> Option<Timestamp> {
+    Timestamp::from_millis(1_795_377_600_000 + seconds * 1_000)
+}
+
+fn dir(name: &str) -> AbsPath {
+    AbsPath::parse(format!("/work/{name}")).unwrap()
+}
+
+fn id(text: &str) -> SessionId {
+    SessionId::parse(text).unwrap()
+}
+
+fn tui(pid: i32, started: i64) -> Live {
+    Live {
+        process: ProcessRef { pid: Pid(pid), start_ticks: 1 },
+        started: at(started),
+        cwd: Some(dir("a")),
+        session: None,
+        is_interactive: true,
+    }
+}
+
+fn headless(pid: i32, started: i64) -> Live {
+    Live { is_interactive: false, ..tui(pid, started) }
+}
+
+fn ended(name: &str, created: i64, touched: i64) -> Told {
+    Told { id: id(name), cwd: dir("a"), created, touched, in_flight: false, in_flight_since: None }
+}
+
+fn in_flight(name: &str, created: i64, touched: i64) -> Told {
+    Told { in_flight: true, ..ended(name, created, touched) }
+}
+
+/// Says of each process which session it serves, `-` for none and `nothing asked`.
+fn check(live: &[Live], told: &[Told], expect: &[(i32, &str)]) {
+    let claims = pair(live, told.iter().map(Told::candidate));
+    let found: Vec<_> = claims
+        .iter()
+        .map(|it| {
+            let none = if it.hints.nothing_asked { "nothing asked" } else { "-" };
+            (it.process.pid.0, it.session.as_ref().map_or(none, SessionId::as_str))
+        })
+        .collect();
+    assert_eq!(found, expect);
+}
+
+#[test]
+fn a_session_in_the_arguments_is_asserted_and_nobody_elses() {
+    let named = Live { session: Some(id("s")), ..tui(1, 100) };
+    let claims =
+        pair(&[named.clone(), tui(2, 100)], [in_flight("s", 10, 200)].iter().map(Told::candidate));
+    assert_eq!(claims[0].session, Some(id("s")));
+    assert_eq!(claims[0].certainty, Certainty::Asserted);
+    assert_eq!(claims[0].hints.cwd, Some(dir("a")));
+    assert_eq!((&claims[1].session, claims[1].certainty), (&None, Certainty::Inferred));
+}
+
+#[test]
+fn an_idle_terminal_beside_old_sessions_owns_none_of_them() {
+    check(
+        &[tui(1, 100)],
+        &[ended("old", 10, 50), in_flight("cut", 20, 90)],
+        &[(1, "nothing asked")],
+    );
+    check(&[headless(1, 100)], &[ended("old", 10, 50)], &[(1, "-")]);
+}
+
+#[test]
+fn one_process_serves_what_was_touched_last_since_it_started() {
+    check(&[tui(1, 100)], &[ended("old", 10, 50), in_flight("new", 102, 130)], &[(1, "new")]);
+    // Resumed: created long before the process, written to by it.
+    check(&[tui(1, 100)], &[ended("resumed", 10, 130)], &[(1, "resumed")]);
+    // `/new`: the session it left is over.
+    check(&[tui(1, 100)], &[ended("left", 102, 130), in_flight("next", 140, 150)], &[(1, "next")]);
+}
+
+#[test]
+fn the_kernels_second_does_not_hide_a_process_from_its_session() {
+    let mut started_late = headless(1, 100);
+    started_late.started = Timestamp::from_millis(at(100).unwrap().as_millis() + 900);
+    check(&[started_late], &[in_flight("s", 100, 100)], &[(1, "s")]);
+}
+
+#[test]
+fn two_sessions_created_after_the_start_of_each_are_told_apart() {
+    // Both worked on since the second process started.
+    let told = [in_flight("first", 103, 500), in_flight("second", 304, 510)];
+    check(&[tui(1, 100), tui(2, 300)], &told, &[(1, "first"), (2, "second")]);
+    // The same where sessions are created long after the start, on the first prompt.
+    let told = [in_flight("first", 203, 500), in_flight("second", 404, 510)];
+    check(&[tui(1, 100), tui(2, 300)], &told, &[(1, "first"), (2, "second")]);
+}
+
+#[test]
+fn a_first_turn_without_a_file_takes_no_session_from_its_neighbour() {
+    let told = [in_flight("theirs", 102, 350)];
+    check(&[tui(1, 100), headless(2, 300)], &told, &[(1, "theirs"), (2, "-")]);
+}
+
+#[test]
+fn one_resumes_while_the_other_goes_on() {
+    let told = [in_flight("own", 102, 350), in_flight("resumed", 10, 350)];
+    check(&[tui(1, 100), headless(2, 300)], &told, &[(1, "own"), (2, "resumed")]);
+}
+
+#[test]
+fn work_is_the_headless_processs_where_a_terminal_idles_beside_it() {
+    let told = [in_flight("s", 450, 470)];
+    check(&[tui(1, 100), headless(2, 300)], &told, &[(1, "-"), (2, "s")]);
+}
+
+#[test]
+fn a_first_session_is_the_new_processs_and_not_the_idle_ones() {
+    check(&[tui(1, 100), tui(2, 300)], &[ended("s", 304, 320)], &[(1, "nothing asked"), (2, "s")]);
+}
+
+#[test]
+fn what_cannot_be_told_apart_is_not_guessed_at() {
+    let two = [in_flight("x", 400, 410), in_flight("y", 400, 410)];
+    check(&[tui(1, 100), tui(2, 100)], &two, &[(1, "-"), (2, "-")]);
+    check(&[tui(1, 100), tui(2, 100)], &two[..1], &[(1, "-"), (2, "-")]);
+    check(&[tui(1, 100)], &two, &[(1, "-")]);
+}
+
+#[test]
+fn a_turn_begun_before_the_process_is_not_its_own() {
+    let cut = Told { in_flight_since: Some(50), ..in_flight("cut", 10, 150) };
+    check(&[tui(1, 100)], &[cut], &[(1, "nothing asked")]);
+}
+
+#[test]
+fn elsewhere_or_at_unknown_times_nothing_is_concluded() {
+    let elsewhere = Told { cwd: dir("b"), ..in_flight("s", 120, 130) };
+    check(&[tui(1, 100)], &[elsewhere], &[(1, "nothing asked")]);
+    let timeless = Live { started: None, ..tui(1, 100) };
+    check(&[timeless], &[in_flight("s", 120, 130)], &[(1, "-")]);
+}
+
+fn any_live() -> impl Strategy<Value = Vec<Live>> {
+    let one = (0..60_i64, 0..2_u8, any::<bool>(), prop::option::weighted(0.1, 0..6_u8));
+    prop::collection::vec(one, 0..5).prop_map(|all| {
+        let live =
+            |(pid, (started, cwd, is_interactive, named)): (i32, (_, u8, _, Option<u8>))| Live {
+                cwd: Some(dir(&cwd.to_string())),
+                session: named.map(|it| id(&format!("s{it}"))),
+                is_interactive,
+                ..tui(pid, started)
+            };
+        (1..).zip(all).map(live).collect()
+    })
+}
+
+fn any_sessions() -> impl Strategy<Value = Vec<Told>> {
+    let one = (0..60_i64, 0..30_i64, 0..2_u8, any::<bool>(), prop::option::of(0..60_i64));
+    prop::collection::vec(one, 0..6).prop_map(|all| {
+        type One = (i64, i64, u8, bool, Option<i64>);
+        let told =
+            |(number, (created, more, cwd, in_flight, in_flight_since)): (usize, One)| Told {
+                id: id(&format!("s{number}")),
+                cwd: dir(&cwd.to_string()),
+                created,
+                touched: created + more,
+                in_flight,
+                in_flight_since,
+            };
+        (0..).zip(all).map(told).collect()
+    })
+}
+
+proptest! {
+    #[test]
+    fn order_never_matters_and_nothing_is_given_twice(
+        (live, shuffled_live) in any_live().prop_flat_map(|it| (Just(it.clone()), Just(it).prop_shuffle())),
+        (told, shuffled_told) in any_sessions().prop_flat_map(|it| (Just(it.clone()), Just(it).prop_shuffle())),
+    ) {
+        let claims = pair(&live, told.iter().map(Told::candidate));
+        prop_assert_eq!(&claims, &pair(&shuffled_live, shuffled_told.iter().map(Told::candidate)));
+
+        let processes: Vec<_> = claims.iter().map(|it| it.process).collect();
+        prop_assert_eq!(processes, live.iter().map(|it| it.process).collect::<Vec<_>>());
+        let mut inferred = BTreeSet::new();
+        for claim in claims.iter().filter(|it| it.certainty == Certainty::Inferred) {
+            let Some(session) = &claim.session else { continue };
+            prop_assert!(inferred.insert(session.clone()), "{} has two", session);
+            prop_assert!(live.iter().all(|it| it.session.as_ref() != Some(session)));
+            let process = live.iter().find(|it| it.process == claim.process).unwrap();
+            let session = told.iter().find(|it| it.id == *session).unwrap();
+            prop_assert_eq!(process.cwd.as_ref(), Some(&session.cwd));
+            prop_assert!(process.started <= at(session.touched + 1));
+        }
+    }
+}
