@@ -18,6 +18,7 @@ pub mod live;
 pub mod pairing;
 pub mod parallel;
 pub mod scan;
+pub mod sqlite;
 
 pub use evidence::{Record, Survey};
 
