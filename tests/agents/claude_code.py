@@ -12,7 +12,7 @@ from typing import Any
 
 from install import command
 from model import Model
-from observe import ABSENT, row
+from observe import ABSENT, MAYBE, row
 from scenario import scenario
 from worlds import Child, Terminal, World, wait_for
 
@@ -35,6 +35,11 @@ class ClaudeWorld(World):
         if os.geteuid() == 0:
             self.env["IS_SANDBOX"] = "1"  # else root may not use bypassPermissions
 
+        # A daemon that starts background sessions passes no environment on; the settings reach those too.
+        passed = ("ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC")
+        (self.home / ".claude").mkdir()
+        (self.home / ".claude/settings.json").write_text(json.dumps({"env": {name: self.env[name] for name in passed}}))
+
     def headless(self, folder: Path, prompt: str, session: str, *args: str) -> Child:
         """Starts `claude -p` with a session id of our choice."""
         return self.start(command("claude-code") + ["-p", "--session-id", session, "--model", MODEL, "--permission-mode",
@@ -46,13 +51,17 @@ class ClaudeWorld(World):
 
     def interface(self, folder: Path, name: str) -> Terminal:
         """Starts the terminal interface, past its first-run questions."""
+        self.trust(folder)
+        return self.terminal(command("claude-code") + ["--model", MODEL], folder, name)
+
+    def trust(self, folder: Path) -> None:
+        """Answers the questions that a first start would ask."""
         path = self.home / ".claude.json"
         settings: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
         settings.update(hasCompletedOnboarding=True, lastOnboardingVersion="2.1.197", theme="dark",
                         customApiKeyResponses={"approved": ["dummy"], "rejected": []})
         settings.setdefault("projects", {}).setdefault(str(folder), {})["hasTrustDialogAccepted"] = True
         path.write_text(json.dumps(settings))
-        return self.terminal(command("claude-code") + ["--model", MODEL], folder, name)
 
     def registered(self, pid: int) -> dict[str, Any]:
         """Returns Claude's own record of a live process."""
@@ -87,6 +96,7 @@ def streaming(world: ClaudeWorld) -> None:
     running = row(session, "running", "turn_in_progress", child.descendant("claude").ref(), **told)
     world.headcount.shows(folder, [running])
     world.headcount.status(running)
+    world.headcount.agrees_with_command(folder)
     world.model.release("cc-stream")
     child.ended(0)
     ended = row(session, "stopped", "completed", model=MODEL, usage=ONE_CALL, **told)
@@ -209,6 +219,59 @@ def between_inputs(world: ClaudeWorld) -> None:
     child.close_input()
     child.ended(0)
     world.headcount.shows(folder, [row(session, "stopped", "completed", usage=TWO_CALLS)], within_s=0)
+
+
+@scenario("forked: the copied history is not counted again")
+def forked(world: ClaudeWorld) -> None:
+    folder, session, fork = world.project("forked"), fresh(), fresh()
+    world.headless(folder, "Begin", session).ended(0)
+    argv = ["-p", "--resume", session, "--fork-session", "--session-id", fork, "--model", MODEL, "--", "Another way"]
+    world.start(command("claude-code") + argv, folder).ended(0)
+    # Which of the two the shared call is counted for is nobody's promise; that it is counted once is.
+    world.headcount.shows(folder, [row(session, "stopped", "completed", prompt="Begin"),
+                                   row(fork, "stopped", "completed", forkedFrom=MAYBE)], within_s=0)
+    world.headcount.spends(folder, TWO_CALLS)
+
+
+@scenario("in the background: its own kind, and none of its daemon's other processes")
+def background(world: ClaudeWorld) -> None:
+    folder = world.project("background")
+    world.trust(folder)
+    prompt = "Later [[hold:cc-background]]"
+    world.start(command("claude-code") + ["--bg", "--model", MODEL, prompt], folder).ended(0)
+    world.model.wait_streaming("cc-background")
+    process = next(one for one in world.processes() if "--session-id" in one.argv and "--bg-pty-host" not in one.argv)
+    session = world.registered(process.pid)["sessionId"]
+    world.headcount.shows(folder, [row(session, "running", "turn_in_progress", process.ref(), kind="background", prompt=prompt)])
+    world.model.release("cc-background")
+    world.headcount.shows(folder, [row(session, "idle", "turn_ended", process.ref(), kind="background", prompt=prompt)])
+    world.start(command("claude-code") + ["stop", session[:8]], folder).ended(0)
+    world.headcount.shows(folder, [row(session, "stopped", "completed", kind="background", prompt=prompt)])
+
+
+@scenario("the interface asks: a question and a plan are not permissions")
+def questions(world: ClaudeWorld) -> None:
+    folder = world.project("questions")
+    screen = world.interface(folder, "claude-asks")
+    screen.shows(STATUS_LINE)
+    ref, session = screen.process().ref(), world.registered(screen.pid)["sessionId"]
+    choice = {"question": "Which one?", "header": "Pick", "multiSelect": False,
+              "options": [{"label": name, "description": name} for name in ("First", "Second")]}
+    screen.say(f"Ask [[tool:AskUserQuestion {json.dumps({'questions': [choice]})}]]")
+    screen.shows("Enter to select")
+    world.headcount.shows(folder, [row(session, "waiting", "question", ref)])
+    screen.key("Escape")
+    world.headcount.shows(folder, [row(session, "idle", "turn_ended", ref)])
+    screen.say("/plan")
+    screen.shows("plan mode on")
+    screen.say('Plan [[tool:ExitPlanMode {"plan": "do it"}]]')
+    screen.shows("Exit plan mode")
+    world.headcount.shows(folder, [row(session, "waiting", "plan", ref)])
+    screen.key("Escape")
+    world.headcount.shows(folder, [row(session, "idle", "turn_ended", ref)])
+    screen.say("/exit")
+    screen.ended()
+    world.headcount.shows(folder, [row(session, "stopped")])
 
 
 @scenario("the interface: never prompted, busy, idle, asking, cleared, left")

@@ -202,6 +202,24 @@ def kept(world: CodexWorld) -> None:
     world.headcount.shows(folder, [row(thread, "stopped", "completed", prompt="Begin", usage=TWO_CALLS), forked], within_s=0)
 
 
+@scenario("the interface without its daemon: its own process owns the thread")
+def embedded(world: CodexWorld) -> None:
+    folder = world.project("embedded")
+    screen = world.interface(folder, "codex-embedded", "--no-daemon")
+    screen.shows(READY)
+    prompt = "Think [[hold:cx-embedded]]"
+    screen.say(prompt)
+    world.model.wait_streaming("cx-embedded")
+    thread = thread_in(world, folder)
+    ref = next(process.ref() for process in world.processes() if process.comm == "codex" and "--no-daemon" in process.argv)
+    world.headcount.shows(folder, [row(thread, "running", "turn_in_progress", ref, prompt=prompt)])
+    world.model.release("cx-embedded")
+    world.headcount.shows(folder, [row(thread, "idle", "turn_ended", ref, prompt=prompt)])
+    screen.say("/quit")
+    screen.ended()
+    world.headcount.shows(folder, [row(thread, "stopped", "completed", prompt=prompt)])
+
+
 @scenario("the interfaces behind one daemon: idle, busy, asking, left")
 def interface(world: CodexWorld) -> None:
     folder, other = world.project("screen"), world.project("second-screen")

@@ -369,7 +369,7 @@ class _Handler(BaseHTTPRequestHandler):
 
         def chunk(part: dict[str, Any], last: bool) -> dict[str, Any]:
             candidate: dict[str, Any] = {"content": {"role": "model", "parts": [part]}, "index": 0}
-            whole = {"candidates": [candidate], "modelVersion": model, "responseId": _id("mock-")}
+            whole: dict[str, Any] = {"candidates": [candidate], "modelVersion": model, "responseId": _id("mock-")}
             if last:
                 candidate["finishReason"] = "STOP"
                 whole["usageMetadata"] = GEMINI_USAGE

@@ -35,6 +35,9 @@ STORE_FILES = (".jsonl", ".json", ".lock", ".yaml", ".db", ".db-wal", ".sqlite-w
 ABSENT = object()
 """Expected of a field that must not be there."""
 
+MAYBE = object()
+"""Expected of a field that may or may not be there."""
+
 Row = dict[str, Any]
 
 
@@ -108,12 +111,14 @@ class Headcount:
         assert "error" not in reply, "{} {}: {}".format(method, params, reply.get("error"))
         return reply["result"]
 
-    def call_once(self, method: str, params: Row) -> Any:
-        """Asks through a process of its own, as a script would."""
-        ran = subprocess.run([self._binary, "call", method, json.dumps(params)], env=self._env, stdin=subprocess.DEVNULL,
+    def agrees_with_command(self, folder: Path) -> None:
+        """Asserts that a script, asking through a process of its own, is told the same."""
+        params = {"agents": [self.world.agent], "under": str(folder), "includeSubagents": True, "include": ["usage"]}
+        ran = subprocess.run([self._binary, "call", "session.list", json.dumps(params)], env=self._env, stdin=subprocess.DEVNULL,
                              capture_output=True, timeout=REPLY_S, text=True)
-        assert ran.returncode == 0, f"headcount call {method}: exit code {ran.returncode}: {ran.stderr[-800:]}"
-        return json.loads(ran.stdout)
+        assert ran.returncode == 0, f"headcount call: exit code {ran.returncode}: {ran.stderr[-800:]}"
+        told, served = json.loads(ran.stdout)["sessions"], self.list(folder)["sessions"]
+        assert told == served, f"headcount call tells {told}, headcount serve {served}"
 
     def list(self, under: Path, subagents: bool = True) -> Row:
         """Returns `session.list` for one folder."""
@@ -139,6 +144,12 @@ class Headcount:
             if one.get("sessionId"):
                 self.world.known_sessions[one["sessionId"]] = one["status"]
         return result["sessions"]
+
+    def spends(self, folder: Path, usage: dict[str, int]) -> None:
+        """Asserts what all sessions of a folder spent together."""
+        spent = [one.get("usage") or {} for one in self.rows(folder)]
+        sums = {field: sum(one.get(field, 0) for one in spent) for field in usage}
+        assert sums == usage, f"together they spent {sums}, not {usage}"
 
     def child_of(self, folder: Path, parent: str) -> str:
         """Returns the id of the one subagent of a session: agents choose those ids themselves."""
@@ -194,7 +205,7 @@ class DryHeadcount:
         """Prints the expectation and the files changed since the last look."""
         time.sleep(0.5)
         for one in expected:
-            told = {key: value for key, value in one.items() if value is not ABSENT}
+            told = {key: value for key, value in one.items() if value not in (ABSENT, MAYBE)}
             print(f"    expects {json.dumps(told, default=str)}", file=sys.stderr)
         for path in sorted(self.world.home.rglob("*")):
             try:
@@ -263,6 +274,8 @@ def _differences(expected: Row, seen: Row) -> list[str]:
 
 
 def _agrees(field: str, want: Any, got: Any) -> bool:
+    if want is MAYBE:
+        return True
     if want is ABSENT or got is ABSENT:
         return want is got
     if field == "process":
