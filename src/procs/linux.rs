@@ -67,6 +67,12 @@ pub(super) fn boot_time(root: &Path) -> Option<Timestamp> {
     Timestamp::from_millis(seconds.checked_mul(1000)?)
 }
 
+pub(super) fn boot_id(root: &Path) -> Option<String> {
+    let mut text = Vec::new();
+    read_bounded(&root.join("sys/kernel/random/boot_id"), STAT_MAX, &mut text).ok()?;
+    Some(String::from_utf8(text).ok()?.trim().to_owned())
+}
+
 pub(super) fn arguments(dir: &Path) -> Option<Vec<String>> {
     let mut bytes = Vec::new();
     read_bounded(&dir.join("cmdline"), ARGUMENTS_MAX, &mut bytes).ok()?;

@@ -12,6 +12,16 @@ mod linux;
 
 pub use linux::FileLock;
 
+/// Which start of the machine this is; a process id and start time mean nothing in another.
+pub fn boot_id(root: &Path) -> Option<String> {
+    linux::boot_id(root)
+}
+
+/// The identity of a process as it is now; nothing where there is no such process, or a zombie.
+pub fn identity(root: &Path, pid: Pid) -> Option<ProcessRef> {
+    linux::identity(&root.join(pid.to_string()))
+}
+
 /// What a snapshot holds of each process: what one small file tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Process {

@@ -7,7 +7,9 @@ use serde::de::DeserializeOwned;
 pub mod bounded;
 pub mod discover;
 pub mod error;
+pub mod fuse;
 pub mod lifecycle;
+pub mod lock;
 pub mod session;
 
 /// One method of the protocol. Dispatch and schema both come from it.

@@ -182,6 +182,9 @@ pub struct Launch {
     /// The exit code, once the process has ended; 128 + n where signal n ended it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
+    /// Which of the launcher's own programs, `onCreate` or `onComplete`, did not do its work, and how.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hook_failure: Option<String>,
     /// Where the agent's output is kept.
     pub log_path: AbsPath,
 }

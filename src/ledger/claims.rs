@@ -1,0 +1,129 @@
+//! Claims on directories: which hold, which stand in each other's way. PURE.
+
+use std::path::Path;
+
+use super::entry::{Ledger, Life, Refusal, World, has_expired};
+use crate::base::AbsPath;
+use crate::protocol::lock::Lock;
+
+impl Ledger {
+    /// The claims that hold now, by directory. A launch's claim is worth as long as its process lives.
+    pub fn held(&self, world: World<'_>) -> Vec<Lock> {
+        let manual = self.locks.iter().filter(|it| !has_expired(it, world.now)).cloned();
+        let launched = self.launches.iter().filter_map(|entry| {
+            let directory = entry.claim.as_ref()?;
+            (entry.life(world) != Life::Dead).then(|| entry.lock_on(directory))
+        });
+        let mut held: Vec<Lock> = manual.chain(launched).collect();
+        held.sort_by(|a, b| (&a.directory, a.since).cmp(&(&b.directory, b.since)));
+        held
+    }
+
+    /// The claim that stands in the way of one on `directory`; that of the launch `except` does not.
+    pub fn holder(
+        &self,
+        directory: &AbsPath,
+        except: Option<&str>,
+        world: World<'_>,
+    ) -> Option<Lock> {
+        let without = |ledger: &Self| {
+            let launches = ledger.launches.iter();
+            launches.filter(|it| Some(it.launch.launch_id.as_str()) != except).cloned().collect()
+        };
+        let others = Self { launches: without(self), locks: self.locks.clone(), fuses: Vec::new() };
+        others
+            .held(world)
+            .into_iter()
+            .find(|it| stand_in_each_others_way(&it.directory, directory, world.is_worktree_root))
+    }
+
+    /// Claims a directory for whoever asks.
+    pub fn acquire(&mut self, lock: Lock, world: World<'_>) -> Result<(), Refusal> {
+        if let Some(holder) = self.holder(&lock.directory, None, world) {
+            return Err(Refusal::Locked(Box::new(holder)));
+        }
+        self.locks.retain(|it| it.directory != lock.directory && !has_expired(it, world.now));
+        self.locks.push(lock);
+        Ok(())
+    }
+
+    /// Gives up the claim on exactly this directory, and says whether there was one. The claim of a launch
+    /// that lives is given up only by force.
+    pub fn release(
+        &mut self,
+        directory: &AbsPath,
+        force: bool,
+        world: World<'_>,
+    ) -> Result<bool, Refusal> {
+        let before = self.held(world).iter().filter(|it| it.directory == *directory).count();
+        self.locks.retain(|it| it.directory != *directory);
+        for entry in &mut self.launches {
+            if entry.claim.as_ref() != Some(directory) {
+                continue;
+            }
+            if !force && entry.life(world) != Life::Dead {
+                return Err(Refusal::Locked(Box::new(entry.lock_on(directory))));
+            }
+            entry.claim = None;
+        }
+        Ok(before > 0)
+    }
+}
+
+/// Whether work in one directory could touch the other: they are the same, or one lies in the other with no
+/// root of a git worktree between them.
+fn stand_in_each_others_way(
+    a: &AbsPath,
+    b: &AbsPath,
+    is_worktree_root: &dyn Fn(&Path) -> bool,
+) -> bool {
+    let (outer, inner) = if a.is_within(b) { (b, a) } else { (a, b) };
+    if !inner.is_within(outer) {
+        return false;
+    }
+    let between = inner.as_path().ancestors().take_while(|it| *it != outer.as_path());
+    !between.into_iter().any(is_worktree_root)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::testing::{World as W, lock, path};
+
+    #[test]
+    fn parents_and_children_conflict_unless_a_worktree_lies_between() {
+        let roots = ["/repo", "/repo/trees/x"];
+        let is_root = |dir: &Path| roots.iter().any(|it| Path::new(it) == dir);
+        let conflict = |a: &str, b: &str| {
+            let there = stand_in_each_others_way(&path(a), &path(b), &is_root);
+            assert_eq!(there, stand_in_each_others_way(&path(b), &path(a), &is_root));
+            there
+        };
+        assert!(conflict("/repo", "/repo"));
+        assert!(conflict("/repo", "/repo/src"));
+        assert!(conflict("/repo/trees/x", "/repo/trees/x/src"));
+        assert!(!conflict("/repo", "/repo/trees/x"));
+        assert!(!conflict("/repo", "/repo/trees/x/src/deep"));
+        assert!(!conflict("/", "/repo/src"));
+        assert!(conflict("/", "/var"));
+        assert!(!conflict("/repo/src", "/repo/srcs"));
+    }
+
+    #[test]
+    fn a_claim_holds_until_it_is_released_or_runs_out() {
+        let mut ledger = Ledger::default();
+        let world = W::at(10);
+        let short = Lock { expires_at: Some(W::instant(20)), ..lock("/a", "me") };
+        ledger.acquire(short.clone(), world.view()).unwrap();
+        let refused = ledger.acquire(lock("/a/b", "you"), world.view());
+        assert_eq!(refused, Err(Refusal::Locked(Box::new(short))));
+
+        let later = W::at(20);
+        assert_eq!(ledger.held(later.view()), []);
+        ledger.acquire(lock("/a/b", "you"), later.view()).unwrap();
+        assert_eq!(ledger.locks, [lock("/a/b", "you")]);
+        assert_eq!(ledger.release(&path("/a"), false, later.view()), Ok(false));
+        assert_eq!(ledger.release(&path("/a/b"), false, later.view()), Ok(true));
+        assert_eq!(ledger.release(&path("/a/b"), false, later.view()), Ok(false));
+    }
+}

@@ -1,0 +1,423 @@
+//! What the ledger holds, and how each of it may change. PURE.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::{AbsPath, AgentId, ProcessRef, SessionId, Timestamp};
+use crate::protocol::fuse::Fuse;
+use crate::protocol::lock::{Lock, LockKind};
+use crate::protocol::session::Launch;
+
+/// Most launches kept: some years of a busy machine. Over it, the launches that ended first are forgotten.
+const LAUNCHES_MAX: usize = 4096;
+
+/// What was launched and is not yet forgotten; the directories that were claimed, and the fuses on them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Ledger {
+    /// By the id of the launch.
+    pub launches: Vec<LaunchEntry>,
+    /// The claims that somebody asked for, by directory. Those of launches follow from the launches.
+    pub locks: Vec<Lock>,
+    /// By directory.
+    pub fuses: Vec<Fuse>,
+}
+
+/// One launch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LaunchEntry {
+    pub agent: AgentId,
+    /// The agent's own id of the session, once it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionId>,
+    /// The agent's process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<ProcessRef>,
+    /// Who answers for the launch: the server that makes it, then the supervisor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keeper: Option<ProcessRef>,
+    /// Where the agent works, as it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cwd: Option<AbsPath>,
+    /// The directory that the launch claims, without symbolic links.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim: Option<AbsPath>,
+    /// Whether the claim was made over those of others.
+    #[serde(default)]
+    pub is_forced: bool,
+    /// When the agent's process ended, as far as that was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Timestamp>,
+    pub launch: Launch,
+}
+
+/// What the kernel says of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    Alive,
+    Dead,
+    /// It cannot be told; taken for alive wherever being wrong would do harm.
+    Unknown,
+}
+
+/// What a change of the ledger may know of the world.
+#[derive(Clone, Copy)]
+pub struct World<'a> {
+    pub now: Timestamp,
+    pub life: &'a dyn Fn(ProcessRef) -> Life,
+    /// Whether a directory is the root of a git worktree.
+    pub is_worktree_root: &'a dyn Fn(&Path) -> bool,
+}
+
+/// Why a change is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Another claim covers the directory.
+    Locked(Box<Lock>),
+    /// A live process that headcount launched owns the session.
+    Alive(ProcessRef),
+    /// The launch is not in the ledger any more.
+    Gone,
+}
+
+impl LaunchEntry {
+    /// Whether a process of the launch lives. One that ended is dead, whatever has its ids now.
+    pub fn life(&self, world: World<'_>) -> Life {
+        if self.ended.is_some() {
+            return Life::Dead;
+        }
+        let lives = [self.process, self.keeper].into_iter().flatten().map(world.life);
+        lives.fold(Life::Dead, |a, b| match (a, b) {
+            (Life::Alive, _) | (_, Life::Alive) => Life::Alive,
+            (Life::Unknown, _) | (_, Life::Unknown) => Life::Unknown,
+            (Life::Dead, Life::Dead) => Life::Dead,
+        })
+    }
+
+    /// What of the launch is news only as long as the machine is up: its processes.
+    pub(super) fn outlived_its_boot(&mut self) {
+        self.process = None;
+        self.keeper = None;
+    }
+}
+
+/// Launches.
+impl Ledger {
+    pub fn launch(&self, id: &str) -> Option<&LaunchEntry> {
+        self.launches.iter().find(|it| it.launch.launch_id == id)
+    }
+
+    fn launch_mut(&mut self, id: &str) -> Result<&mut LaunchEntry, Refusal> {
+        self.launches.iter_mut().find(|it| it.launch.launch_id == id).ok_or(Refusal::Gone)
+    }
+
+    /// Takes the launch in, before anything is started. Its claim is checked and made in one.
+    pub fn begin(&mut self, entry: LaunchEntry, world: World<'_>) -> Result<(), Refusal> {
+        self.check(&entry, world)?;
+        self.launches.push(entry);
+        let mut ended: Vec<(Timestamp, String)> = self
+            .launches
+            .iter()
+            .filter_map(|it| Some((it.ended?, it.launch.launch_id.clone())))
+            .collect();
+        ended.sort_unstable();
+        let surplus = self.launches.len().saturating_sub(LAUNCHES_MAX);
+        for (_, id) in ended.into_iter().take(surplus) {
+            self.launches.retain(|it| it.launch.launch_id != id);
+        }
+        Ok(())
+    }
+
+    /// The supervisor takes over. The claim is checked anew: the server may have died in between, and
+    /// its claim with it.
+    pub fn adopt(
+        &mut self,
+        id: &str,
+        supervisor: ProcessRef,
+        world: World<'_>,
+    ) -> Result<(), Refusal> {
+        let entry = self.launch(id).ok_or(Refusal::Gone)?.clone();
+        self.check(&entry, world)?;
+        self.launch_mut(id)?.keeper = Some(supervisor);
+        Ok(())
+    }
+
+    /// Whether a launch may go on, as far as others are concerned.
+    fn check(&self, entry: &LaunchEntry, world: World<'_>) -> Result<(), Refusal> {
+        let others =
+            self.launches.iter().filter(|it| it.launch.launch_id != entry.launch.launch_id);
+        for other in others.filter(|it| it.agent == entry.agent && it.session.is_some()) {
+            if other.session != entry.session || other.life(world) == Life::Dead {
+                continue;
+            }
+            if let Some(owner) = other.process.or(other.keeper) {
+                return Err(Refusal::Alive(owner));
+            }
+        }
+        match &entry.claim {
+            Some(directory) if !entry.is_forced => {
+                match self.holder(directory, Some(&entry.launch.launch_id), world) {
+                    Some(lock) => Err(Refusal::Locked(Box::new(lock))),
+                    None => Ok(()),
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The agent runs.
+    pub fn started(&mut self, id: &str, process: ProcessRef) -> Result<(), Refusal> {
+        self.launch_mut(id)?.process = Some(process);
+        Ok(())
+    }
+
+    /// The agent has told its session.
+    pub fn named(&mut self, id: &str, session: SessionId) -> Result<(), Refusal> {
+        self.launch_mut(id)?.session = Some(session);
+        Ok(())
+    }
+
+    /// The agent's process has ended, or could not be started. The claim ends with it.
+    pub fn ended(
+        &mut self,
+        id: &str,
+        exit_code: Option<i32>,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let entry = self.launch_mut(id)?;
+        entry.ended = Some(now);
+        entry.claim = None;
+        entry.launch.exit_code = exit_code;
+        Ok(())
+    }
+
+    /// A hook did not do its work.
+    pub fn hook_failed(&mut self, id: &str, failure: String) -> Result<(), Refusal> {
+        self.launch_mut(id)?.launch.hook_failure = Some(failure);
+        Ok(())
+    }
+}
+
+/// What pruning forgets and releases, or would.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Pruned {
+    pub forgotten: Vec<(LaunchEntry, PruneReason)>,
+    pub released: Vec<(Lock, PruneReason)>,
+    pub kept: usize,
+}
+
+/// Why something is void.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PruneReason {
+    /// The agent's process has ended.
+    Ended,
+    /// The process is gone; nobody saw it end.
+    ProcessGone,
+    /// The claim has run out.
+    Expired,
+}
+
+impl Ledger {
+    /// Forgets launches that ended, before `older_than` where that is given, and claims that are void.
+    /// What lives stays, and what cannot be told.
+    pub fn prune(&mut self, older_than: Option<Timestamp>, world: World<'_>) -> Pruned {
+        let mut pruned = Pruned::default();
+        for entry in &mut self.launches {
+            let is_gone = entry.ended.is_none() && entry.life(world) == Life::Dead;
+            if let (true, Some(directory)) = (is_gone, &entry.claim) {
+                pruned.released.push((entry.lock_on(directory), PruneReason::ProcessGone));
+                entry.claim = None;
+            }
+        }
+        let (void, kept) = std::mem::take(&mut self.launches).into_iter().partition(|entry| {
+            let end = entry.ended.unwrap_or(entry.launch.launched_at);
+            entry.life(world) == Life::Dead && older_than.is_none_or(|limit| end < limit)
+        });
+        self.launches = kept;
+        let void: Vec<LaunchEntry> = void;
+        pruned.forgotten = void
+            .into_iter()
+            .map(|entry| match entry.ended {
+                Some(_) => (entry, PruneReason::Ended),
+                None => (entry, PruneReason::ProcessGone),
+            })
+            .collect();
+        let (expired, held) =
+            std::mem::take(&mut self.locks).into_iter().partition(|it| has_expired(it, world.now));
+        self.locks = held;
+        let expired: Vec<Lock> = expired;
+        pruned.released.extend(expired.into_iter().map(|it| (it, PruneReason::Expired)));
+        pruned.kept = self.launches.len();
+        pruned
+    }
+}
+
+impl LaunchEntry {
+    /// The claim of the launch, as others see it.
+    pub(super) fn lock_on(&self, directory: &AbsPath) -> Lock {
+        Lock {
+            directory: directory.clone(),
+            by: self.agent.as_str().to_owned(),
+            kind: LockKind::Launch,
+            pid: self.process.or(self.keeper).map(|it| it.pid),
+            session_id: self.session.clone(),
+            since: self.launch.launched_at,
+            expires_at: None,
+            reason: self.launch.label.clone(),
+        }
+    }
+}
+
+pub(super) fn has_expired(lock: &Lock, now: Timestamp) -> bool {
+    lock.expires_at.is_some_and(|it| it <= now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::testing::{ALIVE, DEAD, UNKNOWN, World as W, launch, lock, path};
+
+    fn session(text: &str) -> Option<SessionId> {
+        SessionId::parse(text)
+    }
+
+    #[test]
+    fn a_launch_claims_its_directory_while_its_process_lives() {
+        let world = W::at(2);
+        let mut ledger = Ledger::default();
+        ledger.begin(launch("one", "/a", ALIVE), world.view()).unwrap();
+        let Err(Refusal::Locked(holder)) = ledger.begin(launch("two", "/a/b", ALIVE), world.view())
+        else {
+            panic!("two launches share a directory");
+        };
+        assert_eq!((holder.by.as_str(), holder.pid), ("codex", Some(ALIVE.pid)));
+        assert!(ledger.launch("two").is_none());
+
+        let forced = LaunchEntry { is_forced: true, ..launch("three", "/a", ALIVE) };
+        ledger.begin(forced, world.view()).unwrap();
+        let unclaimed = LaunchEntry { claim: None, ..launch("four", "/a", ALIVE) };
+        ledger.begin(unclaimed, world.view()).unwrap();
+    }
+
+    #[test]
+    fn what_cannot_be_told_counts_as_alive_and_the_dead_hold_nothing() {
+        let world = W::at(2);
+        let mut ledger = Ledger::default();
+        ledger.begin(launch("dead", "/a", DEAD), world.view()).unwrap();
+        ledger.begin(launch("unknown", "/a", UNKNOWN), world.view()).unwrap();
+        assert!(ledger.begin(launch("third", "/a", ALIVE), world.view()).is_err());
+    }
+
+    #[test]
+    fn a_supervisor_gives_way_when_its_server_died_and_another_came() {
+        let world = W::at(2);
+        let mut ledger = Ledger::default();
+        ledger.begin(launch("one", "/a", DEAD), world.view()).unwrap();
+        ledger.begin(launch("two", "/a", ALIVE), world.view()).unwrap();
+        let supervisor = ProcessRef { start_ticks: 9, ..ALIVE };
+        assert!(matches!(ledger.adopt("one", supervisor, world.view()), Err(Refusal::Locked(_))));
+        assert_eq!(ledger.adopt("two", supervisor, world.view()), Ok(()));
+        assert_eq!(ledger.adopt("none", supervisor, world.view()), Err(Refusal::Gone));
+        assert_eq!(ledger.launch("two").unwrap().keeper, Some(supervisor));
+    }
+
+    #[test]
+    fn a_session_is_resumed_once_at_a_time_even_over_the_claims_of_others() {
+        let world = W::at(2);
+        let resume = |id: &str, dir: &str| LaunchEntry {
+            session: session("s"),
+            is_forced: true,
+            ..launch(id, dir, ALIVE)
+        };
+        let mut ledger = Ledger::default();
+        ledger.begin(resume("one", "/a"), world.view()).unwrap();
+        assert_eq!(ledger.begin(resume("two", "/b"), world.view()), Err(Refusal::Alive(ALIVE)));
+        ledger.ended("one", Some(0), W::instant(2)).unwrap();
+        assert_eq!(ledger.begin(resume("two", "/b"), world.view()), Ok(()));
+    }
+
+    #[test]
+    fn an_end_is_noted_and_gives_the_directory_back() {
+        let world = W::at(2);
+        let mut ledger = Ledger::default();
+        ledger.begin(launch("one", "/a", ALIVE), world.view()).unwrap();
+        ledger.started("one", ProcessRef { start_ticks: 5, ..ALIVE }).unwrap();
+        ledger.named("one", session("s").unwrap()).unwrap();
+        ledger.ended("one", Some(143), W::instant(3)).unwrap();
+        let entry = ledger.launch("one").unwrap();
+        assert_eq!(entry.launch.exit_code, Some(143));
+        assert_eq!((&entry.session, entry.life(world.view())), (&session("s"), Life::Dead));
+        assert_eq!(ledger.held(world.view()), []);
+    }
+
+    #[test]
+    fn pruning_forgets_what_is_void_and_keeps_what_lives_or_cannot_be_told() {
+        let world = W::at(100);
+        let ended = |id: &str, at| LaunchEntry {
+            ended: Some(W::instant(at)),
+            claim: None,
+            ..launch(id, "/e", DEAD)
+        };
+        let expired = Lock { expires_at: Some(W::instant(50)), ..lock("/m", "me") };
+        let ledger = Ledger {
+            launches: vec![
+                ended("early", 10),
+                ended("late", 90),
+                launch("gone", "/g", DEAD),
+                launch("alive", "/l", ALIVE),
+                launch("unknown", "/u", UNKNOWN),
+            ],
+            locks: vec![expired.clone(), lock("/n", "me")],
+            fuses: Vec::new(),
+        };
+        let prune = |older_than: Option<i64>| {
+            let mut ledger = ledger.clone();
+            let pruned = ledger.prune(older_than.map(W::instant), world.view());
+            let forgotten: Vec<(String, PruneReason)> = pruned
+                .forgotten
+                .iter()
+                .map(|(it, why)| (it.launch.launch_id.clone(), *why))
+                .collect();
+            (ledger, forgotten, pruned)
+        };
+        let (after, forgotten, pruned) = prune(None);
+        assert_eq!(
+            forgotten,
+            [
+                ("early".into(), PruneReason::Ended),
+                ("late".into(), PruneReason::Ended),
+                ("gone".into(), PruneReason::ProcessGone)
+            ]
+        );
+        let released: Vec<_> =
+            pruned.released.iter().map(|(it, why)| (&it.directory, *why)).collect();
+        assert_eq!(
+            released,
+            [(&path("/g"), PruneReason::ProcessGone), (&path("/m"), PruneReason::Expired)]
+        );
+        assert_eq!((pruned.kept, after.launches.len()), (2, 2));
+        assert_eq!(after.locks, [lock("/n", "me")]);
+        assert_eq!(
+            after.clone().prune(None, world.view()),
+            Pruned { kept: 2, ..Pruned::default() }
+        );
+
+        let (_, forgotten, _) = prune(Some(50));
+        assert_eq!(forgotten.len(), 2, "those that ended before: {forgotten:?}");
+    }
+
+    #[test]
+    fn the_oldest_ends_are_forgotten_when_there_are_too_many() {
+        let world = W::at(2);
+        let mut ledger = Ledger::default();
+        for n in 0..LAUNCHES_MAX {
+            let at = W::instant(i64::try_from(n).unwrap());
+            let claim = LaunchEntry { claim: None, ..launch(&n.to_string(), "/a", DEAD) };
+            ledger.launches.push(LaunchEntry { ended: Some(at), ..claim });
+        }
+        ledger.begin(launch("new", "/a", ALIVE), world.view()).unwrap();
+        assert_eq!(ledger.launches.len(), LAUNCHES_MAX);
+        assert!(ledger.launch("0").is_none() && ledger.launch("new").is_some());
+    }
+}

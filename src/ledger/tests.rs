@@ -1,0 +1,172 @@
+use std::os::unix::fs::PermissionsExt;
+
+use super::testing::{ALIVE, launch, lock};
+use super::*;
+use crate::testing::env;
+
+fn ledger_at(home: &Path) -> LedgerFile {
+    LedgerFile::of(&env(home))
+}
+
+fn add_lock(file: &LedgerFile, directory: &str) -> Result<(), LedgerError> {
+    let added: Result<(), ()> = file.update(|ledger| {
+        ledger.locks.push(lock(directory, "me"));
+        Ok(())
+    })?;
+    added.unwrap();
+    Ok(())
+}
+
+#[test]
+fn reading_a_ledger_that_is_not_there_makes_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    assert_eq!(ledger_at(home.path()).read().unwrap(), Ledger::default());
+    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn what_is_written_is_read_by_another_and_by_this_user_alone() {
+    let home = tempfile::tempdir().unwrap();
+    let file = ledger_at(home.path());
+    add_lock(&file, "/a").unwrap();
+    let begun: Result<(), ()> = file
+        .update(|ledger| {
+            ledger.launches.push(launch("one", "/b", ALIVE));
+            Ok(())
+        })
+        .unwrap();
+    begun.unwrap();
+
+    let seen = ledger_at(home.path()).read().unwrap();
+    assert_eq!(seen.locks, [lock("/a", "me")]);
+    assert_eq!(seen.launches, [launch("one", "/b", ALIVE)]);
+    let mode = |it: &Path| fs::metadata(it).unwrap().permissions().mode() & 0o777;
+    let dir = file.path().as_path().parent().unwrap();
+    assert_eq!(mode(dir), 0o700);
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        assert_eq!(mode(&path), 0o600, "{}", path.display());
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        assert!(["ledger.db", "ledger.db-wal", "ledger.db-shm"].contains(&&*name), "{name}");
+    }
+}
+
+#[test]
+fn a_refused_change_leaves_it_as_it_was() {
+    let home = tempfile::tempdir().unwrap();
+    let file = ledger_at(home.path());
+    add_lock(&file, "/a").unwrap();
+    let refused: Result<(), &str> = file
+        .update(|ledger| {
+            ledger.locks.clear();
+            Err("no")
+        })
+        .unwrap();
+    assert_eq!(refused, Err("no"));
+    assert_eq!(file.read().unwrap().locks.len(), 1);
+}
+
+#[test]
+fn processes_of_an_earlier_start_of_the_machine_are_no_more() {
+    let home = tempfile::tempdir().unwrap();
+    let file = ledger_at(home.path());
+    let before = LedgerFile { boot: Some("before".into()), ..file.clone() };
+    let begun: Result<(), ()> = before
+        .update(|ledger| {
+            ledger.launches.push(launch("one", "/b", ALIVE));
+            Ok(())
+        })
+        .unwrap();
+    begun.unwrap();
+    let after = LedgerFile { boot: Some("after".into()), ..file };
+    assert_eq!(before.read().unwrap().launches[0].keeper, Some(ALIVE));
+    assert_eq!(after.read().unwrap().launches[0].keeper, None);
+}
+
+/// Neither a read nor a write changes a ledger that cannot be understood.
+fn check_refused(file: &LedgerFile, expect: fn(&LedgerError) -> bool) {
+    let bytes = fs::read(file.path().as_path()).unwrap();
+    let read = file.read().unwrap_err();
+    assert!(expect(&read), "{read:?}");
+    let written = add_lock(file, "/b").unwrap_err();
+    assert!(expect(&written), "{written:?}");
+    assert_eq!(fs::read(file.path().as_path()).unwrap(), bytes);
+}
+
+#[test]
+fn a_later_version_is_left_alone() {
+    let home = tempfile::tempdir().unwrap();
+    let file = ledger_at(home.path());
+    add_lock(&file, "/a").unwrap();
+    let connection = Connection::open(file.path().as_path()).unwrap();
+    connection.pragma_update(None, "user_version", SCHEMA_VERSION + 1).unwrap();
+    drop(connection);
+    check_refused(&file, |it| matches!(it, LedgerError::Newer { found: 2, .. }));
+}
+
+#[test]
+fn a_damaged_ledger_is_left_alone() {
+    let home = tempfile::tempdir().unwrap();
+    let file = ledger_at(home.path());
+    add_lock(&file, "/a").unwrap();
+    let path = file.path().as_path();
+    let side = |suffix| path.with_file_name(format!("{FILE_NAME}{suffix}"));
+    fs::remove_file(side("-wal")).unwrap();
+    fs::remove_file(side("-shm")).unwrap();
+    for content in
+        [&b"not a database, but long enough to be taken for the head of one: it is text"[..], b""]
+    {
+        fs::write(path, content).unwrap();
+        check_refused(&file, |it| matches!(it, LedgerError::Damaged { .. }));
+    }
+}
+
+#[test]
+fn an_entry_that_cannot_be_read_is_damage_and_one_of_an_unknown_kind_is_not() {
+    let home = tempfile::tempdir().unwrap();
+    let file = ledger_at(home.path());
+    add_lock(&file, "/a").unwrap();
+    let put = |noun: &str| {
+        let connection = Connection::open(file.path().as_path()).unwrap();
+        connection.execute("INSERT INTO entry VALUES (?1, 'x', '{}')", (noun,)).unwrap();
+    };
+    put("later");
+    add_lock(&file, "/b").unwrap();
+    let connection = Connection::open(file.path().as_path()).unwrap();
+    let kept = "SELECT count(*) FROM entry WHERE noun = 'later'";
+    assert_eq!(connection.query_row(kept, (), |row| row.get::<_, i64>(0)).unwrap(), 1);
+    put("lock");
+    assert!(matches!(file.read(), Err(LedgerError::Damaged { .. })));
+}
+
+#[test]
+fn a_directory_that_cannot_be_made_is_a_refusal() {
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join(".local"), "a file").unwrap();
+    let file = ledger_at(home.path());
+    assert!(matches!(add_lock(&file, "/a"), Err(LedgerError::Unavailable { .. })));
+    let fifo = tempfile::tempdir().unwrap();
+    fs::create_dir_all(fifo.path().join(".local/state/headcount/ledger.db")).unwrap();
+    assert!(matches!(ledger_at(fifo.path()).read(), Err(LedgerError::Unavailable { .. })));
+}
+
+#[test]
+fn many_writers_at_once_lose_nothing() {
+    const WRITERS: usize = 8;
+    const EACH: usize = 12;
+    let home = tempfile::tempdir().unwrap();
+    std::thread::scope(|scope| {
+        for writer in 0..WRITERS {
+            let file = ledger_at(home.path());
+            scope.spawn(move || {
+                for n in 0..EACH {
+                    add_lock(&file, &format!("/{writer}/{n}")).unwrap();
+                    file.read().unwrap();
+                }
+            });
+        }
+    });
+    let seen = ledger_at(home.path()).read().unwrap();
+    assert_eq!(seen.locks.len(), WRITERS * EACH);
+    assert!(seen.locks.contains(&lock("/7/11", "me")));
+}
