@@ -115,6 +115,7 @@ def in_a_tool(world: ClaudeWorld) -> None:
     tool.release()
     child.ended(0)
     world.headcount.shows(folder, [row(session, "stopped", "completed", prompt=prompt, usage=TWO_CALLS)], within_s=0)
+    world.headcount.peeks(session, prompt)
 
 
 @scenario("killed with SIGKILL in a tool: stale pid file and orphaned tool")

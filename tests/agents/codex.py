@@ -106,6 +106,7 @@ def in_a_tool(world: CodexWorld) -> None:
     tool.release()
     child.ended(0)
     world.headcount.shows(folder, [row(thread, "stopped", "completed", prompt=prompt, usage=TWO_CALLS)], within_s=0)
+    world.headcount.peeks(thread, prompt)
 
 
 def stopped_by(world: CodexWorld, name: str, how: signal.Signals) -> None:

@@ -145,6 +145,14 @@ class Headcount:
                 self.world.known_sessions[one["sessionId"]] = one["status"]
         return result["sessions"]
 
+    def peeks(self, session: str, prompt: str, answer: str = "all done") -> None:
+        """Asserts that the turns of a session begin with what the human asked and end with what the model answered."""
+        turns = self.call("session.peek", {"sessionId": session, "agent": self.world.agent, "turns": 50})["turns"]
+        told = [(turn["role"], turn["text"][:200]) for turn in turns]
+        assert turns and turns[0]["role"] == "user" and prompt in turns[0]["text"], f"the first turn is not the prompt: {told}"
+        assert turns[-1]["role"] == "assistant" and answer in turns[-1]["text"], f"the last turn is not the answer: {told}"
+        assert any(turn["role"] == "tool" for turn in turns), f"no turn is the tool's: {told}"
+
     def spends(self, folder: Path, usage: dict[str, int]) -> None:
         """Asserts what all sessions of a folder spent together."""
         spent = [one.get("usage") or {} for one in self.rows(folder)]

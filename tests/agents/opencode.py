@@ -94,8 +94,8 @@ def streaming(world: OpencodeWorld) -> None:
 @scenario("in a tool, started from another directory, then finished")
 def in_a_tool(world: OpencodeWorld) -> None:
     folder, elsewhere, tool = world.project("tool"), world.project("elsewhere"), world.tool("oc-tool")
-    child = world.start(command("opencode") + ["run", "--auto", "-m", "mock/mock-1", "--dir", str(folder), "--",
-                                               f"Run it [[bash:{tool.command}]]"], elsewhere)
+    prompt = f"Run it [[bash:{tool.command}]]"
+    child = world.start(command("opencode") + ["run", "--auto", "-m", "mock/mock-1", "--dir", str(folder), "--", prompt], elsewhere)
     tool.wait_running()
     session = world.session(folder)
     world.headcount.shows(folder, [row(session, "running", "turn_in_progress", child.ref(), model=MODEL)])
@@ -103,6 +103,7 @@ def in_a_tool(world: OpencodeWorld) -> None:
     tool.release()
     child.ended(0)
     world.headcount.shows(folder, [row(session, "stopped", "completed", usage=TWO_CALLS)], within_s=0)
+    world.headcount.peeks(session, prompt)
 
 
 @scenario("killed with SIGKILL in a tool: its database says running for ever")

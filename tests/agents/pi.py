@@ -88,6 +88,7 @@ def in_a_tool(world: PiWorld) -> None:
     tool.release()
     child.ended(0)
     world.headcount.shows(folder, [row(session, "stopped", "completed", usage=TWO_CALLS)], within_s=0)
+    world.headcount.peeks(session, prompt)
 
 
 @scenario("killed with SIGKILL in a tool, and in its first answer")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import re
 import sys
 import time
@@ -42,15 +43,19 @@ class Tally:
         except Exception as trouble:  # a scenario may fail in any way, and the others still run
             self.failed += 1
             print(f"FAIL  {name} ({time.monotonic() - began:.1f} s)")
-            known = isinstance(trouble, (AssertionError, InstallError))
-            text = str(trouble) if known and str(trouble) else traceback.format_exc()
-            spots = [f"{Path(frame.filename).name}:{frame.lineno}"
-                     for frame in traceback.extract_tb(trouble.__traceback__)][1:]
-            print("\n".join("      " + line for line in [" > ".join(spots)] + text.splitlines()), flush=True)
+            print("\n".join("      " + line for line in explain(trouble)), flush=True)
             return False
         self.passed += 1
         print(f"ok    {name} ({time.monotonic() - began:.1f} s)", flush=True)
         return True
+
+
+def explain(trouble: Exception) -> list[str]:
+    """Returns where a scenario failed, and its own words; the whole traceback where it has none."""
+    if not isinstance(trouble, (AssertionError, InstallError)) or not str(trouble):
+        return "".join(traceback.format_exception(type(trouble), trouble, trouble.__traceback__)).splitlines()
+    frames = traceback.extract_tb(trouble.__traceback__)[1:]
+    return [" > ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames), *str(trouble).splitlines()]
 
 
 def main() -> int:
@@ -60,9 +65,17 @@ def main() -> int:
         module = importlib.import_module(AGENTS[agent])
         chosen = [one for one in scenarios_of(module) if re.search(options.only, f"{agent}: {one.name}")]
         if chosen and tally.run(f"{agent}: installs", partial(command, agent)):
-            run_agent(agent, module, chosen, options, tally)
+            try:
+                run_agent(agent, module, chosen, options, tally)
+            except Exception as trouble:  # a world that cannot be made or ended is a failure too
+                tally.run(f"{agent}: has a world", partial(fail, trouble))
     print(f"{tally.passed} passed, {tally.failed} failed")
     return 1 if tally.failed or not tally.passed else 0
+
+
+def fail(trouble: Exception) -> None:
+    """Fails the way something else did."""
+    raise trouble
 
 
 def run_agent(agent: str, module: Any, chosen: list[Scenario], options: argparse.Namespace, tally: Tally) -> None:
@@ -107,8 +120,8 @@ def parse() -> argparse.Namespace:
     unknown = [name for name in options.agents if name not in AGENTS]
     if unknown:
         parser.error("unknown agents {}; known: {}".format(unknown, ", ".join(AGENTS)))
-    if not options.dry and not options.headcount:
-        parser.error("--headcount is needed")
+    if not options.dry and not (options.headcount and os.access(options.headcount, os.X_OK)):
+        parser.error("--headcount must name the binary under test")
     return options
 
 
