@@ -133,7 +133,7 @@ pub enum TurnState {
 }
 
 /// What a session waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum WaitingFor {
     Permission,
     Question,
@@ -164,7 +164,7 @@ pub enum Failure {
 }
 
 /// A live process, and the session it belongs to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Claim {
     /// The session; nothing where the process has none that a store shows.
     pub session: Option<SessionId>,
@@ -193,7 +193,7 @@ impl Claim {
 }
 
 /// What a live record knows of its session; used where no transcript says better.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Hints {
     pub title: Option<String>,
     pub cwd: Option<AbsPath>,
@@ -206,7 +206,7 @@ pub struct Hints {
 }
 
 /// What an agent's own live record says that it does.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Activity {
     Busy,
     Idle,

@@ -147,18 +147,16 @@ impl<'a> Gathered<'a> {
         });
         let bound: Vec<ProcessRef> =
             claims.iter().filter(|it| it.session.is_some()).map(|it| it.process).collect();
+        // The order of claims is ours: what the agent says itself comes first, then by source and process.
+        claims.sort_by_cached_key(|it| (it.activity.is_none(), it.source, it.process, it.clone()));
         for claim in claims {
             match claim.session.clone() {
                 Some(session) => self.sessions.entry(session).or_default().claims.push(claim),
                 None if bound.contains(&claim.process) => {}
                 None => {
-                    self.without_session.insert(claim.process, claim);
+                    self.without_session.entry(claim.process).or_insert(claim);
                 }
             }
-        }
-        for seen in self.sessions.values_mut() {
-            // The order of claims is ours: what the agent says itself first, then by process.
-            seen.claims.sort_by_key(|it| (it.activity.is_none(), it.source, it.process));
         }
     }
 

@@ -1,7 +1,7 @@
 //! Status is decided once, here: process identity, then the agent's own live record, then its records' tail. PURE.
 
 use crate::adapters::Record;
-use crate::adapters::evidence::{Activity, Claim, Failure, Owner, TurnState};
+use crate::adapters::evidence::{Activity, Claim, Failure, Owner, TurnState, WaitingFor};
 use crate::base::{ProcessRef, Timestamp};
 use crate::procs::ProcessTable;
 use crate::protocol::session::{Certainty, Evidence, Reason, Source, Status};
@@ -137,8 +137,7 @@ fn describe(claim: &Claim, processes: &ProcessTable) -> String {
         Some(Activity::Busy) => format!("process {pid}{since} says that it is busy"),
         Some(Activity::Idle) => format!("process {pid}{since} says that it is idle"),
         Some(Activity::Waiting(what)) => {
-            format!("process {pid}{since} says that it waits: {:?}", Reason::from(*what))
-                .to_lowercase()
+            format!("process {pid}{since} says that it waits for {}", awaited(*what))
         }
         Some(Activity::Unrecognised(word)) => {
             format!("process {pid}{since} says `{word}`, which is not known here")
@@ -150,6 +149,16 @@ fn describe(claim: &Claim, processes: &ProcessTable) -> String {
             format!("process {pid}{since} is alive and shows no session yet")
         }
         None => format!("process {pid}{since} is alive and owns the session"),
+    }
+}
+
+fn awaited(what: WaitingFor) -> &'static str {
+    match what {
+        WaitingFor::Permission => "a permission",
+        WaitingFor::Question => "an answer",
+        WaitingFor::Plan => "a plan to be approved",
+        WaitingFor::Input => "input",
+        WaitingFor::Login => "a login",
     }
 }
 

@@ -1,1 +1,476 @@
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+use std::time::Duration;
 
+use proptest::prelude::*;
+
+use super::*;
+use crate::adapters::Survey;
+use crate::adapters::evidence::{Activity, Failure, Hints, Owner, TurnState, WaitingFor};
+use crate::base::AbsPath;
+use crate::protocol::session::{Launch, Problem, ProblemKind, Reason, Status};
+use crate::testing::FakeProc;
+
+/// Two processes live in every test here: 100 and 200. 300 does not.
+struct World {
+    processes: Arc<ProcessTable>,
+    ledger: Ledger,
+}
+
+fn world() -> World {
+    static PROCESSES: LazyLock<Arc<ProcessTable>> = LazyLock::new(|| {
+        let proc = FakeProc::new();
+        proc.process(100, 1_000, "agent");
+        proc.process(200, 2_000, "agent");
+        Arc::new(ProcessTable::snapshot(proc.root()).unwrap())
+    });
+    World { processes: PROCESSES.clone(), ledger: Ledger::default() }
+}
+
+fn process(pid: i32) -> ProcessRef {
+    ProcessRef { pid: crate::base::Pid(pid), start_ticks: u64::try_from(pid).unwrap() * 10 }
+}
+
+fn id(text: &str) -> SessionId {
+    SessionId::parse(text).unwrap()
+}
+
+fn at(minute: i64) -> Timestamp {
+    Timestamp::from_millis(1_795_377_600_000 + minute * 60_000).unwrap()
+}
+
+fn record(session: &str, turn: TurnState) -> Record {
+    Record { turn, ..Record::new(id(session), Source::Transcript) }
+}
+
+fn subagent(session: &str, parent: &str, turn: TurnState) -> Record {
+    Record { kind: SessionKind::Subagent, parent: Some(id(parent)), ..record(session, turn) }
+}
+
+fn claim(session: &str, pid: i32) -> Claim {
+    Claim::of(process(pid), Some(id(session)), Source::Registry)
+}
+
+fn busy(session: &str, pid: i32, activity: Activity) -> Sighting {
+    Sighting::Claimed(Claim { activity: Some(activity), ..claim(session, pid) })
+}
+
+fn seen(record: Record) -> Sighting {
+    Sighting::Recorded(Arc::new(record))
+}
+
+impl World {
+    fn conclude(&self, sightings: Vec<Sighting>) -> Roster {
+        self.conclude_survey(Survey::of(sightings, Vec::new()))
+    }
+
+    fn conclude_survey(&self, survey: Survey) -> Roster {
+        let surveyed = Surveyed { agent: AgentId::of("agent"), survey, elapsed: Duration::ZERO };
+        reconcile(vec![surveyed], &self.ledger, &self.processes, at(60))
+    }
+}
+
+/// A row as its verdict: id, status, reason, certainty, owner.
+type Verdict<'a> = (Option<&'a str>, Status, Reason, Certainty, Option<i32>);
+
+fn verdict(row: &Row) -> Verdict<'_> {
+    let session = &row.session;
+    let id = session.session_id.as_ref().map(SessionId::as_str);
+    let owner = session.process.as_ref().map(|it| it.pid.0);
+    (id, session.status, session.reason, session.certainty, owner)
+}
+
+fn verdicts(roster: &Roster) -> Vec<Verdict<'_>> {
+    roster.rows.iter().map(verdict).collect()
+}
+
+fn check_one(
+    sightings: Vec<Sighting>,
+    status: Status,
+    reason: Reason,
+    certainty: Certainty,
+    owner: Option<i32>,
+) {
+    let what = format!("{sightings:?}");
+    let roster = world().conclude(sightings);
+    assert_eq!(verdicts(&roster), [(Some("s1"), status, reason, certainty, owner)], "{what}");
+}
+
+#[test]
+fn the_agents_own_live_record_decides() {
+    let tail = || seen(record("s1", TurnState::InProgress));
+    let cases = [
+        (Activity::Busy, Status::Running, Reason::TurnInProgress),
+        (Activity::Idle, Status::Idle, Reason::TurnEnded),
+        (Activity::Waiting(WaitingFor::Permission), Status::Waiting, Reason::Permission),
+        (Activity::Waiting(WaitingFor::Login), Status::Waiting, Reason::Login),
+        (Activity::Unrecognised("dreaming".into()), Status::Unknown, Reason::Unrecognised),
+    ];
+    for (activity, status, reason) in cases {
+        check_one(
+            vec![tail(), busy("s1", 100, activity)],
+            status,
+            reason,
+            Certainty::Asserted,
+            Some(100),
+        );
+    }
+    let unprompted = vec![busy("s1", 100, Activity::Idle)];
+    check_one(unprompted, Status::Idle, Reason::NeverPrompted, Certainty::Asserted, Some(100));
+}
+
+#[test]
+fn without_a_live_record_the_tail_of_the_records_decides() {
+    let cases = [
+        (TurnState::InProgress, Status::Running, Reason::TurnInProgress),
+        (TurnState::Waiting(WaitingFor::Plan), Status::Waiting, Reason::Plan),
+        (TurnState::Completed, Status::Idle, Reason::TurnEnded),
+        (TurnState::Interrupted, Status::Idle, Reason::TurnEnded),
+        (TurnState::Failed(Failure::Model), Status::Idle, Reason::TurnEnded),
+        (TurnState::NeverPrompted, Status::Idle, Reason::NeverPrompted),
+        (TurnState::Unknown, Status::Running, Reason::ProcessAlive),
+        (TurnState::Unrecognised("x".into()), Status::Unknown, Reason::Unrecognised),
+    ];
+    for (turn, status, reason) in cases {
+        let sightings = vec![seen(record("s1", turn)), Sighting::Claimed(claim("s1", 100))];
+        check_one(sightings, status, reason, Certainty::Inferred, Some(100));
+    }
+    let stated = Record { certainty: Certainty::Asserted, ..record("s1", TurnState::InProgress) };
+    let sightings = vec![seen(stated), Sighting::Claimed(claim("s1", 100))];
+    check_one(sightings, Status::Running, Reason::TurnInProgress, Certainty::Asserted, Some(100));
+}
+
+#[test]
+fn without_a_live_process_no_session_is_alive_whatever_its_records_say() {
+    let cases = [
+        (TurnState::InProgress, Status::Stopped, Reason::Killed),
+        (TurnState::Waiting(WaitingFor::Permission), Status::Stopped, Reason::Killed),
+        (TurnState::Completed, Status::Stopped, Reason::Completed),
+        (TurnState::Interrupted, Status::Stopped, Reason::Interrupted),
+        (TurnState::Failed(Failure::Auth), Status::Failed, Reason::Auth),
+        (TurnState::Failed(Failure::Model), Status::Failed, Reason::ModelError),
+        (TurnState::NeverPrompted, Status::Stopped, Reason::UnknownEnd),
+        (TurnState::Unknown, Status::Stopped, Reason::UnknownEnd),
+    ];
+    for (turn, status, reason) in cases {
+        let stale = busy("s1", 300, Activity::Busy);
+        check_one(vec![seen(record("s1", turn)), stale], status, reason, Certainty::Inferred, None);
+    }
+}
+
+#[test]
+fn a_recycled_pid_owns_nothing() {
+    let recycled = ProcessRef { start_ticks: 7, ..process(100) };
+    let claim = Claim { process: recycled, activity: Some(Activity::Busy), ..claim("s1", 100) };
+    let sightings = vec![seen(record("s1", TurnState::InProgress)), Sighting::Claimed(claim)];
+    check_one(sightings, Status::Stopped, Reason::Killed, Certainty::Inferred, None);
+}
+
+#[test]
+fn a_gateway_answers_for_its_own_sessions() {
+    let hosted = |turn| {
+        vec![seen(Record {
+            owner: Owner::Gateway,
+            certainty: Certainty::Asserted,
+            ..record("s1", turn)
+        })]
+    };
+    let (asserted, inferred) = (Certainty::Asserted, Certainty::Inferred);
+    check_one(hosted(TurnState::InProgress), Status::Running, Reason::ActiveRun, asserted, None);
+    check_one(hosted(TurnState::Completed), Status::Stopped, Reason::Completed, asserted, None);
+    check_one(hosted(TurnState::Killed), Status::Stopped, Reason::Killed, asserted, None);
+    check_one(hosted(TurnState::Unknown), Status::Unknown, Reason::Contradiction, inferred, None);
+}
+
+#[test]
+fn two_live_processes_on_one_session_are_a_conflict_and_what_needs_you_shows() {
+    let roster = world().conclude(vec![
+        seen(record("s1", TurnState::InProgress)),
+        busy("s1", 100, Activity::Idle),
+        busy("s1", 200, Activity::Waiting(WaitingFor::Question)),
+    ]);
+    let session = &roster.rows[0].session;
+    assert_eq!(session.conflict, Some(Conflict::TwoOwners));
+    assert_eq!((session.status, session.process.as_ref().unwrap().pid.0), (Status::Waiting, 200));
+    let twice = vec![busy("s1", 100, Activity::Idle), Sighting::Claimed(claim("s1", 100))];
+    assert_eq!(world().conclude(twice).rows[0].session.conflict, None);
+}
+
+#[test]
+fn a_live_process_without_a_session_is_a_row_of_its_own_until_one_is_known() {
+    let hints = Hints { cwd: AbsPath::parse("/home/dev/work"), ..Hints::default() };
+    let bare = || {
+        let claim = Claim { session: None, hints: hints.clone(), ..claim("x", 100) };
+        Sighting::Claimed(Claim {
+            certainty: Certainty::Inferred,
+            source: Source::Process,
+            ..claim
+        })
+    };
+    let roster = world().conclude(vec![bare()]);
+    assert_eq!(
+        verdicts(&roster),
+        [(None, Status::Running, Reason::ProcessAlive, Certainty::Inferred, Some(100))]
+    );
+    assert_eq!(roster.rows[0].session.cwd, AbsPath::parse("/home/dev/work"));
+
+    let known = world().conclude(vec![
+        bare(),
+        seen(record("s1", TurnState::Completed)),
+        busy("s1", 100, Activity::Idle),
+    ]);
+    assert_eq!(known.rows.len(), 1);
+    assert_eq!(known.rows[0].session.session_id, Some(id("s1")));
+}
+
+#[test]
+fn what_was_inferred_of_a_process_is_void_where_its_session_is_asserted() {
+    let guess = Claim { certainty: Certainty::Inferred, ..claim("old", 100) };
+    let roster = world().conclude(vec![
+        seen(record("old", TurnState::InProgress)),
+        seen(record("s1", TurnState::InProgress)),
+        Sighting::Claimed(guess),
+        Sighting::Claimed(claim("s1", 100)),
+    ]);
+    let owned: Vec<_> =
+        verdicts(&roster).into_iter().map(|(id, status, .., owner)| (id, status, owner)).collect();
+    assert_eq!(
+        owned,
+        [(Some("old"), Status::Stopped, None), (Some("s1"), Status::Running, Some(100))]
+    );
+}
+
+#[test]
+fn a_subagent_lives_in_its_parents_process_but_speaks_for_itself() {
+    let roster = world().conclude(vec![
+        seen(record("parent", TurnState::InProgress)),
+        seen(subagent("child", "parent", TurnState::Completed)),
+        seen(subagent("grandchild", "child", TurnState::InProgress)),
+        seen(subagent("orphan", "gone", TurnState::InProgress)),
+        busy("parent", 100, Activity::Waiting(WaitingFor::Permission)),
+    ]);
+    let said: Vec<_> = verdicts(&roster)
+        .into_iter()
+        .map(|(id, status, .., owner)| (id.unwrap(), status, owner))
+        .collect();
+    assert_eq!(
+        said,
+        [
+            ("child", Status::Idle, Some(100)),
+            ("grandchild", Status::Running, Some(100)),
+            ("orphan", Status::Stopped, None),
+            ("parent", Status::Waiting, Some(100)),
+        ]
+    );
+}
+
+#[test]
+fn subagents_that_are_each_others_parents_end_nowhere() {
+    let roster = world().conclude(vec![
+        seen(subagent("a", "b", TurnState::InProgress)),
+        seen(subagent("b", "a", TurnState::InProgress)),
+    ]);
+    assert_eq!(roster.rows.len(), 2);
+}
+
+#[test]
+fn subagents_usage_is_counted_once_and_for_the_session_at_the_top() {
+    let spent = |session: &str, input_tokens| Sighting::Counted {
+        session: id(session),
+        usage: Usage { input_tokens, ..Usage::default() },
+    };
+    let roster = world().conclude(vec![
+        seen(record("parent", TurnState::Completed)),
+        seen(subagent("child", "parent", TurnState::Completed)),
+        seen(subagent("grandchild", "child", TurnState::Completed)),
+        spent("parent", 1),
+        spent("child", 10),
+        spent("grandchild", 100),
+        spent("nobody", 1000),
+    ]);
+    let usage: Vec<_> = roster
+        .rows
+        .iter()
+        .map(|row| {
+            let usage = row.session.usage.as_ref().unwrap();
+            (usage.input_tokens, usage.subagents.as_ref().map(|it| it.input_tokens))
+        })
+        .collect();
+    assert_eq!(usage, [(10, None), (100, None), (1, Some(110))]);
+}
+
+#[test]
+fn one_session_recorded_twice_is_one_row_led_by_the_later_activity() {
+    let old = Record {
+        title: Some("named".into()),
+        prompt: Some("first".into()),
+        created: Some(at(1)),
+        updated: Some(at(2)),
+        ..record("s1", TurnState::InProgress)
+    };
+    let new = Record {
+        prompt: Some("stub".into()),
+        created: Some(at(5)),
+        updated: Some(at(6)),
+        ..record("s1", TurnState::Completed)
+    };
+    let roster = world().conclude(vec![seen(new), seen(old)]);
+    let session = &roster.rows[0].session;
+    assert_eq!(roster.rows.len(), 1);
+    assert_eq!(
+        (session.title.as_deref(), session.prompt.as_deref()),
+        (Some("named"), Some("first"))
+    );
+    assert_eq!(
+        (session.created_at, session.updated_at, session.reason),
+        (Some(at(1)), Some(at(6)), Reason::Completed)
+    );
+}
+
+#[test]
+fn what_was_launched_enriches_its_session_and_names_its_process() {
+    let launch = Launch {
+        launch_id: "l1".into(),
+        launched_at: at(1),
+        prompt: "do it".into(),
+        group: Some("night".into()),
+        spec: None,
+        label: None,
+        model: None,
+        exit_code: None,
+        log_path: AbsPath::parse("/log").unwrap(),
+        hook_failure: None,
+    };
+    let entry = LaunchEntry {
+        agent: AgentId::of("agent"),
+        session: Some(id("s1")),
+        process: Some(process(200)),
+        keeper: None,
+        cwd: None,
+        claim: None,
+        is_forced: false,
+        ended: None,
+        launch,
+    };
+    let world = World { ledger: Ledger { launches: vec![entry], ..Ledger::default() }, ..world() };
+    let roster = world.conclude(vec![seen(record("s1", TurnState::InProgress))]);
+    let session = &roster.rows[0].session;
+    assert_eq!(session.launch.as_ref().unwrap().group.as_deref(), Some("night"));
+    assert_eq!((session.status, session.process.as_ref().unwrap().pid.0), (Status::Running, 200));
+    assert_eq!(session.prompt.as_deref(), Some("do it"));
+}
+
+#[test]
+fn a_prompt_is_cut_between_characters_at_its_bound() {
+    for (len, expect) in [(PROMPT_MAX, PROMPT_MAX), (PROMPT_MAX + 1, PROMPT_MAX)] {
+        let prompt = Some("日".repeat(len));
+        let roster =
+            world().conclude(vec![seen(Record { prompt, ..record("s1", TurnState::Completed) })]);
+        assert_eq!(roster.rows[0].session.prompt.as_ref().unwrap().chars().count(), expect);
+    }
+}
+
+#[test]
+fn problems_beyond_the_bound_are_counted() {
+    let problem = |number: usize| Problem {
+        kind: ProblemKind::Malformed,
+        message: format!("{number:02}"),
+        path: None,
+        line: None,
+    };
+    for (count, omitted) in [(PROBLEMS_MAX, None), (PROBLEMS_MAX + 1, Some(1))] {
+        let survey = Survey::of(Vec::new(), (0..count).rev().map(problem).collect());
+        let roster = world().conclude_survey(survey);
+        let report = &roster.reports[0];
+        assert_eq!((report.problems.len(), report.problems_omitted), (PROBLEMS_MAX, omitted));
+        assert_eq!(report.problems[0].message, "00");
+    }
+}
+
+#[test]
+fn the_evidence_tells_the_whole_chain() {
+    let roster = world().conclude(vec![
+        seen(record("s1", TurnState::InProgress)),
+        busy("s1", 100, Activity::Waiting(WaitingFor::Permission)),
+        busy("s1", 300, Activity::Busy),
+    ]);
+    let says: Vec<_> =
+        roster.rows[0].evidence.iter().map(|it| (it.source, it.says.as_str())).collect();
+    assert_eq!(
+        says,
+        [
+            (
+                Source::Registry,
+                "process 100, started 2026-11-22T20:00:10.000Z, says that it waits for a permission"
+            ),
+            (Source::Transcript, "the last turn has begun and not ended"),
+        ]
+    );
+}
+
+/// Sightings of three sessions and their subagents, with claims of live and dead processes.
+fn any_sighting() -> impl Strategy<Value = Sighting> {
+    let session = prop::sample::select(vec!["a", "b", "c"]);
+    let turn =
+        prop::sample::select(vec![TurnState::InProgress, TurnState::Completed, TurnState::Unknown]);
+    let activity = prop::sample::select(vec![None, Some(Activity::Busy), Some(Activity::Idle)]);
+    let pid = prop::sample::select(vec![100, 200, 300]);
+    let certainty = prop::sample::select(vec![Certainty::Asserted, Certainty::Inferred]);
+    prop_oneof![
+        (session.clone(), turn, prop::option::of(session.clone()), 0..3_i64).prop_map(
+            |(own, turn, parent, minute)| {
+                let base = match parent.filter(|it| *it != own) {
+                    Some(parent) => subagent(own, parent, turn),
+                    None => record(own, turn),
+                };
+                // A stamp of its own tells two records of one session apart, as file times do.
+                seen(Record {
+                    updated: Some(at(minute)),
+                    path: Some(format!("/{own}/{minute}").into()),
+                    ..base
+                })
+            }
+        ),
+        (prop::option::of(session), pid, activity, certainty).prop_map(
+            |(session, pid, activity, certainty)| {
+                Sighting::Claimed(Claim {
+                    session: session.map(id),
+                    activity,
+                    certainty,
+                    ..claim("x", pid)
+                })
+            }
+        ),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn the_order_of_sightings_never_matters(
+        (sightings, shuffled) in prop::collection::vec(any_sighting(), 0..12)
+            .prop_flat_map(|it| (Just(it.clone()), Just(it).prop_shuffle()))
+    ) {
+        let distinct: BTreeSet<String> = sightings.iter().filter_map(|it| match it {
+            Sighting::Recorded(record) => Some(format!("{:?}", record.path)),
+            _ => None,
+        }).collect();
+        let records = sightings.iter().filter(|it| matches!(it, Sighting::Recorded(_))).count();
+        // Two different records cannot come from one path.
+        prop_assume!(distinct.len() == records);
+        let shown = |sightings| {
+            let roster = world().conclude(sightings);
+            roster.rows.into_iter().map(|row| (row.session, row.evidence)).collect::<Vec<_>>()
+        };
+        prop_assert_eq!(shown(sightings), shown(shuffled));
+    }
+
+    #[test]
+    fn no_row_is_alive_without_a_live_process(sightings in prop::collection::vec(any_sighting(), 0..12)) {
+        for row in world().conclude(sightings).rows {
+            let session = row.session;
+            let says_alive = matches!(session.status, Status::Running | Status::Idle | Status::Waiting);
+            prop_assert_eq!(says_alive, session.process.is_some());
+            prop_assert!(session.session_id.is_some() || session.process.is_some());
+        }
+    }
+}
