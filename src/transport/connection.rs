@@ -458,3 +458,6 @@ fn unknown_method(name: &str) -> ErrorObjectOwned {
     let message = format!("unknown method `{}`", beginning(name));
     ErrorObjectOwned::owned(METHOD_NOT_FOUND_CODE, message, None::<()>)
 }
+
+#[cfg(test)]
+mod tests;

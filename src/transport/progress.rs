@@ -11,9 +11,12 @@ use super::message;
 
 /// A request's way to tell its client how far it is; every call finds one in its extensions.
 ///
-/// ```ignore
-/// if let Some(progress) = extensions.get::<Progress>() {
-///     progress.report(&json!({"kind": "report", "message": "waiting for the agent's session id"})).await;
+/// ```
+/// # use headcount::transport::Progress;
+/// async fn handler(extensions: jsonrpsee::Extensions) {
+///     if let Some(progress) = extensions.get::<Progress>() {
+///         progress.report(&serde_json::json!({"kind": "report", "message": "waiting for the agent"})).await;
+///     }
 /// }
 /// ```
 ///
