@@ -1,7 +1,7 @@
 //! One connection from first byte to exit: reads, sorts calls, delivers replies and events, and knows when to end.
 
 use std::io;
-use std::ops::{ControlFlow, Range};
+use std::ops::ControlFlow;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use jsonrpsee::types::error::METHOD_NOT_FOUND_CODE;
 use jsonrpsee::{BoundedSubscriptions, Extensions, MethodCallback, Methods};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -18,16 +18,11 @@ use tracing::Instrument;
 
 use super::dispatch;
 use super::flight::{Delivery, Events, Flight, Seat};
-use super::frame::{self, Decoder, FrameError, Framing};
+use super::frame::{FrameError, Framing};
 use super::message::{self, Call, Id, Message, Request, beginning};
 use super::parent;
 use super::progress::{self, Progress};
-
-/// Bytes read at once: a pipe's capacity on Linux.
-const READ_BYTES: usize = 64 * 1024;
-
-/// Bytes gathered for one write; a longer text still goes out whole.
-const WRITE_BYTES: usize = 64 * 1024;
+use super::stream::{Input, write};
 
 /// Texts waiting for the writer; when they are this many, everything that produces texts waits.
 const MAX_WAITING_TEXTS: usize = 16;
@@ -124,88 +119,6 @@ where
 
 fn output_gone(written: io::Result<()>) -> Exit {
     Exit::OutputGone(written.err().unwrap_or_else(|| io::ErrorKind::BrokenPipe.into()))
-}
-
-/// The input as messages.
-struct Input<R> {
-    reader: R,
-    decoder: Decoder,
-    chunk: Box<[u8]>,
-    /// The part of `chunk` that is not decoded yet.
-    unread: Range<usize>,
-}
-
-impl<R: AsyncRead + Unpin> Input<R> {
-    fn new(reader: R, framing: Option<Framing>) -> Self {
-        Self {
-            reader,
-            decoder: Decoder::new(framing),
-            chunk: vec![0; READ_BYTES].into(),
-            unread: 0..0,
-        }
-    }
-
-    /// Returns the framing of the stream once its first byte is there; `None` if it ends before.
-    async fn framing(&mut self) -> Option<Framing> {
-        loop {
-            let mut rest = &self.chunk[self.unread.clone()];
-            let framing = self.decoder.recognise(&mut rest);
-            self.unread.start = self.unread.end - rest.len();
-            if framing.is_some() || !self.fill().await {
-                return framing;
-            }
-        }
-    }
-
-    /// Returns the next message; `None` at the end of input. Safe to drop: what was read stays here.
-    async fn next(&mut self) -> Option<Result<String, FrameError>> {
-        loop {
-            let mut rest = &self.chunk[self.unread.clone()];
-            let message = self.decoder.decode(&mut rest);
-            self.unread.start = self.unread.end - rest.len();
-            if message.is_some() {
-                return message;
-            }
-            if !self.fill().await {
-                return self.decoder.finish();
-            }
-        }
-    }
-
-    /// Reads more; returns whether there was any.
-    async fn fill(&mut self) -> bool {
-        let count = self.reader.read(&mut self.chunk).await.unwrap_or_else(|error| {
-            tracing::warn!(%error, "cannot read requests; taken as the end of input");
-            0
-        });
-        self.unread = 0..count;
-        count > 0
-    }
-}
-
-/// Writes texts until nobody sends any more. The only writer there is.
-async fn write<W>(
-    mut writer: W,
-    framing: Framing,
-    mut texts: mpsc::Receiver<Box<str>>,
-) -> io::Result<()>
-where
-    W: AsyncWrite + Unpin,
-{
-    let mut bytes = Vec::new();
-    while let Some(text) = texts.recv().await {
-        frame::encode(framing, &text, &mut bytes);
-        while bytes.len() < WRITE_BYTES
-            && let Ok(text) = texts.try_recv()
-        {
-            frame::encode(framing, &text, &mut bytes);
-        }
-        writer.write_all(&bytes).await?;
-        writer.flush().await?;
-        bytes.clear();
-        bytes.shrink_to(WRITE_BYTES);
-    }
-    Ok(())
 }
 
 /// The state of a conversation.

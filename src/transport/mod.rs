@@ -25,6 +25,7 @@ pub mod frame;
 mod message;
 mod parent;
 mod progress;
+mod stream;
 
 pub use connection::{Exit, Options, serve};
 pub use frame::Framing;

@@ -4,5 +4,6 @@
 
 mod schema;
 mod session;
+mod stdio;
 mod support;
 mod tidy;

@@ -1,0 +1,119 @@
+//! The real program on real pipes: framing, silence, exit codes.
+
+use std::io::{Read, Write};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::support::Home;
+
+/// Starts the server in a home of its own, with nothing else in its environment.
+#[allow(clippy::disallowed_methods, reason = "the program under test")]
+fn server(home: &Home, arguments: &[&str]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_headcount"))
+        .arg("serve")
+        .args(arguments)
+        .env_clear()
+        .env("HOME", home.path())
+        .env("HEADCOUNT_STATE_DIR", home.path().join("state"))
+        .env("HEADCOUNT_LOG", "trace")
+        .current_dir(home.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts")
+}
+
+/// Gives the server this input, ends it, and returns all that came of it.
+fn run(arguments: &[&str], input: &str) -> Output {
+    let home = Home::empty();
+    let mut server = server(&home, arguments);
+    let mut stdin = server.stdin.take().expect("stdin is piped");
+    stdin.write_all(input.as_bytes()).expect("the server reads");
+    drop(stdin);
+    server.wait_with_output().expect("the server ends")
+}
+
+fn request(id: u32, method: &str) -> String {
+    json!({"jsonrpc": "2.0", "id": id, "method": method}).to_string()
+}
+
+fn notification(method: &str) -> String {
+    json!({"jsonrpc": "2.0", "method": method}).to_string()
+}
+
+fn framed(text: &str) -> String {
+    format!("Content-Length: {}\r\n\r\n{text}", text.len())
+}
+
+fn text(bytes: &[u8]) -> &str {
+    str::from_utf8(bytes).expect("UTF-8")
+}
+
+#[test]
+fn both_framings_carry_the_same_reply() {
+    let initialize = request(1, "initialize");
+    let lines = run(&[], &format!("{initialize}\n"));
+    let headers = run(&[], &framed(&initialize));
+
+    let line = text(&lines.stdout).strip_suffix('\n').expect("one line");
+    assert_eq!(text(&headers.stdout), framed(line));
+    let reply: Value = serde_json::from_str(line).expect("JSON");
+    assert_eq!(reply["result"]["serverInfo"]["name"], "headcount");
+    for output in [lines, headers] {
+        assert_eq!(
+            (output.status.code(), text(&output.stderr)),
+            (Some(0), ""),
+            "silent at every log level"
+        );
+    }
+}
+
+#[test]
+fn the_exit_code_tells_how_it_ended() {
+    for (input, code) in [
+        (String::new(), 0),
+        (request(1, "session.list") + "\n", 0),
+        (notification("exit") + "\n", 1),
+        (format!("{}\n{}\n", request(1, "shutdown"), notification("exit")), 0),
+        (framed(&request(1, "shutdown")) + &framed(&notification("exit")), 0),
+    ] {
+        let output = run(&[], &input);
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(code), ""), "{input}");
+    }
+}
+
+#[test]
+fn exit_needs_no_end_of_input() {
+    let home = Home::empty();
+    let mut server = server(&home, &[]);
+    let mut stdin = server.stdin.take().expect("stdin is piped");
+    writeln!(stdin, "{}\n{}", request(1, "shutdown"), notification("exit"))
+        .expect("the server reads");
+
+    assert_eq!(server.wait().expect("the server ends").code(), Some(0));
+
+    let mut said = String::new();
+    server.stdout.take().expect("stdout is piped").read_to_string(&mut said).expect("UTF-8");
+    assert_eq!(said, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":null}\n");
+}
+
+#[test]
+fn lost_framing_is_told_on_both_sides() {
+    let output = run(&["--framing", "content-length"], &(request(1, "session.list") + "\n"));
+    assert!(text(&output.stdout).contains(r#""id":null,"error":{"code":-32700"#), "{output:?}");
+    assert!(text(&output.stderr).contains("framing lost"), "{output:?}");
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn a_reader_that_left_ends_the_server() {
+    let home = Home::empty();
+    let mut server = server(&home, &[]);
+    drop(server.stdout.take());
+    let mut stdin = server.stdin.take().expect("stdin is piped");
+    writeln!(stdin, "{}", request(1, "initialize")).expect("the server reads");
+    // The input stays open: only the missing reader can end it.
+    assert_eq!(server.wait().expect("the server ends").code(), Some(1));
+}
