@@ -19,14 +19,17 @@ use serde::de::DeserializeOwned;
 use crate::base::AbsPath;
 use crate::env::Env;
 use crate::procs;
+use crate::protocol::session::{Problem, ProblemKind};
 
 mod claims;
 mod entry;
 mod fuses;
+mod observed;
 #[cfg(test)]
 mod testing;
 
 pub use entry::{LaunchEntry, Ledger, Life, PruneReason, Pruned, Refusal, World};
+pub use observed::with_world;
 
 /// The version of the tables. A ledger of a later one is left alone.
 const SCHEMA_VERSION: i64 = 1;
@@ -55,6 +58,17 @@ impl LedgerError {
             | Self::Damaged { path, .. }
             | Self::Unavailable { path, .. } => path,
         }
+    }
+}
+
+impl From<LedgerError> for Problem {
+    fn from(error: LedgerError) -> Self {
+        let kind = match &error {
+            LedgerError::Newer { .. } => ProblemKind::Protocol,
+            LedgerError::Damaged { .. } => ProblemKind::Malformed,
+            LedgerError::Unavailable { .. } => ProblemKind::Unreadable,
+        };
+        Self { kind, message: error.to_string(), path: Some(error.path().clone()), line: None }
     }
 }
 

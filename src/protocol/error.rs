@@ -4,8 +4,9 @@ use jsonrpsee::types::ErrorObjectOwned;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::lock::Holder;
 use super::session::Process;
-use crate::base::{AbsPath, AgentId, SessionId};
+use crate::base::{AbsPath, AgentId, Pid, SessionId};
 
 /// A session that a prefix or an id may mean.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -17,6 +18,47 @@ pub struct Candidate {
     pub cwd: Option<AbsPath>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
+}
+
+/// What a launch failed at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// The program could not be started.
+    Spawn,
+    /// The agent ended before it told a session.
+    Exit,
+    /// The agent wants a login.
+    Auth,
+    /// The agent does not trust the directory.
+    Trust,
+    /// The agent does not know or may not use the model.
+    Model,
+}
+
+impl Stage {
+    fn hint(self) -> &'static str {
+        match self {
+            Self::Spawn => "is the agent installed, and on the PATH of the login shell?",
+            Self::Exit => "`output` is what the agent said last",
+            Self::Auth => "log the agent in, in a terminal, and launch again",
+            Self::Trust => "open the agent once in that directory, in a terminal, and trust it",
+            Self::Model => "name a model that the agent knows, or none",
+        }
+    }
+}
+
+/// How a launch failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LaunchFailure {
+    /// What it failed at.
+    pub stage: Stage,
+    /// The exit code; 128 + n where signal n ended it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// The last 2 KiB that the agent said.
+    pub output: String,
 }
 
 /// A request that cannot be answered. An adapter's failure is never one of these.
@@ -35,6 +77,16 @@ pub enum RpcError {
     AgentUnknown { agent: String, known: Vec<AgentId> },
     #[error("a live process owns session `{session}`")]
     SessionAlive { session: SessionId, process: Process },
+    #[error("{directory} is claimed by `{}`", holder.by)]
+    DirectoryLocked { directory: AbsPath, holder: Box<Holder> },
+    #[error("{agent} did not come up")]
+    LaunchFailed { agent: AgentId, failure: Box<LaunchFailure> },
+    #[error("{0}")]
+    LedgerUnavailable(String),
+    #[error("process {} is not the one that was looked at; nothing was signalled", .0)]
+    NotOurs(Pid),
+    #[error("no fuse is set on {0}")]
+    FuseNotFound(AbsPath),
     #[error("{agent} cannot {what}")]
     Unsupported { agent: AgentId, what: String, hint: String },
 }
@@ -53,8 +105,13 @@ impl RpcError {
             Self::SessionNotFound { .. } => 1001,
             Self::SessionAmbiguous { .. } => 1002,
             Self::AgentUnknown { .. } => 1003,
+            Self::DirectoryLocked { .. } => 1004,
             Self::SessionAlive { .. } => 1005,
+            Self::LaunchFailed { .. } => 1006,
             Self::Unsupported { .. } => 1007,
+            Self::LedgerUnavailable(_) => 1008,
+            Self::NotOurs(_) => 1009,
+            Self::FuseNotFound(_) => 1010,
         }
     }
 
@@ -66,8 +123,13 @@ impl RpcError {
             Self::SessionNotFound { .. } => "session_not_found",
             Self::SessionAmbiguous { .. } => "session_ambiguous",
             Self::AgentUnknown { .. } => "agent_unknown",
+            Self::DirectoryLocked { .. } => "directory_locked",
             Self::SessionAlive { .. } => "session_alive",
+            Self::LaunchFailed { .. } => "launch_failed",
             Self::Unsupported { .. } => "unsupported",
+            Self::LedgerUnavailable(_) => "ledger_unavailable",
+            Self::NotOurs(_) => "not_ours",
+            Self::FuseNotFound(_) => "fuse_not_found",
         }
     }
 
@@ -83,6 +145,15 @@ impl RpcError {
                 Some("stop it first, or go to the terminal that runs it".into())
             }
             Self::Unsupported { hint, .. } => Some(hint.clone()),
+            Self::DirectoryLocked { .. } => {
+                Some("wait for its release, or give `force`; lock.list shows every claim".into())
+            }
+            Self::LaunchFailed { failure, .. } => Some(failure.stage.hint().into()),
+            Self::LedgerUnavailable(_) => {
+                Some("nothing was changed; repair or move the file".into())
+            }
+            Self::NotOurs(_) => Some("look again with session.status".into()),
+            Self::FuseNotFound(_) => Some("fuse.list shows every fuse".into()),
             Self::InvalidParams { .. } | Self::Internal(_) | Self::AgentUnknown { .. } => None,
         }
     }
@@ -90,7 +161,7 @@ impl RpcError {
     /// Whether the same request may succeed later without any change to it.
     fn is_retryable(&self) -> bool {
         match self {
-            Self::SessionAlive { .. } => true,
+            Self::SessionAlive { .. } | Self::DirectoryLocked { .. } | Self::NotOurs(_) => true,
             Self::SessionNotFound { unanswered, .. } => !unanswered.is_empty(),
             _ => false,
         }
@@ -105,9 +176,16 @@ impl RpcError {
             }
             Self::AgentUnknown { known, .. } => serde_json::json!({ "known": known }),
             Self::SessionAlive { process, .. } => serde_json::json!({ "process": process }),
-            Self::Internal(_) | Self::SessionNotFound { .. } | Self::Unsupported { .. } => {
-                serde_json::json!({})
+            Self::DirectoryLocked { directory, holder } => {
+                serde_json::json!({ "directory": directory, "holder": holder })
             }
+            Self::LaunchFailed { failure, .. } => serde_json::json!(failure),
+            Self::Internal(_)
+            | Self::SessionNotFound { .. }
+            | Self::Unsupported { .. }
+            | Self::LedgerUnavailable(_)
+            | Self::NotOurs(_)
+            | Self::FuseNotFound(_) => serde_json::json!({}),
         }
     }
 }

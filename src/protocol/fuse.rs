@@ -58,6 +58,7 @@ pub struct Set;
 /// The parameters of `fuse.set`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "FuseSetParams")]
 pub struct SetParams {
     /// The directory; it must exist.
     pub directory: AbsPath,
@@ -94,6 +95,7 @@ pub struct Extend;
 /// The parameters of `fuse.extend`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "FuseExtendParams")]
 pub struct ExtendParams {
     /// The directory.
     pub directory: AbsPath,
@@ -114,6 +116,7 @@ pub struct Cancel;
 /// The parameters of `fuse.cancel`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "FuseCancelParams")]
 pub struct CancelParams {
     /// The directory.
     pub directory: AbsPath,
@@ -121,6 +124,7 @@ pub struct CancelParams {
 
 /// The result of `fuse.cancel`.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "FuseCancelResult")]
 pub struct CancelResult {
     /// Whether there was a fuse.
     pub cancelled: bool,
@@ -139,10 +143,12 @@ pub struct List;
 /// The parameters of `fuse.list`: none.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "FuseListParams")]
 pub struct ListParams {}
 
 /// The result of `fuse.list`.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "FuseListResult")]
 pub struct ListResult {
     /// The fuses that have not run out, by directory.
     pub fuses: Vec<Fuse>,

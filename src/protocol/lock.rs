@@ -46,12 +46,39 @@ pub struct Lock {
     pub reason: Option<String>,
 }
 
+/// Who stands in the way: what 1004 says of a claim.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Holder {
+    /// Who holds it.
+    pub by: String,
+    /// The process whose life the claim is bound to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid: Option<Pid>,
+    /// The session that was launched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<SessionId>,
+    /// Since when.
+    pub since: Timestamp,
+    /// Why it was claimed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl From<Lock> for Holder {
+    fn from(lock: Lock) -> Self {
+        let Lock { by, pid, session_id, since, reason, .. } = lock;
+        Self { by, pid, session_id, since, reason }
+    }
+}
+
 /// `lock.acquire`: claims a directory.
 pub struct Acquire;
 
 /// The parameters of `lock.acquire`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "LockAcquireParams")]
 pub struct AcquireParams {
     /// The directory; it must exist.
     pub directory: AbsPath,
@@ -67,6 +94,7 @@ pub struct AcquireParams {
 
 /// The result of `lock.acquire`.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "LockAcquireResult")]
 pub struct AcquireResult {
     /// The claim.
     pub lock: Lock,
@@ -86,6 +114,7 @@ pub struct Release;
 /// The parameters of `lock.release`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "LockReleaseParams")]
 pub struct ReleaseParams {
     /// The directory; it need not exist any more.
     pub directory: AbsPath,
@@ -96,6 +125,7 @@ pub struct ReleaseParams {
 
 /// The result of `lock.release`.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "LockReleaseResult")]
 pub struct ReleaseResult {
     /// Whether there was a claim on exactly this directory.
     pub released: bool,
@@ -114,10 +144,12 @@ pub struct List;
 /// The parameters of `lock.list`: none.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "LockListParams")]
 pub struct ListParams {}
 
 /// The result of `lock.list`.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "LockListResult")]
 pub struct ListResult {
     /// The claims that hold now, by directory.
     pub locks: Vec<Lock>,

@@ -10,7 +10,8 @@ use crate::census::Surveyed;
 use crate::ledger::{LaunchEntry, Ledger};
 use crate::procs::ProcessTable;
 use crate::protocol::session::{
-    AgentReport, Certainty, Conflict, Evidence, Outcome, Session, SessionKind, Source, Usage,
+    AgentReport, Certainty, Conflict, Evidence, Outcome, Problem, Session, SessionKind, Source,
+    Usage,
 };
 
 mod status;
@@ -27,6 +28,8 @@ const SUBAGENT_DEPTH_MAX: usize = 16;
 pub struct Roster {
     pub rows: Vec<Row>,
     pub reports: Vec<AgentReport>,
+    /// What could not be read of headcount's own.
+    pub problems: Vec<Problem>,
     pub observed_at: Timestamp,
 }
 
@@ -53,7 +56,8 @@ pub fn reconcile(
     processes: &ProcessTable,
     now: Timestamp,
 ) -> Roster {
-    let mut roster = Roster { rows: Vec::new(), reports: Vec::new(), observed_at: now };
+    let mut roster =
+        Roster { rows: Vec::new(), reports: Vec::new(), problems: Vec::new(), observed_at: now };
     for surveyed in surveys {
         let Surveyed { agent, survey, elapsed } = surveyed;
         let launches: Vec<&LaunchEntry> =

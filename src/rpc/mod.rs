@@ -5,9 +5,11 @@ use std::sync::Arc;
 use crate::adapters::Adapter;
 use crate::env::Env;
 use crate::memo::Memo;
-use crate::protocol::{discover, lifecycle, session};
+use crate::protocol::{discover, lifecycle, lock, session};
 
+mod ledger_access;
 mod lifecycle_handlers;
+mod lock_handlers;
 pub mod openrpc;
 mod router;
 mod session_handlers;
@@ -37,4 +39,7 @@ pub fn router(app: App) -> Router {
         .method::<session::List, _, _>(session_handlers::list)
         .method::<session::GetStatus, _, _>(session_handlers::status)
         .method::<session::Peek, _, _>(session_handlers::peek)
+        .method::<lock::Acquire, _, _>(lock_handlers::acquire)
+        .method::<lock::Release, _, _>(lock_handlers::release)
+        .method::<lock::List, _, _>(lock_handlers::list)
 }

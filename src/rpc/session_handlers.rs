@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::App;
 use super::router::Call;
+use super::{App, ledger_access};
 use crate::adapters::files::blocking;
 use crate::adapters::{Adapter, Peeked};
 use crate::base::AgentId;
 use crate::census;
-use crate::ledger::Ledger;
 use crate::protocol::error::{Candidate, RpcError};
 use crate::protocol::session::{
     DeadlineMs, Include, ListParams, ListResult, Outcome, PeekParams, PeekResult, StatusParams,
@@ -50,6 +49,7 @@ pub(super) async fn list(call: Call, params: ListParams) -> Result<ListResult, R
         next_cursor: page.next.map(|it| it.text()),
         complete,
         agents: roster.reports,
+        problems: roster.problems,
         observed_at: roster.observed_at,
     })
 }
@@ -145,7 +145,11 @@ async fn roster(
     let deadline = deadline.map_or(census::DEADLINE, |it| Duration::from_millis(it.get()));
     let scope = observe(app, usage).await;
     let surveys = census::take(adapters, &scope, deadline).await;
-    reconcile(surveys, &Ledger::default(), &scope.processes, scope.now)
+    // Read last: a launch that an adapter saw is in it.
+    let (ledger, problem) = ledger_access::view(app).await;
+    let mut roster = reconcile(surveys, &ledger, &scope.processes, scope.now);
+    roster.problems.extend(problem);
+    roster
 }
 
 /// The one session of that id or prefix, and what each adapter contributed.

@@ -1,0 +1,64 @@
+//! Handlers of `lock.*`.
+
+use super::ledger_access::{change, existing_directory, known_directory, read};
+use super::router::Call;
+use crate::base::Timestamp;
+use crate::protocol::error::RpcError;
+use crate::protocol::lock::{
+    AcquireParams, AcquireResult, ListParams, ListResult, Lock, LockKind, ReleaseParams,
+    ReleaseResult, TtlMs,
+};
+
+/// Longest name or reason, in bytes: it is shown in one line.
+const TEXT_MAX: usize = 1024;
+
+/// Claims a directory for whoever asks.
+pub(super) async fn acquire(call: Call, params: AcquireParams) -> Result<AcquireResult, RpcError> {
+    check_text("by", &params.by)?;
+    check_text("reason", params.reason.as_deref().unwrap_or("-"))?;
+    let directory = existing_directory("directory", &params.directory).await?;
+    change(&call.app, move |ledger, world| {
+        let lock = Lock {
+            directory,
+            by: params.by,
+            kind: LockKind::Manual,
+            pid: None,
+            session_id: None,
+            since: world.now,
+            expires_at: params.ttl_ms.and_then(|it| after(world.now, it)),
+            reason: params.reason,
+        };
+        ledger.acquire(lock.clone(), world)?;
+        Ok(AcquireResult { lock })
+    })
+    .await
+}
+
+/// Gives up the claim on a directory.
+pub(super) async fn release(call: Call, params: ReleaseParams) -> Result<ReleaseResult, RpcError> {
+    let directory = known_directory(&params.directory).await;
+    change(&call.app, move |ledger, world| {
+        Ok(ReleaseResult { released: ledger.release(&directory, params.force, world)? })
+    })
+    .await
+}
+
+/// Lists the claims that hold now.
+pub(super) async fn list(call: Call, _: ListParams) -> Result<ListResult, RpcError> {
+    read(&call.app, |ledger, world| ListResult { locks: ledger.held(world) }).await
+}
+
+/// The instant that long after `now`.
+pub(super) fn after(now: Timestamp, ttl: TtlMs) -> Option<Timestamp> {
+    Timestamp::from_millis(now.as_millis().saturating_add(i64::try_from(ttl.get()).ok()?))
+}
+
+/// Refuses what cannot be shown in one line.
+pub(super) fn check_text(member: &str, text: &str) -> Result<(), RpcError> {
+    let why = match text {
+        "" => "is empty".to_owned(),
+        _ if text.len() > TEXT_MAX => format!("is longer than {TEXT_MAX} bytes"),
+        _ => return Ok(()),
+    };
+    Err(RpcError::invalid(member, format!("`{member}`: {why}")))
+}
