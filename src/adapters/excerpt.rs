@@ -37,6 +37,11 @@ impl<'a> Excerpt<'a> {
         self.is_whole
     }
 
+    /// The first bytes as they are, for a first line that is longer than all of them.
+    pub fn head(&self) -> &'a [u8] {
+        self.head
+    }
+
     /// The complete lines of the head, in order. A last line without its end is left out: where the file
     /// goes on it is cut, and where it does not, its writer may not be done.
     pub fn head_lines(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {

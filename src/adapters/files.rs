@@ -1,5 +1,6 @@
 //! Agents whose sessions are files: find them, stat them, read a bounded excerpt, remember what it said.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -13,7 +14,7 @@ use nix::fcntl::OFlag;
 use super::evidence::{Record, Sighting, Survey, problem_at};
 use super::excerpt::{Excerpt, Malformed, Parsed};
 use super::{Adapter, Peeked, parallel};
-use crate::base::Timestamp;
+use crate::base::{SessionId, Timestamp};
 use crate::env::Env;
 use crate::memo::FileStamp;
 use crate::protocol::lifecycle::AgentCard;
@@ -134,8 +135,19 @@ impl FileAgent {
         if found.roots.is_empty() && beyond.sightings.is_empty() && problems.is_empty() {
             return Survey::absent();
         }
-        let recorded = found.transcripts.into_iter().map(|it| Sighting::Recorded(it.record));
-        Survey::of(recorded.chain(beyond.sightings).collect(), problems)
+        let amended: HashSet<&SessionId> = beyond
+            .sightings
+            .iter()
+            .filter_map(|it| match it {
+                Sighting::Recorded(record) => Some(&record.session),
+                Sighting::Claimed(_) | Sighting::Counted { .. } => None,
+            })
+            .collect();
+        let transcripts = found.transcripts.into_iter().map(|it| it.record);
+        let recorded = transcripts.filter(|it| !amended.contains(&it.session));
+        let mut sightings: Vec<_> = recorded.map(Sighting::Recorded).collect();
+        sightings.extend(beyond.sightings);
+        Survey::of(sightings, problems)
     }
 }
 

@@ -10,6 +10,7 @@ use crate::protocol::lifecycle::AgentCard;
 use crate::protocol::session::{Problem, Turn};
 use crate::scope::Scope;
 
+pub mod codex;
 pub mod evidence;
 pub mod excerpt;
 pub mod files;
@@ -23,7 +24,7 @@ pub mod sqlite;
 pub use evidence::{Record, Survey};
 
 /// Every adapter, in the order that reports are listed.
-pub static REGISTRY: &[&'static dyn Adapter] = &[];
+pub static REGISTRY: &[&'static dyn Adapter] = &[&codex::ADAPTER];
 
 /// Code that knows one agent: where it keeps its sessions and how its live processes are told.
 pub trait Adapter: Send + Sync + 'static {

@@ -6,9 +6,10 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use memchr::memmem::Finder;
+use memchr::memmem::{Finder, FinderRev};
 
 use super::evidence::problem_at;
 use super::files::{Transcript, open_regular};
@@ -163,6 +164,53 @@ pub fn lines_holding(
             buffer.resize((buffer.len() * 2).min(LINE_MAX), 0);
         }
     }
+}
+
+/// The last complete line that holds the needle and of which `read` makes something, looked for from the
+/// end of the first `size` bytes. A line of more than [`LINE_MAX`] is passed over.
+pub fn last_holding<T>(
+    file: &File,
+    size: u64,
+    needle: &str,
+    read: impl Fn(&[u8]) -> Option<T>,
+) -> io::Result<Option<T>> {
+    let needle = FinderRev::new(needle);
+    let mut end = size;
+    // What follows the bytes read next, up to where it is known to end: the rest of the line they end in.
+    let mut rest: Option<Vec<u8>> = None;
+    while end > 0 {
+        let start = end.saturating_sub(CHUNK as u64);
+        let mut bytes = vec![0; usize::try_from(end - start).unwrap_or(CHUNK)];
+        match file.read_exact_at(&mut bytes, start) {
+            Ok(()) => {}
+            // It has become shorter: what was there is another state of the file.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+            Err(error) => return Err(error),
+        }
+        end = start;
+        match rest.take() {
+            Some(rest) => bytes.extend_from_slice(&rest),
+            // What comes after the last end of a line is not complete, or too long.
+            None => bytes.truncate(memchr::memrchr(b'\n', &bytes).map_or(0, |it| it + 1)),
+        }
+        let first = match start {
+            0 => 0,
+            _ => memchr::memchr(b'\n', &bytes).map_or(bytes.len(), |it| it + 1),
+        };
+        let mut until = bytes.len();
+        while let Some(hit) = needle.rfind(&bytes[first..until]).map(|it| first + it) {
+            let begin =
+                memchr::memrchr(b'\n', &bytes[first..hit]).map_or(first, |it| first + it + 1);
+            let close = memchr::memchr(b'\n', &bytes[hit..]).map_or(bytes.len(), |it| hit + it);
+            if let Some(found) = read(&bytes[begin..close]) {
+                return Ok(Some(found));
+            }
+            until = begin;
+        }
+        bytes.truncate(first);
+        rest = (1..=LINE_MAX).contains(&bytes.len()).then_some(bytes);
+    }
+    Ok(None)
 }
 
 fn each_holding(needle: &Finder<'_>, lines: &[u8], each: &mut impl FnMut(&[u8])) {

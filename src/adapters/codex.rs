@@ -1,0 +1,137 @@
+//! Codex: rollouts below `$CODEX_HOME`, thread locks in the kernel, and an index that knows the names.
+//!
+//! Seen: 0.169.0, and 0.98.0 as the older shape of the records. In `$CODEX_HOME`, else `~/.codex`:
+//!
+//! ```text
+//! sessions/YYYY/MM/DD/rollout-<local time>-<thread id>.jsonl   a thread each; subagents have their own
+//! archived_sessions/rollout-….jsonl                            where `codex archive` moves them
+//! thread-writer-locks/<thread id>.lock                         empty; flocked by the process that owns the thread
+//! state_5.sqlite, session_index.jsonl                          an index and the names given by hand; see `names`
+//! ```
+//!
+//! The first line is some 22 KB, since the whole system prompt is in it; then one record a line:
+//!
+//! ```json
+//! {"timestamp":"2026-11-22T20:22:33.014Z","ordinal":13,"type":"event_msg","payload":{"type":"task_complete",
+//!  "turn_id":"01a204ec-…","last_agent_message":"…","completed_at":1795378953}}
+//! ```
+//!
+//! - A thread is known by its `id`. `session_id` is the id of the *root* thread, in a subagent's file too.
+//! - 0.169.0 states how each turn begins and ends. 0.98.0 states neither: see `rollout`.
+//! - Who owns a thread is the holder of its lock: `codex exec`, a terminal interface that runs alone, or the
+//!   daemon that serves all the others, whose one process then owns many threads. See `live`.
+//! - Tokens are cumulative over resumes, and a fork's include what its parent had spent. See `usage`.
+//!
+//! Not known: rollouts compressed as `.jsonl.zst` (a feature that is off), what compaction does to the
+//! counts, whether 0.98.0 keeps a rollout open while it runs.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::evidence::{Record, Sighting, TurnState};
+use super::files::{Beyond, EntryKind, FileAgent, Finder, Found};
+use crate::base::AgentId;
+use crate::env::Env;
+use crate::protocol::lifecycle::AgentCard;
+use crate::scope::Scope;
+
+mod live;
+mod names;
+mod rollout;
+mod usage;
+
+pub static ADAPTER: FileAgent = FileAgent {
+    card: AgentCard {
+        id: AgentId::of("codex"),
+        name: "Codex",
+        binaries: &["codex"],
+        seen_version: "0.169.0",
+        live_signal: "the kernel's lock on the thread's lock file",
+        blind_spots: "that it waits for an approval is inferred, and only for commands that ask to leave the sandbox; \
+            compressed rollouts; sessions without records (`--ephemeral`) are seen as processes alone",
+    },
+    roots,
+    find,
+    parse: rollout::parse,
+    beyond,
+    turns: rollout::turns,
+};
+
+/// Where put-away threads are; the path says that a thread is archived.
+const ARCHIVE: &str = "archived_sessions";
+
+fn roots(env: &Env) -> Vec<PathBuf> {
+    vec![env.path_var("CODEX_HOME").unwrap_or_else(|| env.in_home(".codex"))]
+}
+
+fn find(finder: &mut Finder<'_>, root: &Path) {
+    let sessions = root.join("sessions");
+    let mut days = vec![sessions];
+    // Years, months, days.
+    for _ in 0..3 {
+        let mut below = Vec::new();
+        for dir in days {
+            let entries = finder.entries(&dir);
+            let is_dir = |(name, kind): (String, EntryKind)| {
+                (kind == EntryKind::Directory).then(|| dir.join(name))
+            };
+            below.extend(entries.into_iter().filter_map(is_dir));
+        }
+        days = below;
+    }
+    days.push(root.join(ARCHIVE));
+    for dir in days {
+        for (name, kind) in finder.entries(&dir) {
+            if kind != EntryKind::Directory && rollout::thread_in(&name).is_some() {
+                finder.take(dir.join(name));
+            }
+        }
+    }
+}
+
+fn beyond(scope: &Scope, found: &Found) -> Beyond {
+    let mut beyond = Beyond::default();
+    let live = live::observe(scope, found, &mut beyond.problems);
+    let mut names = BTreeMap::new();
+    for root in &found.roots {
+        names.extend(names::read(scope, root, &mut beyond.problems));
+    }
+    let amended = found.transcripts.iter().filter_map(|it| {
+        let record = &*it.record;
+        let is_running = live.run_a_tool.contains(&record.session);
+        amended(record, names.get(record.session.as_str()), is_running)
+    });
+    beyond.sightings.extend(amended.map(|it| Sighting::Recorded(Arc::new(it))));
+    beyond.sightings.extend(live.claims.into_iter().map(Sighting::Claimed));
+    usage::observe(scope, found, &mut beyond);
+    beyond
+}
+
+/// A thread's record with what its rollout does not say; nothing where that is all.
+fn amended(record: &Record, entry: Option<&names::Entry>, runs_a_tool: bool) -> Option<Record> {
+    // It was approved: the records do not show that before the tool ends.
+    let is_approved = runs_a_tool && matches!(record.turn, TurnState::Waiting(_));
+    let tells_more = |entry: &&names::Entry| {
+        record.title.is_none() && entry.title.is_some()
+            || record.branch.is_none() && entry.branch.is_some()
+            || !record.is_archived && entry.is_archived
+    };
+    let entry = entry.filter(tells_more);
+    if entry.is_none() && !is_approved {
+        return None;
+    }
+    let mut amended = record.clone();
+    if is_approved {
+        amended.turn = TurnState::InProgress;
+    }
+    if let Some(entry) = entry {
+        amended.title = amended.title.or_else(|| entry.title.clone());
+        amended.branch = amended.branch.or_else(|| entry.branch.clone());
+        amended.is_archived |= entry.is_archived;
+    }
+    Some(amended)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,454 @@
+//! The records of a rollout: what one thread is, how its last turn stands, what was said. PURE.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::super::evidence::{Failure, Record, TurnState, WaitingFor};
+use super::super::excerpt::{Excerpt, Malformed, Parsed};
+use super::super::jsonl;
+use crate::base::{AbsPath, SessionId, Timestamp};
+use crate::protocol::session::{Certainty, Role, SessionKind, Source, Turn};
+
+/// A line of a rollout. What its payload holds depends on its type.
+#[derive(Deserialize)]
+pub(super) struct Line<'a> {
+    timestamp: Option<String>,
+    /// Since some version between 0.98.0 and 0.169.0: the line's place in the thread's history.
+    ordinal: Option<u64>,
+    #[serde(rename = "type", borrow)]
+    pub(super) kind: Cow<'a, str>,
+    #[serde(borrow)]
+    payload: &'a RawValue,
+}
+
+impl<'a> Line<'a> {
+    pub(super) fn parse(line: &'a [u8]) -> Option<Self> {
+        jsonl::record(line)
+    }
+
+    pub(super) fn payload<T: Deserialize<'a>>(&self) -> Option<T> {
+        serde_json::from_str(self.payload.get()).ok()
+    }
+
+    fn at(&self) -> Option<Timestamp> {
+        self.timestamp.as_deref().and_then(Timestamp::parse)
+    }
+}
+
+/// The payload of `session_meta`, the first line.
+#[derive(Deserialize)]
+struct Meta {
+    id: String,
+    /// The root thread's id; not in 0.98.0.
+    session_id: Option<String>,
+    timestamp: Option<String>,
+    cwd: Option<String>,
+    /// A word, or an object that says of which thread this is a subagent.
+    source: Option<Value>,
+    thread_source: Option<String>,
+    parent_thread_id: Option<String>,
+    forked_from_id: Option<String>,
+    git: Option<Git>,
+}
+
+#[derive(Deserialize)]
+struct Git {
+    branch: Option<String>,
+}
+
+/// The members that matter of `turn_context`, which each turn begins with.
+#[derive(Deserialize)]
+struct TurnContext {
+    cwd: Option<String>,
+    model: Option<String>,
+    approval_policy: Option<String>,
+    approvals_reviewer: Option<String>,
+}
+
+/// The members that matter of an `event_msg`.
+#[derive(Deserialize)]
+struct Event<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Cow<'a, str>,
+    error: Option<TurnError>,
+    /// Of `user_message` and `agent_message`, in 0.98.0.
+    message: Option<String>,
+    item: Option<Item>,
+    thread_settings: Option<TurnContext>,
+}
+
+#[derive(Deserialize)]
+struct TurnError {
+    codex_error_info: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Item {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    content: Vec<Content>,
+}
+
+#[derive(Deserialize)]
+struct Content {
+    text: Option<String>,
+}
+
+/// The members that matter of a `response_item`.
+#[derive(Deserialize)]
+struct ResponseItem<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Cow<'a, str>,
+    role: Option<String>,
+    name: Option<String>,
+    call_id: Option<String>,
+    /// A text that holds JSON.
+    arguments: Option<String>,
+    input: Option<String>,
+    output: Option<Value>,
+}
+
+/// The thread that a file's name gives: `rollout-2026-11-22T20-22-32-<thread id>.jsonl`.
+pub(super) fn thread_in(name: &str) -> Option<SessionId> {
+    let rest = name.strip_prefix("rollout-")?.strip_suffix(".jsonl")?;
+    SessionId::parse(rest.get("2026-11-22T20-22-32-".len()..)?)
+}
+
+/// Reads what an excerpt says of its thread.
+pub(super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, Malformed> {
+    let meta = meta(excerpt)?;
+    let session = SessionId::parse(&meta.id).ok_or_else(|| Malformed {
+        what: format!("`{}` is no thread id", meta.id),
+        line: Some(1),
+    })?;
+    let head = Head::of(excerpt);
+    let tail = Tail::of(excerpt, head.states_turns);
+    let wants_more = head.prompt.is_none() || tail.wants_more;
+
+    let mut record = Record::new(session, Source::Transcript);
+    let is_subagent = meta.thread_source.as_deref() == Some("subagent")
+        || meta.source.as_ref().is_some_and(|it| it.get("subagent").is_some());
+    if is_subagent {
+        record.kind = SessionKind::Subagent;
+        record.parent = meta.parent().filter(|it| *it != record.session);
+    }
+    record.forked_from = meta.forked_from_id.as_deref().and_then(SessionId::parse);
+    record.branch = meta.git.and_then(|it| it.branch).filter(|it| !it.is_empty());
+    record.created = meta.timestamp.as_deref().and_then(Timestamp::parse);
+    record.updated = tail.updated.or(record.created);
+    let (first, last) = (head.context, tail.context);
+    let (cwd, model) = match last {
+        Some(last) => (last.cwd, last.model),
+        None => first.map_or((None, None), |it| (it.cwd, it.model)),
+    };
+    record.cwd = cwd.or(meta.cwd).and_then(AbsPath::parse);
+    record.model = model.filter(|it| !it.is_empty());
+    record.is_archived = excerpt.path.components().any(|it| it.as_os_str() == super::ARCHIVE);
+    (record.turn, record.certainty) = match tail.turn {
+        Some(stated) => stated,
+        // Nothing of a turn in all of the file.
+        None if excerpt.is_whole() && head.prompt.is_none() => {
+            (TurnState::NeverPrompted, Certainty::Inferred)
+        }
+        None => (TurnState::Unknown, Certainty::Inferred),
+    };
+    record.prompt = head.prompt;
+    Ok(Parsed { value: record, wants_more })
+}
+
+fn meta(excerpt: &Excerpt<'_>) -> Result<Meta, Malformed> {
+    let no_meta = |what| Malformed { what: String::from(what), line: Some(1) };
+    let Some(first) = excerpt.head_lines().next() else {
+        return torn_meta(excerpt.head()).ok_or_else(|| no_meta("no complete record"));
+    };
+    let line = Line::parse(first).filter(|it| it.kind == "session_meta");
+    line.and_then(|it| it.payload()).ok_or_else(|| no_meta("the first record is no `session_meta`"))
+}
+
+/// What comes before the system prompt in a first line that is longer than all that is read.
+fn torn_meta(head: &[u8]) -> Option<Meta> {
+    let end = memchr::memmem::find(head, br#","base_instructions""#)?;
+    let closed = [&head[..end], b"}}"].concat();
+    Line::parse(&closed).filter(|it| it.kind == "session_meta")?.payload()
+}
+
+impl Meta {
+    /// The thread that spawned this one. Where only the root is named, the root.
+    fn parent(&self) -> Option<SessionId> {
+        let spawned_by =
+            || self.source.as_ref()?.pointer("/subagent/thread_spawn/parent_thread_id")?.as_str();
+        let parent = self.parent_thread_id.as_deref().or_else(spawned_by);
+        parent.or(self.session_id.as_deref()).and_then(SessionId::parse)
+    }
+}
+
+/// What the beginning of a rollout says.
+struct Head {
+    prompt: Option<String>,
+    context: Option<TurnContext>,
+    /// Whether this Codex states how turns begin and end.
+    states_turns: bool,
+}
+
+impl Head {
+    fn of(excerpt: &Excerpt<'_>) -> Self {
+        let mut head = Self { prompt: None, context: None, states_turns: false };
+        for line in excerpt.head_lines().skip(1) {
+            if !head.states_turns && jsonl::holds(line, r#""task_started""#) {
+                head.states_turns = true;
+            }
+            if head.context.is_none() && jsonl::holds(line, r#""turn_context""#) {
+                head.context = Line::parse(line).and_then(|it| turn_context(&it));
+            }
+            if jsonl::holds(line, r#""UserMessage""#) || jsonl::holds(line, r#""user_message""#) {
+                let message = Line::parse(line).and_then(|it| message(&it));
+                if let Some((Role::User, text)) = message {
+                    head.prompt = Some(text);
+                    break;
+                }
+            }
+        }
+        head
+    }
+}
+
+/// What the end of a rollout says.
+struct Tail {
+    updated: Option<Timestamp>,
+    context: Option<TurnContext>,
+    turn: Option<(TurnState, Certainty)>,
+    wants_more: bool,
+}
+
+/// Texts that the lines hold that say how turns stand.
+const MARKS: [&str; 3] = [r#""task_complete""#, r#""task_started""#, r#""turn_aborted""#];
+/// Texts that the lines hold that say with which settings a turn runs.
+const CONTEXTS: [&str; 2] = [r#""turn_context""#, r#""thread_settings_applied""#];
+
+impl Tail {
+    /// Walks back from the end until it is known how the last turn stands and with which settings it ran.
+    fn of(excerpt: &Excerpt<'_>, states_turns: bool) -> Self {
+        let mut tail = Self { updated: None, context: None, turn: None, wants_more: false };
+        let mut states_turns = states_turns;
+        let mut shape = Shape::default();
+        let mut calls = Calls::default();
+        for bytes in excerpt.tail_lines() {
+            let holds_any = |texts: &[&str]| texts.iter().any(|it| jsonl::holds(bytes, it));
+            let may_mark = tail.turn.is_none() && holds_any(&MARKS);
+            let may_set = tail.context.is_none() && holds_any(&CONTEXTS);
+            let may_call = tail.turn.is_none() && (jsonl::holds(bytes, "_call"));
+            let is_wanted = may_mark || may_set || may_call || shape.is_open();
+            if tail.updated.is_some() && !is_wanted {
+                continue;
+            }
+            let Some(line) = Line::parse(bytes) else { continue };
+            tail.updated = tail.updated.or_else(|| line.at());
+            states_turns |= line.ordinal.is_some();
+            if may_set {
+                tail.context = turn_context(&line);
+            }
+            if tail.turn.is_none() {
+                tail.turn = mark(&line);
+                calls.look(&line);
+            }
+            shape.look(&line);
+            if tail.turn.is_some() && tail.context.is_some() {
+                break;
+            }
+        }
+        let is_stated = tail.turn.is_some();
+        let has_context = tail.context.is_some();
+        tail.wants_more = !has_context || states_turns && !is_stated;
+        let turn = match tail.turn {
+            // A turn longer than all that is read: its end would be among the last records.
+            None if states_turns && !excerpt.is_whole() => {
+                Some((TurnState::InProgress, Certainty::Inferred))
+            }
+            None if !states_turns => shape.concluded(),
+            stated => stated,
+        };
+        tail.turn = match turn {
+            Some((TurnState::InProgress, _)) if calls.asks(tail.context.as_ref()) => {
+                Some((TurnState::Waiting(WaitingFor::Permission), Certainty::Inferred))
+            }
+            turn => turn,
+        };
+        tail
+    }
+}
+
+/// Reads `task_started`, `task_complete` or `turn_aborted`: the agent's own word on its turn.
+fn mark(line: &Line<'_>) -> Option<(TurnState, Certainty)> {
+    if line.kind != "event_msg" {
+        return None;
+    }
+    let event: Event<'_> = line.payload()?;
+    let turn = match (&*event.kind, &event.error) {
+        ("task_started", _) => TurnState::InProgress,
+        ("task_complete", Some(error)) => TurnState::Failed(error.failure()),
+        ("task_complete", None) => TurnState::Completed,
+        ("turn_aborted", _) => TurnState::Interrupted,
+        _ => return None,
+    };
+    Some((turn, Certainty::Asserted))
+}
+
+impl TurnError {
+    /// Seen: `"other"` and `{"http_connection_failed":{"http_status_code":401}}`.
+    fn failure(&self) -> Failure {
+        let is_refused = |info: &Value| {
+            let status =
+                info.as_object().and_then(|it| it.values().next()?.get("http_status_code"));
+            info == "unauthorized" || status.and_then(Value::as_u64) == Some(401)
+        };
+        match &self.codex_error_info {
+            Some(info) if is_refused(info) => Failure::Auth,
+            _ => Failure::Model,
+        }
+    }
+}
+
+fn turn_context(line: &Line<'_>) -> Option<TurnContext> {
+    match &*line.kind {
+        "turn_context" => line.payload(),
+        "event_msg" => line.payload::<Event<'_>>()?.thread_settings,
+        _ => None,
+    }
+    .filter(|it: &TurnContext| it.model.is_some())
+}
+
+/// What was said by whom, in either shape of the records. A raw `message` of the model's is not asked: the
+/// first of a user's is the environment, written by Codex itself.
+fn message(line: &Line<'_>) -> Option<(Role, String)> {
+    if line.kind != "event_msg" {
+        return None;
+    }
+    let event: Event<'_> = line.payload()?;
+    let (role, text) = match (&*event.kind, event.item, event.message) {
+        ("item_completed", Some(item), _) => {
+            let role = match item.kind.as_str() {
+                "UserMessage" => Role::User,
+                "AgentMessage" => Role::Assistant,
+                _ => return None,
+            };
+            let parts: Vec<String> = item.content.into_iter().filter_map(|it| it.text).collect();
+            (role, parts.join("\n"))
+        }
+        ("user_message", _, Some(text)) => (Role::User, text),
+        ("agent_message", _, Some(text)) => (Role::Assistant, text),
+        _ => return None,
+    };
+    (!text.trim().is_empty()).then_some((role, text))
+}
+
+/// The calls of tools seen so far on the way back that have no answer.
+#[derive(Default)]
+struct Calls {
+    answered: HashSet<String>,
+    asks_to_leave_sandbox: bool,
+}
+
+impl Calls {
+    fn look(&mut self, line: &Line<'_>) {
+        if line.kind != "response_item" {
+            return;
+        }
+        let Some(item) = line.payload::<ResponseItem<'_>>() else { return };
+        let Some(id) = item.call_id else { return };
+        if item.kind.ends_with("_output") {
+            self.answered.insert(id);
+        } else if !self.answered.contains(&id) {
+            let arguments = item.arguments.as_deref().unwrap_or_default();
+            self.asks_to_leave_sandbox |= arguments.contains("\"require_escalated\"");
+        }
+    }
+
+    /// Whether a person has to approve a call before it runs. Codex records neither question nor answer: that
+    /// the call then runs is seen from its process.
+    fn asks(&self, context: Option<&TurnContext>) -> bool {
+        let asks_a_person = context.is_some_and(|it| {
+            it.approval_policy.as_deref().is_some_and(|it| it != "never")
+                && it.approvals_reviewer.as_deref().is_none_or(|it| it == "user")
+        });
+        self.asks_to_leave_sandbox && asks_a_person
+    }
+}
+
+/// What the last records of 0.98.0 allow to say, which states neither the beginning nor the end of a turn.
+/// An answer of the assistant's with nothing after it ends the turn, and a call without its result is in
+/// progress. A prompt or a result without an answer may be cut off or have failed: errors were not recorded.
+#[derive(Default)]
+enum Shape {
+    #[default]
+    Open,
+    Said(TurnState),
+}
+
+impl Shape {
+    fn is_open(&self) -> bool {
+        matches!(self, Self::Open)
+    }
+
+    fn look(&mut self, line: &Line<'_>) {
+        if !self.is_open() {
+            return;
+        }
+        let turn = match &*line.kind {
+            "event_msg" => match message(line) {
+                Some((Role::User, _)) => TurnState::Unknown,
+                Some(_) => TurnState::Completed,
+                None => return,
+            },
+            "response_item" => match line.payload::<ResponseItem<'_>>() {
+                Some(it) if it.kind == "message" && it.role.as_deref() == Some("assistant") => {
+                    TurnState::Completed
+                }
+                Some(it) if it.kind.ends_with("_call") => TurnState::InProgress,
+                Some(it) if it.kind.ends_with("_output") => TurnState::Unknown,
+                _ => return,
+            },
+            _ => return,
+        };
+        *self = Self::Said(turn);
+    }
+
+    fn concluded(self) -> Option<(TurnState, Certainty)> {
+        match self {
+            Self::Open => None,
+            Self::Said(turn) => Some((turn, Certainty::Inferred)),
+        }
+    }
+}
+
+/// The turns of a line: messages from the events, calls of tools from what the model wrote, so that a call is
+/// shown while it runs or waits and not when it has ended.
+pub(super) fn turns(line: &[u8]) -> Vec<Turn> {
+    let Some(line) = Line::parse(line) else { return Vec::new() };
+    let at = line.at();
+    let turn = match &*line.kind {
+        "event_msg" => message(&line).map(|(role, text)| (role, text, None)),
+        "response_item" => tool(&line).map(|(text, tool)| (Role::Tool, text, tool)),
+        _ => None,
+    };
+    let turn = turn.map(|(role, text, tool)| Turn { role, at, text, tool, truncated: None });
+    turn.into_iter().collect()
+}
+
+fn tool(line: &Line<'_>) -> Option<(String, Option<String>)> {
+    let item: ResponseItem<'_> = line.payload()?;
+    if item.kind.ends_with("_output") {
+        let text = match item.output? {
+            Value::String(text) => text,
+            other => other.to_string(),
+        };
+        return Some((text, item.name));
+    }
+    item.kind
+        .ends_with("_call")
+        .then(|| (item.arguments.or(item.input).unwrap_or_default(), item.name))
+}
