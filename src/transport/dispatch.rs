@@ -4,12 +4,14 @@
 //! waits for ever on a subscription that its method dropped unanswered.
 
 use jsonrpsee::core::id_providers::RandomIntegerIdProvider;
+use jsonrpsee::types::error::INVALID_PARAMS_CODE;
 use jsonrpsee::types::{self, ErrorObjectOwned, Params};
 use jsonrpsee::{
     BoundedSubscriptions, ConnectionId, Extensions, MethodCallback, MethodResponse, MethodSink,
     SubscriptionState,
 };
 use serde::Deserialize;
+use serde_json::json;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 
@@ -49,7 +51,15 @@ pub(super) async fn call(
             None,
         ),
         MethodCallback::Unsubscription(method) => {
-            ((*method)(call_id, params, CONNECTION, usize::MAX, extensions), None)
+            match subscription(params.as_str().unwrap_or("{}")) {
+                Ok(params) => {
+                    let params = Params::new(Some(&params));
+                    ((*method)(call_id, params, CONNECTION, usize::MAX, extensions), None)
+                }
+                Err(error) => {
+                    return Answer { reply: message::error_reply(&id, &error), events: None };
+                }
+            }
         }
         MethodCallback::Subscription(method) => {
             let Some(subscription_permit) = subscriptions.acquire() else {
@@ -78,6 +88,29 @@ pub(super) async fn call(
         None => readdress(&response, &id),
     };
     Answer { reply, events }
+}
+
+/// Returns what jsonrpsee expects of unsubscribing, `[id]`, given that or `{"subscription": id}`.
+fn subscription(params: &str) -> Result<String, ErrorObjectOwned> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Named<'a> {
+        #[serde(borrow)]
+        subscription: types::SubscriptionId<'a>,
+    }
+    // serde reads a struct from an array of its fields, too.
+    match serde_json::from_str(params) {
+        Ok(Named { subscription: types::SubscriptionId::Num(number) }) => Ok(format!("[{number}]")),
+        Ok(Named { subscription: types::SubscriptionId::Str(text) }) => {
+            Ok(json!([text]).to_string())
+        }
+        Err(_) => {
+            let data = json!({ "path": "subscription" });
+            let message =
+                "`subscription` must be the id that subscribing returned, and nothing else";
+            Err(ErrorObjectOwned::owned(INVALID_PARAMS_CODE, message, Some(data)))
+        }
+    }
 }
 
 /// Returns the id as jsonrpsee knows ids; `None` for integers below zero or beyond 64 bits.

@@ -100,6 +100,7 @@ pub(crate) fn parse(text: &str) -> Message {
 
 /// A call as it stands in the text. `Some("null")` is not the same as absent.
 #[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct Envelope<'a> {
     #[serde(borrow, default, deserialize_with = "present")]
     jsonrpc: Option<&'a RawValue>,

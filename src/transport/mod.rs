@@ -13,6 +13,7 @@
 //! - `extensions.get::<Progress>()` is there in every call; see [`Progress`]. The `workDoneToken` that asked for it
 //!   has been taken out of `params`.
 //! - A subscription's sink closes when the client stops listening, at `shutdown` and at the end of input.
+//! - Unsubscribing works with `{"subscription": id}` and with `[id]`.
 //! - A reply may be as large as it likes.
 //!
 //! What is answered here, without any method: `shutdown`, `exit`, `initialized`, `$/…`. The `processId` of an

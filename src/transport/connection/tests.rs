@@ -294,7 +294,7 @@ async fn one_text_one_answer() {
             "7",
             concat!(
                 r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"not a call: invalid type: integer `7`, "#,
-                r#"expected struct Envelope at line 1 column 1"}}"#
+                r#"expected an object at line 1 column 1"}}"#
             ),
         ),
     ] {
@@ -647,6 +647,30 @@ async fn a_subscription_speaks_after_its_reply_until_unsubscribed() {
         client.world.until(&client.world.subscriptions, 0).await;
         client.request(3, "unwatch", json!([subscription])).await;
         assert_eq!(client.receive().await, reply(3, false));
+    }
+}
+
+#[tokio::test]
+async fn unsubscribing_takes_a_name_or_a_place() {
+    let mut client = Client::new(Framing::Lines);
+    client.request(1, "watch", json!([0])).await;
+    let subscription = client.receive().await["result"].take();
+    for params in [
+        json!({}),
+        json!({"subscription": null}),
+        json!({"subscription": 1, "x": 2}),
+        json!([1, 2]),
+    ] {
+        client.request(2, "unwatch", params.clone()).await;
+        assert_eq!(refusal(&client.receive().await), (json!(2), -32602), "{params}");
+    }
+    for (params, ended) in [
+        (json!({"subscription": "a"}), false),
+        (json!({"subscription": subscription}), true),
+        (json!([subscription]), false),
+    ] {
+        client.request(3, "unwatch", params.clone()).await;
+        assert_eq!(client.receive().await, reply(3, ended), "{params}");
     }
 }
 
