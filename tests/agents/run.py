@@ -122,6 +122,7 @@ def parse() -> argparse.Namespace:
         parser.error("unknown agents {}; known: {}".format(unknown, ", ".join(AGENTS)))
     if not options.dry and not (options.headcount and os.access(options.headcount, os.X_OK)):
         parser.error("--headcount must name the binary under test")
+    options.headcount = str(Path(options.headcount or "").resolve())
     return options
 
 
