@@ -215,11 +215,16 @@ pub enum Activity {
     Unrecognised(String),
 }
 
+/// A problem that no one file is to blame for.
+pub fn problem(kind: ProblemKind, message: impl Into<String>) -> Problem {
+    Problem { kind, message: message.into(), path: None, line: None }
+}
+
 /// A problem with a file or directory.
 pub fn problem_at(
     kind: ProblemKind,
     path: &std::path::Path,
     message: impl Into<String>,
 ) -> Problem {
-    Problem { kind, message: message.into(), path: AbsPath::parse(path), line: None }
+    Problem { path: AbsPath::parse(path), ..problem(kind, message) }
 }

@@ -16,6 +16,7 @@ pub mod excerpt;
 pub mod files;
 pub mod jsonl;
 pub mod live;
+mod openclaw;
 pub mod pairing;
 pub mod parallel;
 pub mod scan;
@@ -24,7 +25,7 @@ pub mod sqlite;
 pub use evidence::{Record, Survey};
 
 /// Every adapter, in the order that reports are listed.
-pub static REGISTRY: &[&'static dyn Adapter] = &[&codex::ADAPTER];
+pub static REGISTRY: &[&'static dyn Adapter] = &[&codex::ADAPTER, &openclaw::ADAPTER];
 
 /// Code that knows one agent: where it keeps its sessions and how its live processes are told.
 pub trait Adapter: Send + Sync + 'static {
