@@ -224,10 +224,11 @@ def embedded(world: CodexWorld) -> None:
 @scenario("the interfaces behind one daemon: idle, busy, asking, left")
 def interface(world: CodexWorld) -> None:
     folder, other = world.project("screen"), world.project("second-screen")
+    before = world.locks()
     screen = world.interface(folder, "codex")
     screen.shows(READY)
     daemon = world.daemon().ref()
-    never_prompted(world, folder, daemon, screen)
+    never_prompted(world, daemon, before)
 
     prompt = "Think [[hold:cx-screen]]"
     screen.say(prompt)
@@ -247,12 +248,17 @@ def interface(world: CodexWorld) -> None:
     idle = row(thread, "idle", "turn_ended", daemon, prompt=prompt)
     world.headcount.shows(folder, [idle])
 
-    # Codex records nowhere that it asks, so a question cannot be told from work.
-    screen.say("Escalate [[tool:exec_command {}]]".format(json.dumps(
-        {"cmd": "echo asked", "sandbox_permissions": "require_escalated", "justification": "a mock needs it"})))
-    screen.shows("Would you like to run|Yes, proceed|approve")
+    # Codex records neither the question nor the answer: both are concluded, from the call and from what runs.
+    tool = world.tool("cx-asked")
+    wanted = {"cmd": tool.command, "sandbox_permissions": "require_escalated", "justification": "the test needs it",
+              "yield_time_ms": 30000}
+    screen.say(f"Escalate [[tool:exec_command {json.dumps(wanted)}]]")
+    screen.shows("Yes, proceed")
+    world.headcount.shows(folder, [row(thread, "waiting", "permission", daemon, certainty="inferred")])
+    screen.key("Enter")
+    tool.wait_running()
     world.headcount.shows(folder, [row(thread, "running", "turn_in_progress", daemon)])
-    screen.key("Escape")
+    tool.release()
     world.headcount.shows(folder, [idle])
 
     screen.say("/quit")
@@ -262,12 +268,12 @@ def interface(world: CodexWorld) -> None:
     world.headcount.shows(other, [beside], within_s=0)
 
 
-def never_prompted(world: CodexWorld, folder: Path, daemon: ProcessRef, screen: Terminal) -> None:
-    """Checks an interface that was asked nothing: one row, however it is keyed, for no store names a session yet."""
-    rows = world.headcount.rows(folder)
-    owners = (daemon.pid, screen.pid, *(process.pid for process in world.processes() if process.parent == screen.pid))
-    assert len(rows) <= 1 and all(
-        (one["status"], one["process"]["pid"] in owners) == ("idle", True) for one in rows), f"not one idle interface: {rows}"
+def never_prompted(world: CodexWorld, daemon: ProcessRef, before: list[str]) -> None:
+    """Checks an interface that was asked nothing: all there is of it is the lock that its daemon holds."""
+    thread = next(one for one in world.locks() if one not in before)
+    rows = [one for one in world.headcount.rows(None) if one["status"] not in ("stopped", "failed")]
+    assert [(one.get("sessionId"), one["status"], one["reason"], one["process"]["pid"]) for one in rows] == [
+        (thread, "idle", "never_prompted", daemon.pid)], f"not one idle interface: {rows}"
 
 
 def thread_in(world: CodexWorld, folder: Path) -> str:

@@ -6,7 +6,6 @@ of adapters, so a scenario states what is the case, not how it might be found ou
 
 from __future__ import annotations
 
-import builtins
 import json
 import queue
 import subprocess
@@ -117,24 +116,24 @@ class Headcount:
         ran = subprocess.run([self._binary, "call", "session.list", json.dumps(params)], env=self._env, stdin=subprocess.DEVNULL,
                              capture_output=True, timeout=REPLY_S, text=True)
         assert ran.returncode == 0, f"headcount call: exit code {ran.returncode}: {ran.stderr[-800:]}"
-        told, served = json.loads(ran.stdout)["sessions"], self.list(folder)["sessions"]
+        told, served = json.loads(ran.stdout)["sessions"], self.roster(folder)["sessions"]
         assert told == served, f"headcount call tells {told}, headcount serve {served}"
 
-    def list(self, under: Path, subagents: bool = True) -> Row:
-        """Returns `session.list` for one folder."""
-        return self.call("session.list", {"agents": [self.world.agent], "under": str(under), "includeSubagents": subagents,
-                                          "include": ["usage"], "limit": 1000})
+    def roster(self, under: Path | None, subagents: bool = True) -> Row:
+        """Returns `session.list` for one folder, or for the whole home."""
+        params = {"agents": [self.world.agent], "includeSubagents": subagents, "include": ["usage"], "limit": 1000}
+        return self.call("session.list", dict(params, under=str(under)) if under else params)
 
-    def rows(self, folder: Path) -> builtins.list[Row]:
-        """Returns the rows under a folder, for what no fixed expectation fits."""
-        return self.list(folder)["sessions"]
+    def rows(self, folder: Path | None) -> list[Row]:
+        """Returns the rows under a folder, or all, for what no fixed expectation fits."""
+        return self.roster(folder)["sessions"]
 
-    def shows(self, folder: Path, expected: Sequence[Row], subagents: bool = True, within_s: float = SETTLE_S) -> builtins.list[Row]:
+    def shows(self, folder: Path, expected: Sequence[Row], subagents: bool = True, within_s: float = SETTLE_S) -> list[Row]:
         """Asserts that exactly these rows are seen under a folder, as soon as the agent has written what it does."""
         rows = [dict({"agent": self.world.agent, "cwd": str(folder)}, **one) for one in expected]
         until = time.monotonic() + within_s
         while True:
-            result = self.list(folder, subagents)
+            result = self.roster(folder, subagents)
             trouble = _trouble(self.world.agent, result, rows)
             if not trouble:
                 break
@@ -161,7 +160,7 @@ class Headcount:
 
     def child_of(self, folder: Path, parent: str) -> str:
         """Returns the id of the one subagent of a session: agents choose those ids themselves."""
-        children = [one["sessionId"] for one in self.list(folder)["sessions"] if one.get("parentSessionId") == parent]
+        children = [one["sessionId"] for one in self.roster(folder)["sessions"] if one.get("parentSessionId") == parent]
         assert len(children) == 1, f"one subagent of {parent}, not {children}"
         return children[0]
 
@@ -169,7 +168,7 @@ class Headcount:
         """Returns the agent's report as seen from another home."""
         other = Headcount(self._binary, self.world, home)
         try:
-            return next(one for one in other.list(self.world.root)["agents"] if one["agent"] == self.world.agent)
+            return next(one for one in other.roster(self.world.root)["agents"] if one["agent"] == self.world.agent)
         finally:
             other.close()
 
@@ -183,7 +182,7 @@ class Headcount:
 
     def remembers_nothing_alive(self) -> None:
         """Asserts that, with every process gone, only sessions some scenario accounted for are left, and none is alive."""
-        result = self.list(self.world.root)
+        result = self.roster(self.world.root)
         if not self.world.keeps_sessions:
             assert not result["sessions"], f"remembered: {[_brief(one) for one in result['sessions']]}"
             return
