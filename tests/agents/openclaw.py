@@ -116,15 +116,15 @@ def every_kind(world: OpenclawWorld) -> None:
 
     # The gateway's word is the state: its sessions have no process of their own.
     world.headcount.shows(folder, [
-        row(running["sessionId"], "running", "active_run", title="running one", model=MODEL),
-        row(done["sessionId"], "stopped", "completed", title="done one", model=MODEL, usage=ONE_CALL),
-        row(failed["sessionId"], "failed", "model_error", title="failed one"),
-        row(aborted["sessionId"], "stopped", ("killed", "interrupted"), title="aborted one"),
-        row(empty["sessionId"], "idle", "never_prompted", title="empty one")])
-    world.headcount.status(row(running["sessionId"], "running", "active_run", cwd=str(folder)))
+        row(running["key"], "running", "active_run", title="running one", model=MODEL),
+        row(done["key"], "stopped", "completed", title="done one", model=MODEL, usage=ONE_CALL),
+        row(failed["key"], "failed", "model_error", title="failed one"),
+        row(aborted["key"], "stopped", ("killed", "interrupted"), title="aborted one"),
+        row(empty["key"], "idle", "never_prompted", title="empty one")])
+    world.headcount.status(row(running["key"], "running", "active_run", cwd=str(folder)))
     world.model.release("ow-run")
     world.headcount.shows(folder, [
-        row(session["sessionId"], status) for session, status in
+        row(session["key"], status) for session, status in
         ((running, "stopped"), (done, "stopped"), (failed, "failed"), (aborted, "stopped"), (empty, "idle"))])
     client.close()
 
@@ -132,7 +132,7 @@ def every_kind(world: OpenclawWorld) -> None:
 @scenario("more sessions than the gateway lists at a time")
 def many(world: OpenclawWorld) -> None:
     client, folder = world.client(), world.project("many")
-    made = [create(client, folder, f"one of many {number}")["sessionId"] for number in range(PAGE + 5)]
+    made = [create(client, folder, f"one of many {number}")["key"] for number in range(PAGE + 5)]
     world.headcount.shows(folder, [row(session, "idle", "never_prompted") for session in made])
     client.close()
 
@@ -152,7 +152,7 @@ def wrong_token(world: OpenclawWorld) -> None:
 @scenario("killed with SIGKILL in the middle of a run: its sessions are gone, nothing is remembered")
 def killed(world: OpenclawWorld) -> None:
     client, folder = world.client(), world.project("killed")
-    session = create(client, folder, "cut short", "Think [[hold:ow-killed]]")["sessionId"]
+    session = create(client, folder, "cut short", "Think [[hold:ow-killed]]")["key"]
     world.model.wait_streaming("ow-killed")
     world.headcount.shows(folder, [row(session, "running", "active_run")])
     gateway = world.up()

@@ -10,15 +10,10 @@ use tokio_tungstenite::tungstenite::http::Uri;
 use crate::adapters::evidence::{problem, problem_at};
 use crate::adapters::files::read_small;
 use crate::env::Env;
-use crate::procs::ProcessTable;
 use crate::protocol::session::{Problem, ProblemKind};
-use crate::scope::Scope;
 
 /// Where the gateway of the user without a profile listens.
 const DEFAULT_PORT: u16 = 18789;
-
-/// What a gateway calls itself, cut by the kernel to 15 bytes.
-const PROCESS_NAME: &str = "openclaw-gatewa";
 
 /// Most characters shown of what a gateway says.
 const SAYING_MAX: usize = 300;
@@ -74,12 +69,11 @@ impl Endpoint {
     }
 }
 
-/// The gateway that this user set up or runs; nothing where there is no trace of one.
+/// The gateway that this user set up; nothing where there is no trace of one.
 ///
 /// `OPENCLAW_GATEWAY_URL` is taken with `OPENCLAW_GATEWAY_TOKEN` alone, as OpenClaw does it: the token in its
 /// settings belongs to the gateway that the settings describe.
-pub(super) fn find(scope: &Scope) -> Result<Option<Endpoint>, Problem> {
-    let env = &scope.env;
+pub(super) fn find(env: &Env) -> Result<Option<Endpoint>, Problem> {
     let told_token = text(env, "OPENCLAW_GATEWAY_TOKEN").and_then(Token::parse);
     if let Some(url) = text(env, "OPENCLAW_GATEWAY_URL") {
         return Ok(Some(Endpoint {
@@ -100,7 +94,7 @@ pub(super) fn find(scope: &Scope) -> Result<Option<Endpoint>, Problem> {
         env.path_var("OPENCLAW_CONFIG_PATH").unwrap_or_else(|| state.join("openclaw.json"));
     let settings = read_settings(&settings_file)?;
     let is_told = told_port.is_some() || told_token.is_some();
-    if !is_told && settings.is_none() && !state.is_dir() && !is_running(&scope.processes) {
+    if !is_told && settings.is_none() && !state.is_dir() {
         return Ok(None);
     }
     let gateway = settings.and_then(|it| it.gateway).unwrap_or_default();
@@ -162,10 +156,6 @@ fn default_port(profile: Option<&str>) -> u16 {
     let mix = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(16_777_619);
     let hash = profile.bytes().fold(2_166_136_261, mix);
     20_000 + u16::try_from(hash % 4_000).unwrap_or(0)
-}
-
-fn is_running(processes: &ProcessTable) -> bool {
-    processes.iter().any(|it| it.comm == PROCESS_NAME)
 }
 
 fn text<'a>(env: &'a Env, name: &str) -> Option<&'a str> {

@@ -7,9 +7,9 @@
 //!
 //! *Where it is:* `OPENCLAW_GATEWAY_URL` (with `OPENCLAW_GATEWAY_TOKEN`), or else `OPENCLAW_GATEWAY_PORT` and
 //! `gateway.port`, `gateway.auth.token` of `openclaw.json` in `OPENCLAW_STATE_DIR` or `~/.openclaw`. Only loopback is
-//! ever asked. Where none of these, no state directory and no gateway process is there, nothing is connected to
-//! and the agent is absent; where one of them is and nobody listens, the adapter has failed: the sessions that the
-//! gateway stores cannot be seen.
+//! ever asked. Where nothing of this and no state directory is there, nothing is connected to and the agent is
+//! absent; where something is and nobody listens, the adapter has failed: the sessions that the gateway stores
+//! cannot be seen.
 //!
 //! *Handshake:* on loopback the token alone is enough, without a device (which the gateway would write down); the
 //! challenge it sends first need not be waited for. A row, trimmed:
@@ -109,8 +109,8 @@ impl Adapter for OpenClaw {
 }
 
 async fn locate(scope: &Scope) -> Result<Option<Endpoint>, Problem> {
-    let scope = scope.clone();
-    blocking(move || endpoint::find(&scope)).await
+    let env = scope.env.clone();
+    blocking(move || endpoint::find(&env)).await
 }
 
 /// What the gateway lists. Where it stops half-way, what it has listed so far is shown, and the survey has failed.

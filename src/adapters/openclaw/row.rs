@@ -52,8 +52,11 @@ impl Row {
         SessionId::parse(&self.key).is_some_and(|it| wanted.includes(&it, self.parent().as_ref()))
     }
 
+    /// A session that a person makes has the agent's main session for a parent by default, even where that one
+    /// was never begun: only a subagent's parent has started it.
     fn parent(&self) -> Option<SessionId> {
-        self.parent_session_key.as_deref().and_then(SessionId::parse)
+        let parent = self.parent_session_key.as_deref().and_then(SessionId::parse);
+        parent.filter(|_| self.kind() == SessionKind::Subagent)
     }
 
     fn own_cwd(&self) -> Option<AbsPath> {
@@ -84,7 +87,6 @@ impl Row {
         })
     }
 
-    /// A session that a person made in the dashboard has the main session for a parent, and is no subagent.
     fn kind(&self) -> SessionKind {
         match self.classification.as_deref() {
             Some("subagent") => SessionKind::Subagent,

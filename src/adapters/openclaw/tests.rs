@@ -12,7 +12,7 @@ use tokio_tungstenite::tungstenite::{Message as Ws, accept};
 use super::*;
 use crate::base::{SessionId, Timestamp};
 use crate::protocol::session::Certainty::{self, Asserted, Inferred};
-use crate::protocol::session::{Reason, Role, Source, Status};
+use crate::protocol::session::{Reason, Role, SessionKind, Source, Status};
 use crate::testing::{self, FakeProc};
 
 const SECRET: &str = "secret-token-5f961513";
@@ -360,13 +360,17 @@ fn a_gateway_that_is_set_up_and_down_is_unreachable() {
 }
 
 #[test]
-fn a_gateway_process_is_trace_enough_to_look_for_it() {
-    let table = FakeProc::new();
-    table.process(7, 100, "openclaw-gatewa");
+fn a_state_directory_is_trace_enough_to_look_for_a_gateway() {
     let home = tempfile::tempdir().unwrap();
-    let found = endpoint::find(&table.scope(home.path())).unwrap().unwrap();
-    assert_eq!(found.url, "ws://127.0.0.1:18789");
-    assert!(found.token.is_none());
+    let check = |profile: &str, url: &str| {
+        std::fs::create_dir_all(home.path().join(format!(".openclaw{profile}"))).unwrap();
+        let vars = [("OPENCLAW_PROFILE", profile.trim_start_matches('-'))];
+        let scope = FakeProc::new().scope_with(home.path(), &vars);
+        let found = endpoint::find(&scope.env).unwrap().unwrap();
+        assert_eq!((found.url.as_str(), found.token), (url, None));
+    };
+    check("", "ws://127.0.0.1:18789");
+    check("-work", "ws://127.0.0.1:21984");
 }
 
 #[test]
@@ -434,7 +438,7 @@ fn the_token_is_never_shown() {
     assert_eq!(message, "refused `connect`: bad token … !");
 
     let home = home(free_port());
-    let found = endpoint::find(&testing::scope_at(home.path())).unwrap().unwrap();
+    let found = endpoint::find(&testing::scope_at(home.path()).env).unwrap().unwrap();
     assert_eq!(found.token.as_ref().map(endpoint::Token::reveal), Some(SECRET));
     assert!(!format!("{found:?} {}", found.shown()).contains(SECRET));
 
@@ -453,7 +457,7 @@ fn a_token_may_be_kept_in_a_variable_or_with_a_keeper() {
     let token = |written: &str| {
         settings(&home, &format!(r#"{{"gateway":{{"auth":{{"token":{written}}}}}}}"#));
         let scope = FakeProc::new().scope_with(home.path(), &[("KEPT", "in-a-variable")]);
-        let found = endpoint::find(&scope).unwrap().unwrap();
+        let found = endpoint::find(&scope.env).unwrap().unwrap();
         found.token.map(|it| it.reveal().to_owned())
     };
     assert_eq!(token(r#""${KEPT}""#).as_deref(), Some("in-a-variable"));
@@ -522,6 +526,22 @@ fn what_is_concluded_of_a_row() {
     check(failed(login), Status::Failed, Reason::Auth, Asserted);
     let aborted = "aborted | This operation was aborted | 20";
     check(failed(aborted), Status::Stopped, Reason::Killed, Inferred);
+}
+
+#[test]
+fn only_a_subagents_parent_has_started_it() {
+    let parent = |classification: &str| {
+        let mut row = row("k:a");
+        row["parentSessionKey"] = json!("agent:main:main");
+        row["classification"] = json!(classification);
+        row["isBackground"] = json!(classification != "direct");
+        let row: Row = serde_json::from_value(row).unwrap();
+        let record = row.record(&BTreeMap::new()).unwrap();
+        (record.kind, record.parent.map(|it| it.to_string()))
+    };
+    assert_eq!(parent("direct"), (SessionKind::Main, None));
+    assert_eq!(parent("cron"), (SessionKind::Background, None));
+    assert_eq!(parent("subagent"), (SessionKind::Subagent, Some("agent:main:main".into())));
 }
 
 #[test]
@@ -604,7 +624,7 @@ proptest! {
     fn no_url_makes_it_panic_or_leave_the_machine(url in "(ws://)?.{0,40}") {
         let vars = [("OPENCLAW_GATEWAY_URL", url.as_str())];
         let scope = FakeProc::new().scope_with(Path::new("/nonexistent"), &vars);
-        if let Ok(Some(found)) = endpoint::find(&scope) {
+        if let Ok(Some(found)) = endpoint::find(&scope.env) {
             prop_assert!(found.addresses.iter().all(|it| it.ip().is_loopback()));
         }
     }
