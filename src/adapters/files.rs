@@ -26,6 +26,9 @@ use crate::scope::Scope;
 const WINDOWS: [(usize, usize); 3] =
     [(8 << 10, 16 << 10), (64 << 10, 64 << 10), (1 << 20, 1 << 20)];
 
+/// Longest transcript that the first step reads whole.
+pub const WHOLE_MAX: u64 = (WINDOWS[0].0 + WINDOWS[0].1) as u64;
+
 /// Most transcripts listed of one agent: ten times the largest store seen. What lies beyond is a problem.
 const FILES_MAX: usize = 200_000;
 
@@ -99,7 +102,7 @@ impl Adapter for FileAgent {
 
 impl FileAgent {
     fn look(&self, scope: &Scope) -> Survey {
-        let mut finder = Finder { scope, files: Vec::new(), problems: Vec::new() };
+        let mut finder = Finder::new(scope);
         let roots: Vec<PathBuf> =
             (self.roots)(&scope.env).into_iter().filter(|root| finder.is_present(root)).collect();
         for root in &roots {
@@ -187,7 +190,11 @@ pub enum EntryKind {
     Special,
 }
 
-impl Finder<'_> {
+impl<'a> Finder<'a> {
+    pub(super) fn new(scope: &'a Scope) -> Self {
+        Self { scope, files: Vec::new(), problems: Vec::new() }
+    }
+
     /// Takes the entry for a transcript, if it is a regular file; anything else of that name is a problem.
     pub fn take(&mut self, path: PathBuf) {
         match fs::metadata(&path) {
