@@ -19,13 +19,16 @@ pub mod live;
 mod openclaw;
 pub mod pairing;
 pub mod parallel;
+pub mod pi;
+pub mod pi_rust;
 pub mod scan;
 pub mod sqlite;
 
 pub use evidence::{Record, Survey};
 
 /// Every adapter, in the order that reports are listed.
-pub static REGISTRY: &[&'static dyn Adapter] = &[&codex::ADAPTER, &openclaw::ADAPTER];
+pub static REGISTRY: &[&'static dyn Adapter] =
+    &[&codex::ADAPTER, &openclaw::ADAPTER, &pi::ADAPTER, &pi_rust::ADAPTER];
 
 /// Code that knows one agent: where it keeps its sessions and how its live processes are told.
 pub trait Adapter: Send + Sync + 'static {

@@ -1,0 +1,90 @@
+//! Pi: one JSON Lines file a session, and processes that hide which one they serve.
+//!
+//! Seen: 0.73.1 and 0.87.1 (`@earendil-works/pi-coding-agent`, once `@mariozechner/…`) on Linux.
+//!
+//! - Store: `<agent dir>/sessions/--<cwd with - for />--/<start>_<id>.jsonl`, where the agent directory is
+//!   `PI_CODING_AGENT_DIR`, else `~/.pi/agent`. `PI_CODING_AGENT_SESSION_DIR` and `sessionDir` of `settings.json` name a
+//!   directory of files without the level between. The name of that level is lossy: the header tells the directory.
+//! - `pi_agent_rust` keeps its own sessions in the same folders: [`store`] says whose is whose.
+//! - A file does not exist before the first answer is complete, and is never held open or locked.
+//! - Entries are a tree: what was abandoned stays in the file and was spent. The last line is the newest leaf.
+//! - A fork copies the entries of its source, times and tokens included, behind a header of its own.
+//! - Processes: named `pi`, run by node, with all arguments wiped; in their first seconds `node …/pi …`.
+//!   Which session they serve is concluded from directory and times ([`super::pairing`]).
+//!
+//! ```json
+//! {"type":"session","version":3,"id":"01a204f6-…","timestamp":"2026-11-22T20:33:14.318Z","cwd":"/home/dev/work/a"}
+//! {"type":"message","id":"34fbb806","parentId":"3dcc6919","timestamp":"…","message":{"role":"assistant","content":[…],
+//!  "model":"mock-1","usage":{"input":1000,"output":34,"cacheRead":200,"cacheWrite":0,"cost":{"total":0.00357}},"stopReason":"stop"}}
+//! ```
+//!
+//! Unknown: Pi 1.x; Pi compiled by bun, whose process may look like `pi_agent_rust`'s; a `sessionDir` relative to each
+//! project, of which only those of headcount's own directory and of the agent directory are found.
+
+use super::evidence::Sighting;
+use super::files::{Beyond, FileAgent, Found};
+use super::live;
+use super::pairing::{self, Candidate, Live};
+use crate::base::AgentId;
+use crate::procs::Process;
+use crate::protocol::lifecycle::AgentCard;
+use crate::scope::Scope;
+
+pub(super) mod beyond;
+pub(super) mod store;
+pub(super) mod transcript;
+
+pub static ADAPTER: FileAgent = FileAgent {
+    card: AgentCard {
+        id: AgentId::of("pi"),
+        name: "Pi",
+        binaries: &["pi"],
+        seen_version: "0.87.1",
+        live_signal: "a live process in the session's directory that may have touched it; a turn without an end in the transcript",
+        blind_spots: "a session before its first answer; which session an idle process serves that has not touched any; sessions in a folder relative to each project",
+    },
+    roots: store::roots,
+    find: |finder, root| store::find(finder, root, store::Kin::Pi),
+    parse: transcript::parse,
+    beyond: |scope, found| {
+        let mut beyond = Beyond::default();
+        beyond::names(scope, found, &mut beyond);
+        beyond::usage(scope, found, &mut beyond);
+        beyond.sightings.extend(claims(scope, found));
+        beyond
+    },
+    turns: transcript::turns,
+};
+
+fn claims<'a>(scope: &'a Scope, found: &'a Found) -> impl Iterator<Item = Sighting> + use<'a> {
+    let live: Vec<Live> = scope
+        .processes
+        .iter()
+        .filter(|it| is_pi(scope, it) && live::uses_store(scope, it.identity, store::roots))
+        .map(|it| live::observe(scope, it, None))
+        .collect();
+    let candidates = found.transcripts.iter().filter_map(|it| Candidate::of(&it.record));
+    pairing::pair(&live, candidates).into_iter().map(Sighting::Claimed)
+}
+
+/// Whether the process is Pi: it has given itself the name, or is about to.
+fn is_pi(scope: &Scope, process: &Process) -> bool {
+    match process.comm.as_str() {
+        // `pi_agent_rust` is a program of that name itself; Pi is run by another.
+        "pi" => scope
+            .processes
+            .exe(process.identity)
+            .is_some_and(|it| it.file_name().is_some_and(|name| name != "pi")),
+        "node" | "MainThread" | "bun" => {
+            let arguments = scope.processes.arguments(process.identity);
+            let script = arguments.iter().skip(1).find(|it| !it.starts_with('-'));
+            script.is_some_and(|it| {
+                it.ends_with("/pi") || it.ends_with("/pi-coding-agent/dist/cli.js")
+            })
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests;

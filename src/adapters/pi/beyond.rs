@@ -1,0 +1,131 @@
+//! What no excerpt can tell for sure: the name that stands in the middle of a transcript, and exact tokens.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::super::evidence::{Record, Sighting};
+use super::super::files::{Beyond, Found, Transcript, WHOLE_MAX};
+use super::super::scan::{self, Tally};
+use super::transcript::{Entry, NAMES};
+use crate::base::Timestamp;
+use crate::protocol::session::Usage;
+use crate::scope::Scope;
+
+/// Finds the last name of each session whose transcript is too long to be read whole anyway.
+pub(in super::super) fn names(scope: &Scope, found: &Found, beyond: &mut Beyond) {
+    let long: Vec<&Transcript> =
+        found.transcripts.iter().filter(|it| it.stamp.size > WHOLE_MAX).collect();
+    let names = scan::all::<LastName>(scope, &long, &mut beyond.problems);
+    for (transcript, name) in long.into_iter().zip(names) {
+        let Some(name) = name else { continue };
+        let title = name.0.clone().filter(|it| !it.is_empty());
+        if title != transcript.record.title {
+            let record = Record { title, ..(*transcript.record).clone() };
+            beyond.sightings.push(Sighting::Recorded(Arc::new(record)));
+        }
+    }
+}
+
+/// Counts the sessions whose usage is wanted. What a fork has copied was spent by its source: it bears the
+/// times it had there, before the fork's own header.
+pub(in super::super) fn usage(scope: &Scope, found: &Found, beyond: &mut Beyond) {
+    let wanted =
+        found.transcripts.iter().filter(|it| scope.usage.includes(&it.record.session, None));
+    let (forks, others): (Vec<_>, Vec<_>) =
+        wanted.partition(|it| it.record.forked_from.is_some() && it.record.created.is_some());
+    let spent = scan::all::<Spent>(scope, &others, &mut beyond.problems);
+    let spent = spent.into_iter().map(|it| it.and_then(|it| it.0.clone()));
+    let calls = scan::all::<Calls>(scope, &forks, &mut beyond.problems);
+    let own = calls.into_iter().zip(&forks).map(|(calls, fork)| calls?.since(fork.record.created));
+    let counted = others.iter().zip(spent).chain(forks.iter().zip(own));
+    beyond.sightings.extend(counted.filter_map(|(transcript, usage)| {
+        Some(Sighting::Counted { session: transcript.record.session.clone(), usage: usage? })
+    }));
+}
+
+/// The last name that a session was given; an empty one took it away.
+#[derive(Default)]
+struct LastName(Option<String>);
+
+impl Tally for LastName {
+    const PURPOSE: &'static str = "pi name";
+    const NEEDLE: &'static str = NAMES;
+
+    fn add(&mut self, line: &[u8]) {
+        if let Some(name) = Entry::parse(line).and_then(|it| it.name()) {
+            self.0 = Some(name);
+        }
+    }
+}
+
+/// What all calls of a transcript add up to; nothing where it shows no call.
+#[derive(Default)]
+pub(in super::super) struct Spent(pub(in super::super) Option<Usage>);
+
+impl Tally for Spent {
+    const PURPOSE: &'static str = "pi usage";
+    const NEEDLE: &'static str = r#""usage""#;
+
+    fn add(&mut self, line: &[u8]) {
+        if let Some(usage) = Entry::parse(line).as_ref().and_then(usage_of) {
+            self.0.get_or_insert_default().add(&usage);
+        }
+    }
+}
+
+/// Each call of a transcript.
+#[derive(Default)]
+struct Calls(Vec<(Option<Timestamp>, Usage)>);
+
+impl Tally for Calls {
+    const PURPOSE: &'static str = "pi calls";
+    const NEEDLE: &'static str = Spent::NEEDLE;
+
+    fn add(&mut self, line: &[u8]) {
+        let Some(entry) = Entry::parse(line) else { return };
+        self.0.extend(usage_of(&entry).map(|usage| (entry.at(), usage)));
+    }
+}
+
+impl Calls {
+    fn since(&self, created: Option<Timestamp>) -> Option<Usage> {
+        let own = self.0.iter().filter(|(at, _)| *at >= created);
+        own.fold(None, |sum: Option<Usage>, (_, usage)| {
+            let mut sum = sum.unwrap_or_default();
+            sum.add(usage);
+            Some(sum)
+        })
+    }
+}
+
+/// What one call took. The cost is Pi's own: tokens by the prices of its table of models.
+fn usage_of(entry: &Entry<'_>) -> Option<Usage> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Spent {
+        input: u64,
+        output: u64,
+        cache_read: Option<u64>,
+        cache_write: Option<u64>,
+        /// Not in 0.73.1. A part of `output`.
+        reasoning: Option<u64>,
+        cost: Option<Cost>,
+    }
+    #[derive(Deserialize)]
+    struct Cost {
+        total: Option<f64>,
+    }
+    let spent: Spent = serde_json::from_str(entry.usage()?.get()).ok()?;
+    let cost_usd = spent.cost.and_then(|it| it.total).filter(|it| it.is_finite());
+    Some(Usage {
+        input_tokens: spent.input,
+        output_tokens: spent.output,
+        cache_read_tokens: spent.cache_read,
+        cache_write_tokens: spent.cache_write,
+        reasoning_tokens: spent.reasoning,
+        cost_usd,
+        cost_is_estimate: cost_usd.map(|_| true),
+        subagents: None,
+    })
+}

@@ -1,0 +1,138 @@
+//! `pi_agent_rust`: Pi's transcripts in Pi's folders, and processes that say what they were started with.
+//!
+//! Seen: 0.8.0 on Linux, its sessions in `--mode json` and `--mode rpc`; its terminal interface was not run.
+//!
+//! - Store: Pi's ([`super::pi`]), and `PI_SESSIONS_DIR`. A file is `2026-11-22T20-57-27.240Z_10a9f8b7.jsonl`: a dot before the
+//!   milliseconds, and 8 characters of the id, which stands whole in the header.
+//! - Beside it lies an empty `….jsonl.lock` for ever, and at the root a `session-index.sqlite` that holds nothing of its own.
+//! - Read in its source and not seen: `….sqlite` for one session each, where the settings ask for it, and `….v2/` with
+//!   parts of sessions, which are none themselves.
+//! - The user's message is on disk before the model answers; answers and results come late, in groups.
+//! - An error of the model's service leaves no trace but a turn without an end.
+//! - Processes: named `pi` and run by no other program; arguments stay. `pi -p` alone keeps no session at all.
+//!
+//! ```json
+//! {"type":"session","version":3,"id":"10a9f8b7-…","timestamp":"…","cwd":"/home/dev/work/c","provider":"mock","modelId":"mock-1"}
+//! {"id":"8b3162ff","message":{"content":"hello","role":"user","timestamp":1795381047238},"parentId":"72b7ff13","timestamp":"…","type":"message"}
+//! ```
+//!
+//! Unknown: forks (`branchedFrom` names a file whose name holds only the beginning of an id).
+
+use std::path::Path;
+
+use super::evidence::{Claim, Hints, Sighting};
+use super::files::{Beyond, FileAgent, Found};
+use super::live;
+use super::pairing::{self, Candidate, Live};
+use super::pi::{beyond, store, transcript};
+use crate::base::{AgentId, SessionId};
+use crate::procs::Process;
+use crate::protocol::lifecycle::AgentCard;
+use crate::protocol::session::{Certainty, Source};
+use crate::scope::Scope;
+
+mod databases;
+
+pub static ADAPTER: FileAgent = FileAgent {
+    card: AgentCard {
+        id: AgentId::of("pi-rust"),
+        name: "pi_agent_rust",
+        binaries: &["pi-rust", "pi"],
+        seen_version: "0.8.0",
+        live_signal: "a live process that names the session, or that is in its directory and may have touched it",
+        blind_spots: "what the model's service answered when it failed; forks; the turns of sessions kept in databases",
+    },
+    roots: store::roots,
+    find: |finder, root| store::find(finder, root, store::Kin::PiRust),
+    parse: transcript::parse,
+    beyond: |scope, found| {
+        let mut beyond = Beyond::default();
+        databases::observe(scope, found, &mut beyond);
+        beyond::names(scope, found, &mut beyond);
+        beyond::usage(scope, found, &mut beyond);
+        let claims = claims(scope, found, &beyond.sightings);
+        beyond.sightings.extend(claims.into_iter().map(Sighting::Claimed));
+        beyond
+    },
+    turns: transcript::turns,
+};
+
+fn claims(scope: &Scope, found: &Found, beyond: &[Sighting]) -> Vec<Claim> {
+    let mut live = Vec::new();
+    let mut claims = Vec::new();
+    for process in scope.processes.iter().filter(|it| is_pi_rust(scope, it)) {
+        if !live::uses_store(scope, process.identity, store::roots) {
+            continue;
+        }
+        let arguments = Arguments(scope.processes.arguments(process.identity));
+        let seen = live::observe(scope, process, arguments.session(scope, process, found));
+        let seen = Live { is_interactive: seen.is_interactive && !arguments.is_headless(), ..seen };
+        if arguments.keeps_sessions_of(found) {
+            live.push(seen);
+        } else {
+            let claim = Claim::of(process.identity, None, Source::Process);
+            let hints = Hints { cwd: seen.cwd, ..Hints::default() };
+            claims.push(Claim { certainty: Certainty::Inferred, hints, ..claim });
+        }
+    }
+    let in_databases = beyond.iter().filter_map(|it| match it {
+        Sighting::Recorded(record) => Some(record),
+        Sighting::Claimed(_) | Sighting::Counted { .. } => None,
+    });
+    let records = found.transcripts.iter().map(|it| &it.record).chain(in_databases);
+    claims.extend(pairing::pair(&live, records.filter_map(|it| Candidate::of(it))));
+    claims
+}
+
+/// Whether the process is `pi_agent_rust`: the program itself, by the name that cargo gives it.
+fn is_pi_rust(scope: &Scope, process: &Process) -> bool {
+    let is_named_so = |path: &Path| path.file_name().is_some_and(|it| it == &*process.comm);
+    matches!(process.comm.as_str(), "pi" | "pi-rust")
+        && scope.processes.exe(process.identity).is_some_and(|it| is_named_so(&it))
+}
+
+/// What a process was started with.
+struct Arguments(Vec<String>);
+
+impl Arguments {
+    /// The session whose transcript is named.
+    fn session(&self, scope: &Scope, process: &Process, found: &Found) -> Option<SessionId> {
+        let named = Path::new(self.value("--session")?);
+        let path = scope.processes.cwd(process.identity)?.join(named);
+        let transcript = found.transcripts.iter().find(|it| it.path == path)?;
+        Some(transcript.record.session.clone())
+    }
+
+    fn is_headless(&self) -> bool {
+        self.has(&["-p", "--print", "--mode", "--rpc"])
+    }
+
+    /// Whether the process keeps its session, and in a place that was looked at.
+    fn keeps_sessions_of(&self, found: &Found) -> bool {
+        if let Some(dir) = self.value("--session-dir") {
+            return found.roots.iter().any(|it| it == Path::new(dir));
+        }
+        let is_persistent = self.has(&["--session", "-c", "--continue", "-r", "--resume"]);
+        !self.has(&["--no-session"]) && (is_persistent || !self.has(&["-p", "--print"]))
+    }
+
+    fn has(&self, flags: &[&str]) -> bool {
+        flags.iter().any(|flag| self.0.iter().any(|it| it == flag) || self.value(flag).is_some())
+    }
+
+    /// What follows a flag, behind a space or `=`.
+    fn value(&self, flag: &str) -> Option<&str> {
+        let mut arguments = self.0.iter();
+        while let Some(argument) = arguments.next() {
+            match argument.strip_prefix(flag) {
+                Some("") => return arguments.next().map(String::as_str),
+                Some(rest) if rest.starts_with('=') => return Some(&rest[1..]),
+                _ => {}
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,132 @@
+use std::path::PathBuf;
+
+use rusqlite::Connection;
+
+use super::*;
+use crate::adapters::pi::tests::{roster, standing, ticks};
+use crate::testing::{FakeProc, FakeProcess};
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/pi-rust").join(name)
+}
+
+#[test]
+fn a_store_that_nobody_works_in() {
+    let table = FakeProc::new();
+    insta::assert_snapshot!(roster(&ADAPTER, &table.scope(&fixture("final"))), @r"
+    077643e9-5d38-419b-9490-2caa664b580b | stopped | killed | inferred | - | /home/dev/work/c | 2026-11-22T20:57:58.866Z | 2026-11-22T20:57:58.991Z | mock-1 | - | [[error 400]] | - | - | - | - | - | -
+    10a9f8b7-cbc6-468b-b6fe-9744c81a439d | stopped | completed | asserted | - | /home/dev/work/c | 2026-11-22T20:57:25.262Z | 2026-11-22T20:57:58.804Z | mock-1 | - | rpc rust [[bash sleep 6; echo hi]] | - | 4000 | 136 | 800 | - | 0.014280000000000001
+    18fdb510-c351-417d-bf0f-a80ce411444f | stopped | killed | inferred | - | /home/dev/work/c | 2026-11-22T20:57:51.988Z | 2026-11-22T20:57:52.166Z | mock-1 | - | rust yolo [[bash sleep 30]] x | - | - | - | - | - | -
+    ");
+}
+
+/// A process in the directory of the fixtures' sessions, started just before the one that runs a tool.
+fn started<'a>(table: &'a FakeProc, pid: i32, arguments: &[&str]) -> FakeProcess<'a> {
+    let home = fixture("running");
+    table
+        .process(pid, ticks(57, 51), "pi")
+        .exe("/opt/bin/pi")
+        .cwd("/home/dev/work/c")
+        .environ(&[("HOME", home.to_str().unwrap())])
+        .arguments(&[&["/opt/bin/pi", "--provider", "mock"], arguments].concat())
+}
+
+fn rows(table: &FakeProc) -> Vec<String> {
+    standing(&ADAPTER, &table.scope(&fixture("running")))
+}
+
+#[test]
+fn a_process_in_a_tool_owns_the_session_that_it_began() {
+    let table = FakeProc::new();
+    let sessions = fixture("running").join(".pi/agent/sessions");
+    let dir = sessions.to_str().unwrap();
+    started(&table, 32184, &["--session-dir", dir, "--mode", "json", "-p", "rust yolo"]);
+    insta::assert_snapshot!(rows(&table).join("\n"), @r"
+    10a9f8b7-cbc6 stopped completed null
+    18fdb510-c351 running turn_in_progress 32184
+    ");
+}
+
+#[test]
+fn a_print_run_keeps_no_session_and_so_has_none() {
+    for arguments in [&["--mode", "json", "-p", "hi"][..], &["--session-dir", "/else", "-p", "hi"]]
+    {
+        let table = FakeProc::new();
+        started(&table, 31838, arguments);
+        let rows = rows(&table);
+        assert_eq!(rows.last().unwrap(), "- running process_alive 31838");
+        assert!(rows.contains(&"18fdb510-c351 stopped killed null".to_owned()), "{rows:?}");
+    }
+}
+
+#[test]
+fn a_session_named_in_the_arguments_is_its_processs() {
+    let table = FakeProc::new();
+    let file = ".pi/agent/sessions/--home-dev-work-c--/2026-11-22T20-57-27.240Z_10a9f8b7.jsonl";
+    let file = fixture("running").join(file);
+    started(&table, 7, &["-p", "--session", file.to_str().unwrap(), "go on"]);
+    let rows = rows(&table);
+    assert_eq!(rows, ["10a9f8b7-cbc6 idle turn_ended 7", "18fdb510-c351 stopped killed null"]);
+}
+
+#[test]
+fn programs_that_are_run_by_another_are_not_it() {
+    let table = FakeProc::new();
+    table.process(1, ticks(57, 51), "pi").exe("/usr/bin/node").cwd("/home/dev/work/c");
+    let table_with_stranger = started(&table, 2, &[]);
+    table_with_stranger.environ(&[("HOME", "/home/other")]);
+    assert!(rows(&table).iter().all(|it| it.ends_with("null")));
+}
+
+/// A store with one session in a database, made of a recorded transcript.
+fn database(lines: &[&str]) -> tempfile::TempDir {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join(".pi/agent/sessions/--home-dev-work-c--");
+    std::fs::create_dir_all(&dir).unwrap();
+    let database = Connection::open(dir.join("2026-11-22T20-57-27.240Z_10a9f8b7.sqlite")).unwrap();
+    database
+        .execute_batch(
+            "CREATE TABLE pi_session_header(id TEXT, json TEXT); CREATE TABLE pi_session_entries(seq INTEGER, json TEXT)",
+        )
+        .unwrap();
+    let (header, entries) = lines.split_first().unwrap();
+    database.execute("INSERT INTO pi_session_header VALUES('10a9f8b7', ?1)", [header]).unwrap();
+    for entry in entries {
+        let next = "INSERT INTO pi_session_entries SELECT count(*), ?1 FROM pi_session_entries";
+        database.execute(next, [entry]).unwrap();
+    }
+    home
+}
+
+#[test]
+fn a_session_in_a_database_reads_as_it_does_in_a_transcript() {
+    let table = FakeProc::new();
+    let file = ".pi/agent/sessions/--home-dev-work-c--/2026-11-22T20-57-27.240Z_10a9f8b7.jsonl";
+    let text = std::fs::read_to_string(fixture("final").join(file)).unwrap();
+    let in_transcript = roster(&ADAPTER, &table.scope(&fixture("final")));
+    let expected = in_transcript.lines().find(|it| it.starts_with("10a9f8b7")).unwrap();
+
+    let lines: Vec<&str> = text.lines().collect();
+    let home = database(&lines);
+    assert_eq!(roster(&ADAPTER, &table.scope(home.path())).trim(), expected);
+
+    // The same with more between its ends than is read.
+    let noise = r#"{"type":"label","timestamp":"2026-11-22T20:57:26.000Z"}"#;
+    let (first, last) = lines.split_at(5);
+    let long = [first, &[noise; 200][..], last].concat();
+    let home = database(&long);
+    assert_eq!(roster(&ADAPTER, &table.scope(home.path())).trim(), expected);
+}
+
+#[test]
+fn a_database_of_another_kind_is_a_problem() {
+    let home = tempfile::tempdir().unwrap();
+    let sessions = home.path().join(".pi/agent/sessions");
+    std::fs::create_dir_all(&sessions).unwrap();
+    Connection::open(sessions.join("x.sqlite"))
+        .unwrap()
+        .execute_batch("CREATE TABLE t(a)")
+        .unwrap();
+    let concluded = crate::testing::concluded(&ADAPTER, &FakeProc::new().scope(home.path()));
+    assert_eq!(concluded["report"]["problems"][0]["kind"], "malformed");
+}
