@@ -19,6 +19,7 @@ pub mod adapters;
 pub mod census;
 pub mod query;
 pub mod reconcile;
+pub mod watch;
 
 pub mod rpc;
 

@@ -40,6 +40,17 @@ pub trait Adapter: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// What changes on disk when a session does.
+    fn watched(&self, env: &Env) -> Vec<Watched> {
+        self.stores(env).into_iter().map(Watched::all_below).collect()
+    }
+
+    /// For an agent that can only be asked: calls `tell` whenever its service says that something has changed,
+    /// for as long as the service can be heard. Nothing for agents whose files tell.
+    fn follow(&'static self, _env: Arc<Env>, _tell: Tell) -> Option<BoxFuture<'static, ()>> {
+        None
+    }
+
     /// Looks at the agent's store and processes, as they are now. Ends when its future is dropped.
     fn survey(&'static self, scope: Scope) -> BoxFuture<'static, Survey>;
 
@@ -51,6 +62,30 @@ pub trait Adapter: Send + Sync + 'static {
         _turns: usize,
     ) -> Option<BoxFuture<'static, Result<Peeked, Problem>>> {
         None
+    }
+}
+
+/// Says that something of an agent may have changed.
+pub type Tell = Arc<dyn Fn() + Send + Sync>;
+
+/// A place on disk that changes when a session does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watched {
+    /// A directory or a file, there or not.
+    pub path: PathBuf,
+    /// Whether everything below counts too, or only what the directory itself holds.
+    pub is_recursive: bool,
+}
+
+impl Watched {
+    /// A directory and everything below it.
+    pub fn all_below(path: PathBuf) -> Self {
+        Self { path, is_recursive: true }
+    }
+
+    /// A directory and what it holds itself, or a file.
+    pub fn just(path: PathBuf) -> Self {
+        Self { path, is_recursive: false }
     }
 }
 

@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use crate::base::{Pid, ProcessRef, Timestamp};
 use crate::protocol::session;
 
+mod ended;
 mod linux;
 
+pub use ended::ended;
 pub use linux::FileLock;
 
 /// Which start of the machine this is; a process id and start time mean nothing in another.

@@ -11,6 +11,7 @@ pub mod fuse;
 pub mod lifecycle;
 pub mod lock;
 pub mod session;
+pub mod watch;
 
 /// One method of the protocol. Dispatch and schema both come from it.
 pub trait Method {
@@ -20,4 +21,19 @@ pub trait Method {
     const SUMMARY: &'static str;
     type Params: DeserializeOwned + JsonSchema + Send + 'static;
     type Result: Serialize + JsonSchema + Send + 'static;
+}
+
+/// A method that goes on telling: its result is the id of a subscription, and notifications follow.
+pub trait Subscription {
+    /// The name on the wire, `noun.verb`.
+    const NAME: &'static str;
+    /// The method that ends it.
+    const UNSUBSCRIBE: &'static str;
+    /// The method of its notifications.
+    const NOTIFICATION: &'static str;
+    /// One sentence for the schema.
+    const SUMMARY: &'static str;
+    type Params: DeserializeOwned + JsonSchema + Send + 'static;
+    /// What one notification carries as `params.result`.
+    type Event: Serialize + JsonSchema + Send + 'static;
 }

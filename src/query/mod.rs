@@ -36,6 +36,15 @@ pub fn page(rows: Vec<Row>, filter: &Filter, after: Option<&Cursor>, limit: usiz
     Page { rows, total, next }
 }
 
+/// The sessions that `filter` lets through, in the order of the protocol.
+pub fn select(sessions: &[Session], filter: &Filter) -> Vec<Session> {
+    let wanted = Wanted::of(filter);
+    let mut sessions: Vec<Session> =
+        sessions.iter().filter(|it| wanted.admits(it)).cloned().collect();
+    sessions.sort_by_cached_key(Position::of);
+    sessions
+}
+
 /// A filter, made ready to be asked about many sessions.
 struct Wanted<'a> {
     filter: &'a Filter,

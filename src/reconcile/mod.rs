@@ -47,6 +47,8 @@ pub struct Row {
     pub evidence: Vec<Evidence>,
     /// What the store holds of it, for looking deeper.
     pub record: Option<Arc<Record>>,
+    /// The live processes that own it, the one shown and any other.
+    pub owners: Vec<ProcessRef>,
 }
 
 /// Concludes the sessions. The order of surveys and of sightings never matters.
@@ -315,7 +317,7 @@ fn row(
         host: None,
         evidence: None,
     };
-    Row { session, evidence: concluded.evidence, record }
+    Row { session, evidence: concluded.evidence, record, owners }
 }
 
 /// The prompt, cut to what is shown, between characters.

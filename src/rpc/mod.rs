@@ -1,11 +1,12 @@
 //! The method table: one line a method.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::adapters::Adapter;
 use crate::env::Env;
 use crate::memo::Memo;
-use crate::protocol::{discover, lifecycle, lock, session};
+use crate::protocol::{discover, lifecycle, lock, session, watch};
+use crate::watch::Lookout;
 
 mod ledger_access;
 mod lifecycle_handlers;
@@ -13,6 +14,8 @@ mod lock_handlers;
 pub mod openrpc;
 mod router;
 mod session_handlers;
+mod subscription;
+mod watch_handlers;
 
 pub use router::{Call, Router};
 
@@ -22,12 +25,30 @@ pub struct App {
     pub env: Arc<Env>,
     pub adapters: Vec<&'static dyn Adapter>,
     pub memo: Arc<Memo>,
+    lookout: Mutex<Weak<Lookout>>,
 }
 
 impl App {
     /// The application over some adapters, in the world of `env`.
     pub fn new(env: Env, adapters: &[&'static dyn Adapter]) -> Self {
-        Self { env: Arc::new(env), adapters: adapters.to_vec(), memo: Arc::default() }
+        Self {
+            env: Arc::new(env),
+            adapters: adapters.to_vec(),
+            memo: Arc::default(),
+            lookout: Mutex::default(),
+        }
+    }
+
+    /// The lookout that every subscription shares; it looks only while one of them holds it.
+    fn lookout(&self) -> Arc<Lookout> {
+        let mut shared = self.lookout.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.upgrade().unwrap_or_else(|| {
+            let lookout =
+                Lookout::start(self.env.clone(), self.memo.clone(), self.adapters.clone());
+            let lookout = Arc::new(lookout);
+            *shared = Arc::downgrade(&lookout);
+            lookout
+        })
     }
 }
 
@@ -39,6 +60,8 @@ pub fn router(app: App) -> Router {
         .method::<session::List, _, _>(session_handlers::list)
         .method::<session::GetStatus, _, _>(session_handlers::status)
         .method::<session::Peek, _, _>(session_handlers::peek)
+        .method::<watch::Wait, _, _>(watch_handlers::wait)
+        .subscription::<watch::Watch, _, _>(watch_handlers::watch)
         .method::<lock::Acquire, _, _>(lock_handlers::acquire)
         .method::<lock::Release, _, _>(lock_handlers::release)
         .method::<lock::List, _, _>(lock_handlers::list)

@@ -84,14 +84,29 @@ fn method(card: &MethodCard, generator: &mut SchemaGenerator) -> Value {
         .filter(|_| card.name.contains('.') && !card.name.starts_with("rpc."))
         .map(|(_, kind, _)| json!({ "$ref": format!("#/components/errors/{kind}") }))
         .collect();
-    json!({
+    let mut method = json!({
         "name": card.name,
         "summary": card.summary,
         "paramStructure": "by-name",
         "params": members,
         "result": { "name": "result", "schema": (card.result)(generator).to_value() },
         "errors": errors,
-    })
+    });
+    // OpenRPC has no word for notifications of the server.
+    if let Some(notification) = card.notification {
+        method["x-notification"] = json!({
+            "method": notification.name,
+            "params": {
+                "type": "object",
+                "required": ["subscription", "result"],
+                "properties": {
+                    "subscription": (card.result)(generator).to_value(),
+                    "result": (notification.event)(generator).to_value(),
+                },
+            },
+        });
+    }
+    method
 }
 
 /// The schema itself, where `schema` only refers to it.

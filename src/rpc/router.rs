@@ -7,8 +7,10 @@ use jsonrpsee::{Methods, RpcModule};
 use schemars::{Schema, SchemaGenerator};
 
 use super::App;
-use crate::protocol::Method;
+use super::subscription::{self, Client};
 use crate::protocol::error::RpcError;
+use crate::protocol::watch::{SubscriptionId, UnwatchParams};
+use crate::protocol::{Method, Subscription};
 use crate::transport::Progress;
 
 /// One request as its handler sees it.
@@ -28,6 +30,16 @@ pub struct MethodCard {
     pub summary: &'static str,
     pub params: fn(&mut SchemaGenerator) -> Schema,
     pub result: fn(&mut SchemaGenerator) -> Schema,
+    /// What follows, where the method subscribes to something.
+    pub notification: Option<NotificationCard>,
+}
+
+/// What the schema says of the notifications of a subscription.
+#[derive(Clone, Copy)]
+pub struct NotificationCard {
+    pub name: &'static str,
+    /// What `params.result` holds.
+    pub event: fn(&mut SchemaGenerator) -> Schema,
 }
 
 /// The methods under construction.
@@ -58,6 +70,7 @@ impl Router {
             summary: M::SUMMARY,
             params: SchemaGenerator::subschema_for::<M::Params>,
             result: SchemaGenerator::subschema_for::<M::Result>,
+            notification: None,
         });
         self.register.push(Box::new(|module, table| {
             let table = table.clone();
@@ -80,6 +93,37 @@ impl Router {
         self
     }
 
+    /// Adds a subscription and the method that ends it.
+    #[must_use]
+    pub(super) fn subscription<S, F, Fut>(mut self, handler: F) -> Self
+    where
+        S: Subscription,
+        F: Fn(Call, S::Params, Client<S::Event>) -> Fut + Clone + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        self.cards.push(MethodCard {
+            name: S::NAME,
+            summary: S::SUMMARY,
+            params: SchemaGenerator::subschema_for::<S::Params>,
+            result: SchemaGenerator::subschema_for::<SubscriptionId>,
+            notification: Some(NotificationCard {
+                name: S::NOTIFICATION,
+                event: SchemaGenerator::subschema_for::<S::Event>,
+            }),
+        });
+        self.cards.push(MethodCard {
+            name: S::UNSUBSCRIBE,
+            summary: "Ends a subscription; returns whether there was one.",
+            params: SchemaGenerator::subschema_for::<UnwatchParams>,
+            result: SchemaGenerator::subschema_for::<bool>,
+            notification: None,
+        });
+        self.register.push(Box::new(|module, table| {
+            subscription::register::<S, F, Fut>(module, table, handler);
+        }));
+        self
+    }
+
     /// The names and schemas of every method, in the order of the table.
     pub fn cards(&self) -> &[MethodCard] {
         &self.cards
@@ -97,7 +141,9 @@ impl Router {
 }
 
 /// Reads parameters, and names the member that is wrong.
-fn parse<T: serde::de::DeserializeOwned>(params: &Params<'_>) -> Result<T, ErrorObjectOwned> {
+pub(super) fn parse<T: serde::de::DeserializeOwned>(
+    params: &Params<'_>,
+) -> Result<T, ErrorObjectOwned> {
     let text = params
         .as_str()
         .map(str::trim)

@@ -120,7 +120,10 @@ fn cut(turn: &mut Turn, len: usize) {
 }
 
 /// The adapters of these agents, or of all.
-fn wanted(app: &App, agents: Option<&[AgentId]>) -> Result<Vec<&'static dyn Adapter>, RpcError> {
+pub(super) fn wanted(
+    app: &App,
+    agents: Option<&[AgentId]>,
+) -> Result<Vec<&'static dyn Adapter>, RpcError> {
     let Some(agents) = agents else { return Ok(app.adapters.clone()) };
     let known = |agent: &AgentId| app.adapters.iter().copied().find(|it| it.card().id == *agent);
     if let Some(unknown) = agents.iter().find(|it| known(it).is_none()) {

@@ -8,3 +8,4 @@ mod session;
 mod stdio;
 mod support;
 mod tidy;
+mod watch;

@@ -66,3 +66,16 @@ pub(crate) fn talk(methods: &Methods, messages: &[Value]) -> Vec<Value> {
     let lines = output.split(|it| *it == b'\n').filter(|it| !it.is_empty());
     lines.map(|line| serde_json::from_slice(line).expect("replies are JSON")).collect()
 }
+
+/// Copies a file, or a directory with all it holds.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    if from.is_dir() {
+        std::fs::create_dir_all(to).unwrap();
+        for entry in std::fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            copy(&entry.path(), &to.join(entry.file_name()));
+        }
+    } else {
+        std::fs::copy(from, to).unwrap_or_else(|error| panic!("{}: {error}", from.display()));
+    }
+}

@@ -12,7 +12,7 @@ const LAYERS: [&[&str]; 8] = [
     &["env", "memo", "procs"],
     &["ledger", "scope"],
     &["adapters"],
-    &["census", "reconcile", "query", "launch"],
+    &["census", "reconcile", "query", "launch", "watch"],
     &["rpc"],
     &["cli", "main", "lib"],
 ];

@@ -1,0 +1,72 @@
+//! Waits for the end of a process without ever waking up to look.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use crate::base::ProcessRef;
+
+/// Returns when the process is gone, at once if it is gone already; never where the kernel cannot tell.
+pub async fn ended(root: &Path, process: ProcessRef) {
+    let waited = match pidfd(root, process) {
+        Ok(Some(pidfd)) => pidfd.readable().await.map(drop),
+        Ok(None) => Ok(()),
+        Err(error) => Err(error),
+    };
+    if let Err(error) = waited {
+        tracing::warn!(%error, pid = %process.pid, "the end of a process cannot be awaited");
+        std::future::pending::<()>().await;
+    }
+}
+
+/// A handle on the process; nothing where it is gone.
+#[allow(
+    deprecated,
+    reason = "unsound for a type that changes its descriptor; `OwnedFd` does not, and the new is unsafe"
+)]
+fn pidfd(root: &Path, process: ProcessRef) -> io::Result<Option<AsyncFd<OwnedFd>>> {
+    let Some(pid) = Pid::from_raw(process.pid.0) else { return Ok(None) };
+    match pidfd_open(pid, PidfdFlags::empty()) {
+        // The id may have passed to another process before the handle was made.
+        Ok(_) if super::identity(root, process.pid) != Some(process) => Ok(None),
+        Ok(pidfd) => AsyncFd::with_interest(pidfd, Interest::READABLE).map(Some),
+        Err(rustix::io::Errno::SRCH) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use futures_util::FutureExt;
+
+    use super::*;
+    use crate::base::{Pid, ProcessRef};
+
+    const PROC: &str = "/proc";
+
+    #[tokio::test]
+    #[expect(clippy::disallowed_methods, reason = "a process that can be killed")]
+    async fn the_end_of_a_process_is_told_and_not_before() {
+        let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let pid = Pid(i32::try_from(child.id()).unwrap());
+        let process = super::super::identity(Path::new(PROC), pid).unwrap();
+        let mut waiting = Box::pin(ended(Path::new(PROC), process));
+        assert!(waiting.as_mut().now_or_never().is_none());
+        child.kill().unwrap();
+        waiting.await;
+        child.wait().unwrap();
+        ended(Path::new(PROC), process).await;
+    }
+
+    #[tokio::test]
+    async fn a_recycled_id_is_the_end_of_the_process_that_had_it() {
+        let pid = Pid(i32::try_from(std::process::id()).unwrap());
+        ended(Path::new(PROC), ProcessRef { pid, start_ticks: 1 }).await;
+    }
+}

@@ -1,0 +1,125 @@
+//! `session.watch` and `session.wait`: changes as they happen.
+
+use std::borrow::Cow;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::bounded::Bounded;
+use super::session::{Filter, Problem, Session, Status};
+use super::{Method, Subscription};
+use crate::base::{SessionId, Timestamp};
+
+/// `session.watch`: tells every change of the sessions that a filter lets through.
+pub struct Watch;
+
+/// What became of a session.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeKind {
+    /// It was not there before, or the filter did not let it through.
+    Added,
+    /// Something about it is different.
+    Changed,
+    /// It is not there any more, or the filter does not let it through; the session is as it was last seen.
+    Removed,
+}
+
+/// One session that is not as it was.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Change {
+    /// What became of it.
+    pub kind: ChangeKind,
+    /// The session as it is now.
+    pub session: Session,
+}
+
+/// What one `session.changed` notification carries.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Changed {
+    /// Counts the notifications of the subscription, from 1. The first carries every session, as added.
+    pub seq: u64,
+    /// The instant that the changes speak of.
+    pub observed_at: Timestamp,
+    /// The sessions that are not as they were, in the order of `session.list`.
+    pub changes: Vec<Change>,
+    /// What keeps changes from being seen as they happen; absent while nothing does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<Problem>,
+}
+
+impl Subscription for Watch {
+    const NAME: &'static str = "session.watch";
+    const UNSUBSCRIBE: &'static str = "session.unwatch";
+    const NOTIFICATION: &'static str = "session.changed";
+    const SUMMARY: &'static str =
+        "Tells every change of the sessions that a filter lets through, as it happens.";
+    type Params = Filter;
+    type Event = Changed;
+}
+
+/// The parameters that end a subscription; an array of the id alone is accepted too.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UnwatchParams {
+    /// The subscription's id, as it was given.
+    pub subscription: SubscriptionId,
+}
+
+/// The id of a subscription.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum SubscriptionId {
+    Number(u64),
+    Text(String),
+}
+
+impl JsonSchema for SubscriptionId {
+    fn schema_name() -> Cow<'static, str> {
+        "SubscriptionId".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": ["integer", "string"], "description": "The id of a subscription." })
+    }
+}
+
+/// `session.wait`: answers as soon as one of some sessions has one of some states.
+pub struct Wait;
+
+/// The parameters of `session.wait`: `sessionIds` or `filter`, not both.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WaitParams {
+    /// The ids of the sessions.
+    #[serde(default)]
+    pub session_ids: Option<Vec<SessionId>>,
+    /// Which sessions are meant.
+    #[serde(default)]
+    pub filter: Option<Filter>,
+    /// The states that are waited for; at least one.
+    pub until: Vec<Status>,
+    /// How long to wait.
+    pub timeout_ms: Bounded<1, 86_400_000>,
+}
+
+/// The result of `session.wait`.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WaitResult {
+    /// The sessions that have one of the states; none where the time ran out first.
+    pub sessions: Vec<Session>,
+    /// Whether the time ran out first.
+    pub timed_out: bool,
+}
+
+impl Method for Wait {
+    const NAME: &'static str = "session.wait";
+    const SUMMARY: &'static str = "Answers as soon as one of some sessions has one of some states.";
+    type Params = WaitParams;
+    type Result = WaitResult;
+}

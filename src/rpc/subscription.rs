@@ -1,0 +1,83 @@
+//! Methods that go on telling: how a handler speaks to a subscriber, and what jsonrpsee needs for it.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use jsonrpsee::types::Params;
+use jsonrpsee::{PendingSubscriptionSink, RpcModule, SubscriptionMessage, SubscriptionSink};
+use serde::Serialize;
+
+use super::App;
+use super::router::{Call, MethodCard, parse};
+use crate::protocol::Subscription;
+use crate::protocol::error::RpcError;
+
+/// A client that wants to subscribe, and has no answer yet.
+pub(super) struct Client<E> {
+    sink: PendingSubscriptionSink,
+    event: PhantomData<fn(E)>,
+}
+
+/// A client that listens.
+pub(super) struct Listener<E> {
+    sink: SubscriptionSink,
+    event: PhantomData<fn(E)>,
+}
+
+/// Nobody listens any more.
+#[derive(Debug)]
+pub(super) struct Gone;
+
+impl<E: Serialize> Client<E> {
+    /// Answers with the id of the subscription; nothing where the client is gone already.
+    pub(super) async fn accept(self) -> Option<Listener<E>> {
+        let sink = self.sink.accept().await.ok()?;
+        Some(Listener { sink, event: PhantomData })
+    }
+
+    /// Answers with an error: there will be no subscription.
+    pub(super) async fn refuse(self, error: RpcError) {
+        self.sink.reject(error).await;
+    }
+}
+
+impl<E: Serialize> Listener<E> {
+    /// Sends one event, waiting while the client is slow to read.
+    pub(super) async fn tell(&self, event: &E) -> Result<(), Gone> {
+        let message =
+            SubscriptionMessage::new(self.sink.method_name(), self.sink.subscription_id(), event);
+        let message = message.map_err(|_| Gone)?;
+        self.sink.send(message).await.map_err(|_| Gone)
+    }
+
+    /// Returns when the client listens no more.
+    pub(super) async fn left(&self) {
+        self.sink.closed().await;
+    }
+}
+
+/// Puts a subscription and its end into a module.
+pub(super) fn register<S, F, Fut>(
+    module: &mut RpcModule<App>,
+    table: &Arc<[MethodCard]>,
+    handler: F,
+) where
+    S: Subscription,
+    F: Fn(Call, S::Params, Client<S::Event>) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    let table = table.clone();
+    let answer =
+        move |params: Params<'static>, sink, app: Arc<App>, extensions: jsonrpsee::Extensions| {
+            let call = Call { app, table: table.clone(), progress: extensions.get().cloned() };
+            let handler = handler.clone();
+            async move {
+                match parse::<S::Params>(&params) {
+                    Ok(params) => handler(call, params, Client { sink, event: PhantomData }).await,
+                    Err(error) => sink.reject(error).await,
+                }
+            }
+        };
+    let registered = module.register_subscription(S::NAME, S::NOTIFICATION, S::UNSUBSCRIBE, answer);
+    registered.expect("method names are unique");
+}

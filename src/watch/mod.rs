@@ -1,0 +1,8 @@
+//! Changes as they happen: one lookout, shared by every subscription, that looks again only when something says so.
+
+mod diff;
+mod files;
+mod lookout;
+
+pub use diff::Known;
+pub use lookout::{Lookout, View};

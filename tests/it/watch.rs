@@ -1,0 +1,180 @@
+//! `session.watch` and `session.wait` on stores that change while we look.
+
+use std::path::Path;
+use std::time::Duration;
+
+use headcount::transport;
+use serde_json::{Value, json};
+use tokio::io::{
+    AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf,
+};
+
+use crate::support::{Home, copy, project};
+
+/// Longest wait for an event that should come at once; only a failing test waits so long.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A conversation with a server in memory.
+struct Conversation {
+    input: WriteHalf<DuplexStream>,
+    output: Lines<BufReader<ReadHalf<DuplexStream>>>,
+}
+
+impl Conversation {
+    /// Serves this home for as long as the conversation lasts.
+    fn with(home: &Home, tasks: &mut tokio::task::JoinSet<()>) -> Self {
+        let (client, server) = tokio::io::duplex(1 << 20);
+        let (reader, writer) = tokio::io::split(server);
+        let methods = home.methods();
+        tasks.spawn(async move {
+            transport::serve(reader, writer, methods, transport::Options::default()).await;
+        });
+        let (output, input) = tokio::io::split(client);
+        Self { input, output: BufReader::new(output).lines() }
+    }
+
+    async fn send(&mut self, id: u64, method: &str, params: Value) {
+        let request = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
+        self.input.write_all(format!("{request}\n").as_bytes()).await.unwrap();
+    }
+
+    async fn next(&mut self) -> Value {
+        let line = tokio::time::timeout(PATIENCE, self.output.next_line())
+            .await
+            .expect("an event in time");
+        serde_json::from_str(&line.unwrap().expect("the server is there")).unwrap()
+    }
+
+    /// The next notification of changes, as `(seq, [(kind, session id)])`.
+    async fn changes(&mut self) -> (u64, Vec<(String, String)>) {
+        let message = self.next().await;
+        assert_eq!(message["method"], "session.changed", "{message}");
+        let result = &message["params"]["result"];
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let changes = result["changes"].as_array().unwrap();
+        let changes =
+            changes.iter().map(|it| (text(&it["kind"]), text(&it["session"]["sessionId"])));
+        (result["seq"].as_u64().unwrap(), changes.collect())
+    }
+
+    /// Waits for the session to be told with this kind, through however many notifications.
+    async fn until(&mut self, kind: &str, session: &str) {
+        loop {
+            let (_, changes) = self.changes().await;
+            if changes.iter().any(|(its, id)| its == kind && id == session) {
+                return;
+            }
+        }
+    }
+}
+
+/// A recorded rollout of Codex and the id of its thread.
+const THREAD: &str = "01a204ec-b99e-7391-b564-bd5b396bbf28";
+const ROLLOUT: &str = ".codex/sessions/2026/11/22/rollout-2026-11-22T20-22-32-01a204ec-b99e-7391-b564-bd5b396bbf28.jsonl";
+
+fn put_rollout(home: &Path) {
+    let target = home.join(ROLLOUT);
+    std::fs::create_dir_all(target.parent().unwrap()).unwrap();
+    copy(&project().join("tests/fixtures/codex/home").join(ROLLOUT), &target);
+}
+
+#[tokio::test]
+async fn a_watch_tells_the_snapshot_then_what_comes_changes_and_goes() {
+    let home = Home::empty();
+    let mut tasks = tokio::task::JoinSet::new();
+    let mut client = Conversation::with(&home, &mut tasks);
+    client.send(1, "session.watch", json!({})).await;
+    let subscription = client.next().await["result"].clone();
+    assert!(subscription.is_u64(), "{subscription}");
+    assert_eq!(client.changes().await, (1, vec![]));
+
+    // The store did not even exist when the watch began.
+    put_rollout(home.path());
+    client.until("added", THREAD).await;
+
+    let mut rollout =
+        std::fs::OpenOptions::new().append(true).open(home.path().join(ROLLOUT)).unwrap();
+    let started = r#"{"timestamp":"2026-11-22T21:00:00.000Z","ordinal":999,"type":"event_msg","payload":{"type":"task_started","turn_id":"t"}}"#;
+    std::io::Write::write_all(&mut rollout, format!("{started}\n").as_bytes()).unwrap();
+    client.until("changed", THREAD).await;
+
+    std::fs::remove_dir_all(home.path().join(".codex")).unwrap();
+    client.until("removed", THREAD).await;
+
+    put_rollout(home.path());
+    client.until("added", THREAD).await;
+
+    client.send(2, "session.unwatch", json!({ "subscription": subscription })).await;
+    assert_eq!(client.next().await["result"], json!(true));
+}
+
+#[tokio::test]
+async fn a_watch_tells_only_what_its_filter_lets_through() {
+    let home = Home::empty();
+    let mut tasks = tokio::task::JoinSet::new();
+    let mut client = Conversation::with(&home, &mut tasks);
+    client.send(1, "session.watch", json!({ "status": ["running"] })).await;
+    client.next().await;
+    assert_eq!(client.changes().await, (1, vec![]));
+    client.send(2, "session.watch", json!({ "agents": ["codex"] })).await;
+    client.next().await;
+    assert_eq!(client.changes().await, (1, vec![]));
+    put_rollout(home.path());
+    // The session is stopped: the first watch says nothing, or this would be its notification.
+    assert_eq!(client.changes().await, (2, vec![("added".into(), THREAD.into())]));
+}
+
+#[tokio::test]
+async fn a_wait_answers_when_the_state_is_reached_and_not_before() {
+    let home = Home::empty();
+    let mut tasks = tokio::task::JoinSet::new();
+    let mut client = Conversation::with(&home, &mut tasks);
+    let wait = json!({ "sessionIds": [THREAD], "until": ["stopped"], "timeoutMs": 60_000 });
+    client.send(1, "session.wait", wait).await;
+    client.send(2, "session.watch", json!({})).await;
+    client.next().await;
+    client.changes().await;
+    put_rollout(home.path());
+    let messages = [client.next().await, client.next().await];
+    let reply = messages.iter().find(|it| it["id"] == 1).expect("the wait is answered");
+    assert_eq!(reply["result"]["timedOut"], json!(false));
+    assert_eq!(reply["result"]["sessions"][0]["sessionId"], THREAD);
+}
+
+#[tokio::test]
+async fn a_wait_whose_time_runs_out_says_so() {
+    let home = Home::empty();
+    let mut tasks = tokio::task::JoinSet::new();
+    let mut client = Conversation::with(&home, &mut tasks);
+    client
+        .send(1, "session.wait", json!({ "filter": {}, "until": ["waiting"], "timeoutMs": 1 }))
+        .await;
+    assert_eq!(client.next().await["result"], json!({ "sessions": [], "timedOut": true }));
+}
+
+#[test]
+fn waits_and_watches_that_make_no_sense_are_refused_by_name() {
+    let home = Home::empty();
+    let cases = [
+        ("session.wait", json!({ "until": ["idle"], "timeoutMs": 1 }), "sessionIds"),
+        ("session.wait", json!({ "until": [], "filter": {}, "timeoutMs": 1 }), "until"),
+        (
+            "session.wait",
+            json!({ "until": ["idle"], "filter": {}, "sessionIds": [], "timeoutMs": 1 }),
+            "filter",
+        ),
+        ("session.wait", json!({ "until": ["idle"], "filter": {}, "timeoutMs": 0 }), "timeoutMs"),
+        ("session.watch", json!({ "statuses": ["idle"] }), "statuses"),
+        ("session.unwatch", json!({ "subscriptions": 1 }), "subscription"),
+    ];
+    for (method, params, path) in cases {
+        let error = &home.call(method, &params)["error"];
+        assert_eq!(
+            (&error["code"], &error["data"]["path"]),
+            (&json!(-32602), &json!(path)),
+            "{params}: {error}"
+        );
+    }
+    let error = &home.call("session.watch", &json!({ "agents": ["clod"] }))["error"];
+    assert_eq!(error["code"], 1003, "{error}");
+}
