@@ -1,5 +1,6 @@
 //! Evidence, then conclusion: surveys, the ledger and the process table become sessions. PURE.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -108,20 +109,20 @@ impl<'a> Gathered<'a> {
     ) -> Self {
         let mut gathered = Self::default();
         let mut claims = Vec::new();
+        let mut records: BTreeMap<SessionId, Vec<Arc<Record>>> = BTreeMap::new();
         for sighting in sightings {
             match sighting {
                 Sighting::Recorded(record) => {
-                    let seen = gathered.sessions.entry(record.session.clone()).or_default();
-                    seen.record = Some(match seen.record.take() {
-                        Some(other) => merged(other, record),
-                        None => record,
-                    });
+                    records.entry(record.session.clone()).or_default().push(record);
                 }
                 Sighting::Counted { session, usage } => {
                     gathered.sessions.entry(session).or_default().usage = Some(usage);
                 }
                 Sighting::Claimed(claim) => claims.push(claim),
             }
+        }
+        for (session, records) in records {
+            gathered.sessions.entry(session).or_default().record = merged(records);
         }
         for launch in launches {
             let Some(session) = &launch.session else { continue };
@@ -233,23 +234,29 @@ impl<'a> Gathered<'a> {
     }
 }
 
-/// Two records of one session: the one with the later activity leads, the other fills its gaps.
-fn merged(a: Arc<Record>, b: Arc<Record>) -> Arc<Record> {
-    let leads = |it: &Record| (it.updated, it.created, it.path.clone());
-    let (lead, rest) = if leads(&a) >= leads(&b) { (a, b) } else { (b, a) };
-    let mut record = (*lead).clone();
-    record.kind = record.kind.max(rest.kind);
-    record.parent = record.parent.or_else(|| rest.parent.clone());
-    record.forked_from = record.forked_from.or_else(|| rest.forked_from.clone());
-    record.title = record.title.or_else(|| rest.title.clone());
-    record.cwd = record.cwd.or_else(|| rest.cwd.clone());
-    record.branch = record.branch.or_else(|| rest.branch.clone());
-    record.model = record.model.or_else(|| rest.model.clone());
-    // The first prompt is the older record's.
-    let earlier = if rest.created < record.created { &*rest } else { &*lead };
-    record.prompt = earlier.prompt.clone().or(record.prompt).or_else(|| rest.prompt.clone());
-    record.created = [record.created, rest.created].into_iter().flatten().min();
-    Arc::new(record)
+/// The records of one session as one: the one with the latest activity leads, the others fill its gaps.
+fn merged(mut records: Vec<Arc<Record>>) -> Option<Arc<Record>> {
+    if records.len() < 2 {
+        return records.pop();
+    }
+    records.sort_by_cached_key(|it| Reverse((it.updated, it.created, it.path.clone())));
+    let (lead, others) = records.split_first()?;
+    let mut record = (**lead).clone();
+    for other in others {
+        record.kind = record.kind.max(other.kind);
+        record.parent = record.parent.or_else(|| other.parent.clone());
+        record.forked_from = record.forked_from.or_else(|| other.forked_from.clone());
+        record.title = record.title.or_else(|| other.title.clone());
+        record.cwd = record.cwd.or_else(|| other.cwd.clone());
+        record.branch = record.branch.or_else(|| other.branch.clone());
+        record.model = record.model.or_else(|| other.model.clone());
+    }
+    // The first prompt is that of the oldest record.
+    let mut oldest_first: Vec<&Arc<Record>> = records.iter().rev().collect();
+    oldest_first.sort_by_key(|it| it.created);
+    record.prompt = oldest_first.into_iter().find_map(|it| it.prompt.clone());
+    record.created = records.iter().filter_map(|it| it.created).min();
+    Some(Arc::new(record))
 }
 
 fn row(
