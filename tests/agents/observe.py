@@ -31,6 +31,9 @@ START_SLACK_S = 1.5
 STORE_FILES = (".jsonl", ".json", ".lock", ".yaml", ".db", ".db-wal", ".sqlite-wal")
 """What a dry run prints of a store."""
 
+TROUBLE_SHOWN = 16
+"""Lines of a failure that are printed; the rest says the same of more sessions."""
+
 ABSENT = object()
 """Expected of a field that must not be there."""
 
@@ -137,7 +140,7 @@ class Headcount:
             trouble = _trouble(self.world.agent, result, rows)
             if not trouble:
                 break
-            assert time.monotonic() < until, "\n".join(trouble)
+            assert time.monotonic() < until, "\n".join(trouble[:TROUBLE_SHOWN])
             time.sleep(0.2)
         for one in result["sessions"]:
             if one.get("sessionId"):

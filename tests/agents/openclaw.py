@@ -83,7 +83,10 @@ def make_world(model: Model) -> OpenclawWorld:
 
 
 def create(client: Gateway, folder: Path, label: str, message: str | None = None) -> dict[str, Any]:
-    """Starts a session in a folder and returns what the gateway says of it."""
+    """Starts a session in a folder and returns what the gateway says of it.
+
+    Its key is what the gateway is asked by; the id beside it changes whenever the session is reset.
+    """
     given = {"message": message} if message else {}
     return client.call("sessions.create", agentId="main", label=label, cwd=str(folder), **given)
 
