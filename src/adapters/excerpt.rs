@@ -45,8 +45,14 @@ impl<'a> Excerpt<'a> {
     /// The complete lines of the head, in order. A last line without its end is left out: where the file
     /// goes on it is cut, and where it does not, its writer may not be done.
     pub fn head_lines(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        let end = memchr::memrchr(b'\n', self.head).unwrap_or(0);
-        self.head[..end].split(|it| *it == b'\n').filter(|line| !line.trim_ascii().is_empty())
+        let mut rest = self.head;
+        let lines = std::iter::from_fn(move || {
+            let end = memchr::memchr(b'\n', rest)?;
+            let line = &rest[..end];
+            rest = &rest[end + 1..];
+            Some(line)
+        });
+        lines.filter(|line| !line.trim_ascii().is_empty())
     }
 
     /// The complete lines of the tail, the last first.

@@ -303,6 +303,52 @@ mod tests {
         }
     }
 
+    fn last(content: &[u8], read: impl Fn(&str) -> bool) -> Option<String> {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(content).unwrap();
+        let size = content.len() as u64;
+        last_holding(&file, size, "\"usage\"", |line| {
+            let line = String::from_utf8_lossy(line).into_owned();
+            read(&line).then_some(line)
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn the_last_line_of_which_something_is_made_is_found_from_the_end() {
+        let lines = b"{\"usage\":1}\n{}\n{\"usage\":2}\n{\"usage\":null}\n{}\n{\"usage\":4";
+        let read = |it: &str| !it.contains("null");
+        assert_eq!(last(lines, read).as_deref(), Some("{\"usage\":2}"));
+        assert_eq!(last(lines, |it| it.ends_with(":1}")).as_deref(), Some("{\"usage\":1}"));
+        for nothing in [&b""[..], b"\n", b"{}\n", b"{\"usage\":1}"] {
+            assert_eq!(last(nothing, read), None);
+        }
+    }
+
+    #[test]
+    fn from_the_end_too_lines_across_chunks_are_whole() {
+        for pad in [CHUNK - 20, CHUNK - 8, CHUNK - 1, CHUNK, 3 * CHUNK] {
+            let pad = "x".repeat(pad);
+            let long = format!("{{\"usage\":1,\"pad\":\"{pad}\"}}");
+            // Behind it, and torn at the end, what does not count.
+            for behind in ["", "{}\n", &format!("{pad}\n"), "torn", &pad] {
+                let content = format!("{{\"usage\":0}}\n{long}\n{behind}");
+                assert!(
+                    last(content.as_bytes(), |_| true).as_deref() == Some(&long),
+                    "{}",
+                    behind.len()
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn from_the_end_too_a_line_that_is_too_long_is_passed_over() {
+        let pad = "x".repeat(LINE_MAX + CHUNK);
+        let content = format!("{{\"usage\":1}}\n{{\"usage\":2,\"pad\":\"{pad}\"}}\n");
+        assert_eq!(last(content.as_bytes(), |_| true).as_deref(), Some("{\"usage\":1}"));
+    }
+
     #[test]
     fn it_stops_when_told() {
         let file = tempfile::tempfile().unwrap().take(1);
