@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::sync::LazyLock;
 
+use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -199,13 +201,11 @@ impl Head {
     fn of(excerpt: &Excerpt<'_>) -> Self {
         let mut head = Self { prompt: None, context: None, states_turns: false };
         for line in excerpt.head_lines().skip(1) {
-            if !head.states_turns && jsonl::holds(line, r#""task_started""#) {
-                head.states_turns = true;
-            }
-            if head.context.is_none() && jsonl::holds(line, r#""turn_context""#) {
+            head.states_turns = head.states_turns || may_be(line, &["task_started"]);
+            if head.context.is_none() && may_be(line, &["turn_context"]) {
                 head.context = Line::parse(line).and_then(|it| turn_context(&it));
             }
-            if jsonl::holds(line, r#""UserMessage""#) || jsonl::holds(line, r#""user_message""#) {
+            if may_be(line, &["UserMessage", "user_message"]) {
                 let message = Line::parse(line).and_then(|it| message(&it));
                 if let Some((Role::User, text)) = message {
                     head.prompt = Some(text);
@@ -225,10 +225,28 @@ struct Tail {
     wants_more: bool,
 }
 
-/// Texts that the lines hold that say how turns stand.
-const MARKS: [&str; 3] = [r#""task_complete""#, r#""task_started""#, r#""turn_aborted""#];
-/// Texts that the lines hold that say with which settings a turn runs.
-const CONTEXTS: [&str; 2] = [r#""turn_context""#, r#""thread_settings_applied""#];
+/// Bytes at the beginning of a line in which Codex says what kind of record it is: it writes time, type and the
+/// payload's own type first, and an item's type behind three ids. A tool's result may be megabytes.
+const KIND_WITHIN: usize = 512;
+
+/// Whether a line may be of one of these kinds: a cheap test before parsing.
+fn may_be(line: &[u8], kinds: &[&str]) -> bool {
+    static TYPE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(r#""type":""#));
+    let beginning = &line[..line.len().min(KIND_WITHIN)];
+    TYPE.find_iter(beginning).any(|at| {
+        let kind = &beginning[at + TYPE.needle().len()..];
+        let is =
+            |it: &&str| kind.strip_prefix(it.as_bytes()).is_some_and(|it| it.starts_with(b"\""));
+        kinds.iter().any(is)
+    })
+}
+
+/// The records that say how turns stand.
+const MARKS: [&str; 3] = ["task_complete", "task_started", "turn_aborted"];
+/// The records that say with which settings a turn runs.
+const CONTEXTS: [&str; 2] = ["turn_context", "thread_settings_applied"];
+/// The records of tools that may ask to leave the sandbox, and of their results.
+const CALLS: [&str; 2] = ["function_call", "function_call_output"];
 
 impl Tail {
     /// Walks back from the end until it is known how the last turn stands and with which settings it ran.
@@ -238,10 +256,9 @@ impl Tail {
         let mut shape = Shape::default();
         let mut calls = Calls::default();
         for bytes in excerpt.tail_lines() {
-            let holds_any = |texts: &[&str]| texts.iter().any(|it| jsonl::holds(bytes, it));
-            let may_mark = tail.turn.is_none() && holds_any(&MARKS);
-            let may_set = tail.context.is_none() && holds_any(&CONTEXTS);
-            let may_call = tail.turn.is_none() && (jsonl::holds(bytes, "_call"));
+            let may_mark = tail.turn.is_none() && may_be(bytes, &MARKS);
+            let may_set = tail.context.is_none() && may_be(bytes, &CONTEXTS);
+            let may_call = tail.turn.is_none() && may_be(bytes, &CALLS);
             let is_wanted = may_mark || may_set || may_call || shape.is_open();
             if tail.updated.is_some() && !is_wanted {
                 continue;
@@ -452,3 +469,6 @@ fn tool(line: &Line<'_>) -> Option<(String, Option<String>)> {
         .ends_with("_call")
         .then(|| (item.arguments.or(item.input).unwrap_or_default(), item.name))
 }
+
+#[cfg(test)]
+mod tests;

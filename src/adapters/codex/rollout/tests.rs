@@ -1,0 +1,247 @@
+use std::path::Path;
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+const HELLO: &[u8] = include_bytes!(
+    "../../../../tests/fixtures/codex/home/.codex/sessions/2026/11/22/\
+rollout-2026-11-22T20-22-32-01a204ec-b99e-7391-b564-bd5b396bbf28.jsonl"
+);
+const LEGACY: &[u8] = include_bytes!(
+    "../../../../tests/fixtures/codex/home/.codex/sessions/2026/11/22/\
+rollout-2026-11-22T20-43-39-01a20500-0d3d-7c91-bcf2-7d44e48bf436.jsonl"
+);
+const WAITING: &[u8] =
+    include_bytes!("../../../../tests/fixtures/codex/moments/waiting-approval.jsonl");
+
+fn whole(bytes: &[u8]) -> Result<Record, Malformed> {
+    parse(&Excerpt::whole(Path::new("/x/rollout.jsonl"), bytes)).map(|it| it.value)
+}
+
+/// The turn after the first `lines` lines of a rollout.
+fn turn_after(bytes: &[u8], lines: usize) -> (TurnState, Certainty) {
+    let some: Vec<&[u8]> = bytes.split_inclusive(|it| *it == b'\n').take(lines).collect();
+    let record = whole(&some.concat()).unwrap();
+    (record.turn, record.certainty)
+}
+
+#[test]
+fn each_state_of_a_turn_as_it_was_recorded() {
+    let asserted = |it| (it, Certainty::Asserted);
+    assert_eq!(turn_after(HELLO, 1), (TurnState::NeverPrompted, Certainty::Inferred));
+    for lines in 2..14 {
+        assert_eq!(turn_after(HELLO, lines), asserted(TurnState::InProgress), "{lines}");
+    }
+    assert_eq!(turn_after(HELLO, 14), asserted(TurnState::Completed));
+}
+
+#[test]
+fn what_the_older_shape_allows_to_say() {
+    let inferred = |it| (it, Certainty::Inferred);
+    let says: Vec<_> = (1..=18).map(|lines| turn_after(LEGACY, lines)).collect();
+    assert_eq!(says[0], inferred(TurnState::NeverPrompted));
+    // The prompt, with nothing after it.
+    assert_eq!(says[5], inferred(TurnState::Unknown));
+    // "I will run a tool.", the call, its result, "old done".
+    assert_eq!(says[9], inferred(TurnState::Completed));
+    assert_eq!(says[10], inferred(TurnState::InProgress));
+    assert_eq!(says[12], inferred(TurnState::Unknown));
+    assert_eq!(says[17], inferred(TurnState::Completed));
+}
+
+#[test]
+fn a_question_is_told_only_where_a_person_is_asked() {
+    let waiting = TurnState::Waiting(WaitingFor::Permission);
+    assert_eq!(whole(WAITING).unwrap().turn, waiting);
+    let text = String::from_utf8(WAITING.to_vec()).unwrap();
+    for (from, to) in [
+        (r#""approval_policy":"on-request""#, r#""approval_policy":"never""#),
+        (r#""approvals_reviewer":"user""#, r#""approvals_reviewer":"guardian""#),
+        ("require_escalated", "use_default"),
+    ] {
+        let record = whole(text.replace(from, to).as_bytes()).unwrap();
+        assert_eq!(record.turn, TurnState::InProgress, "{to}");
+    }
+}
+
+#[test]
+fn errors_say_whether_the_login_was_refused() {
+    let failure = |info: Value| {
+        let error = TurnError { codex_error_info: Some(info) };
+        error.failure()
+    };
+    let status = |code: u16| json!({ "http_connection_failed": { "http_status_code": code } });
+    assert_eq!(failure(status(401)), Failure::Auth);
+    assert_eq!(failure(json!("unauthorized")), Failure::Auth);
+    for other in
+        [status(500), json!("other"), json!(null), json!({}), json!({ "a": 401 }), json!(7)]
+    {
+        assert_eq!(failure(other.clone()), Failure::Model, "{other}");
+    }
+}
+
+#[test]
+fn a_turn_longer_than_what_is_read_is_still_in_progress() {
+    let end = memchr::memrchr(b'\n', &HELLO[..HELLO.len() - 1]).unwrap();
+    let head = &HELLO[..=end];
+    let tail = b"cut\n{\"timestamp\":\"2026-11-22T21:00:00.000Z\",\"ordinal\":99,\"type\":\"response_item\",\"payload\":{\"type\":\"reasoning\"}}\n";
+    let parsed = parse(&Excerpt::parts(Path::new("/x"), head, tail)).unwrap();
+    assert!(parsed.wants_more);
+    assert_eq!(parsed.value.turn, TurnState::InProgress);
+    assert_eq!(parsed.value.certainty, Certainty::Inferred);
+    assert_eq!(parsed.value.model.as_deref(), Some("mock-model"));
+    assert_eq!(parsed.value.updated.unwrap().to_string(), "2026-11-22T21:00:00.000Z");
+}
+
+#[test]
+fn a_first_line_longer_than_what_is_read_still_names_its_thread() {
+    let cut = Excerpt::parts(Path::new("/x"), &HELLO[..8 << 10], &HELLO[HELLO.len() - 4096..]);
+    let parsed = parse(&cut).unwrap();
+    assert!(parsed.wants_more);
+    assert_eq!(parsed.value.session.as_str(), "01a204ec-b99e-7391-b564-bd5b396bbf28");
+    assert_eq!(parsed.value.turn, TurnState::Completed);
+    assert_eq!(parsed.value.cwd, AbsPath::parse("/home/dev/work/my.repo_A b"));
+}
+
+#[test]
+fn a_file_cut_at_any_byte_is_its_thread_or_nothing() {
+    let first = memchr::memchr(b'\n', LEGACY).unwrap();
+    for end in 0..LEGACY.len() {
+        match whole(&LEGACY[..end]) {
+            Ok(record) => {
+                assert_eq!(record.session.as_str(), "01a20500-0d3d-7c91-bcf2-7d44e48bf436");
+            }
+            Err(malformed) => {
+                assert!(end <= first, "{end}");
+                assert_eq!(malformed.line, Some(1));
+            }
+        }
+    }
+}
+
+#[test]
+fn members_of_the_wrong_type_cost_their_record_alone() {
+    let meta = r#"{"timestamp":"x","type":"session_meta","payload":{"id":"t","timestamp":7}}"#;
+    assert!(whole(format!("{meta}\n").as_bytes()).is_err());
+    let meta = r#"{"type":"session_meta","payload":{"id":"t","timestamp":"no date","cwd":"relative","git":{}}}"#;
+    let wrong = [
+        r#"{"timestamp":1,"type":"event_msg","payload":{"type":"task_started"}}"#,
+        r#"{"timestamp":null,"type":"event_msg","payload":{"type":"task_complete","error":[]}}"#,
+        r#"{"type":"turn_context","payload":{"model":{"type":"turn_context"}}}"#,
+        r#"{"type":"event_msg","payload":{"type":"item_completed","item":{"type":"UserMessage","content":"no"}}}"#,
+        r#"{"type":"event_msg","payload":null}"#,
+        r#"{"type":"event_msg"}"#,
+        "[]",
+        "\u{0}\u{1}",
+    ];
+    let record = whole(format!("{meta}\n{}\n", wrong.join("\n")).as_bytes()).unwrap();
+    assert_eq!(
+        (record.session.as_str(), record.created, record.cwd, record.model),
+        ("t", None, None, None)
+    );
+    for id in [r#""""#, r#""a\nb""#, "5"] {
+        let meta = format!("{{\"type\":\"session_meta\",\"payload\":{{\"id\":{id}}}}}\n");
+        assert!(whole(meta.as_bytes()).is_err(), "{id}");
+    }
+}
+
+fn said(bytes: &[u8]) -> Vec<String> {
+    let turns = bytes.split(|it| *it == b'\n').flat_map(turns);
+    let said = turns.map(|it| {
+        let text: String = it.text.lines().next().unwrap_or_default().chars().take(60).collect();
+        format!("{:?} {}: {text}", it.role, it.tool.unwrap_or_default())
+    });
+    said.collect()
+}
+
+#[test]
+fn turns_of_either_shape_are_shown_once_each() {
+    assert_eq!(said(HELLO), ["User : hello world", "Assistant : mock reply to: hello world"]);
+    assert_eq!(
+        said(LEGACY),
+        [
+            "User : [[bash:sleep 4; echo old]] [[say:old done]]",
+            "Assistant : I will run a tool.",
+            "Tool exec_command: {\"cmd\": \"sleep 4; echo old\", \"yield_time_ms\": 30000}",
+            "Tool : Chunk ID: 3696a1",
+            "Assistant : old done",
+        ]
+    );
+}
+
+#[test]
+fn a_call_that_waits_is_among_the_turns() {
+    let last = said(WAITING).pop().unwrap();
+    assert!(last.starts_with("Tool exec_command: {\"cmd\": \"sleep 5\""), "{last}");
+}
+
+fn json_like() -> impl Strategy<Value = String> {
+    let kind = prop::sample::select(vec![
+        "session_meta",
+        "event_msg",
+        "response_item",
+        "turn_context",
+        "task_started",
+        "task_complete",
+        "item_completed",
+        "UserMessage",
+        "function_call",
+        "token_count",
+        "user_message",
+    ]);
+    let value = prop_oneof![
+        Just("null".to_owned()),
+        Just("{}".to_owned()),
+        Just("[{\"text\":\"x\"}]".to_owned()),
+        any::<i64>().prop_map(|it| it.to_string()),
+        "[ -~]{0,12}".prop_map(|it| serde_json::Value::from(it).to_string()),
+    ];
+    let member = prop::sample::select(vec![
+        "id",
+        "cwd",
+        "source",
+        "error",
+        "item",
+        "message",
+        "model",
+        "call_id",
+        "arguments",
+        "output",
+        "content",
+    ]);
+    (kind.clone(), kind, prop::collection::btree_map(member, value, 0..5)).prop_map(
+        |(outer, inner, members)| {
+            let members: Vec<_> =
+                members.iter().map(|(name, value)| format!(",\"{name}\":{value}")).collect();
+            let members = members.concat();
+            format!("{{\"type\":\"{outer}\",\"payload\":{{\"type\":\"{inner}\"{members}}}}}")
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn bytes_of_any_kind_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        drop(whole(&bytes));
+        turns(&bytes);
+    }
+
+    #[test]
+    fn records_of_any_kind_never_panic(lines in prop::collection::vec(json_like(), 0..12)) {
+        let text = lines.join("\n") + "\n";
+        let meta = "{\"type\":\"session_meta\",\"payload\":{\"id\":\"t\"}}\n";
+        drop(whole(text.as_bytes()));
+        let record = whole([meta, &text].concat().as_bytes());
+        prop_assert!(record.is_ok());
+        let half = text.len() / 2;
+        let (head, tail) = text.as_bytes().split_at(half);
+        drop(parse(&Excerpt::parts(Path::new("/x"), head, tail)));
+        for line in &lines {
+            turns(line.as_bytes());
+        }
+    }
+}
