@@ -417,7 +417,7 @@ fn any_sighting() -> impl Strategy<Value = Sighting> {
     let pid = prop::sample::select(vec![100, 200, 300]);
     let certainty = prop::sample::select(vec![Certainty::Asserted, Certainty::Inferred]);
     prop_oneof![
-        (session.clone(), turn, prop::option::of(session.clone()), 0..3_i64).prop_map(
+        (session.clone(), turn, prop::option::of(session.clone()), 0..60_i64).prop_map(
             |(own, turn, parent, minute)| {
                 let base = match parent.filter(|it| *it != own) {
                     Some(parent) => subagent(own, parent, turn),

@@ -4,21 +4,17 @@ use headcount::adapters::REGISTRY;
 use headcount::rpc::{self, App, openrpc};
 use serde_json::{Value, json};
 
-use crate::support::{Home, project};
-
-/// Set to rewrite what is published instead of comparing it.
-const BLESS: &str = "HEADCOUNT_BLESS";
+use crate::support::{Home, is_blessing, project};
 
 fn document() -> Value {
     openrpc::document(rpc::router(App::new(Home::empty().env(), REGISTRY)).cards())
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "a test may be asked to bless")]
 fn the_published_document_is_what_the_types_say() {
     let path = project().join("schema/openrpc.json");
     let text = openrpc::text(rpc::router(App::new(Home::empty().env(), REGISTRY)).cards());
-    if std::env::var_os(BLESS).is_some() {
+    if is_blessing() {
         std::fs::write(&path, &text).unwrap();
     }
     let published = std::fs::read_to_string(&path).unwrap_or_default();

@@ -14,6 +14,12 @@ pub(crate) fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// Whether what is generated is to be rewritten instead of compared.
+#[expect(clippy::disallowed_methods, reason = "a test may be asked to bless")]
+pub(crate) fn is_blessing() -> bool {
+    std::env::var_os("HEADCOUNT_BLESS").is_some()
+}
+
 /// A home of its own for one test; gone when dropped. No process lives in its world.
 pub(crate) struct Home {
     dir: tempfile::TempDir,

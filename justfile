@@ -1,0 +1,30 @@
+# Chores. `just` alone lists them.
+
+default:
+    @just --list
+
+# What every change must pass, without anything installed
+check:
+    cargo fmt --check
+    cargo clippy --all-targets -- -D warnings
+    cargo test
+
+# All layers: the real agents, editors and clients too
+test *LAYERS:
+    tests/all {{LAYERS}}
+
+# Rewrite what is generated: the schema, its examples, the README's tables, the snapshots. Read the diff.
+bless:
+    HEADCOUNT_BLESS=1 INSTA_UPDATE=always cargo test
+
+# The recorded stores, shown by the real server
+demo:
+    cargo run --release --quiet -- --home tests/fixtures/demo/home --proc tests/fixtures/demo/proc list
+
+# How far the server is from what the machine needs merely to read the files
+bench:
+    benches/run
+
+# Licences, advisories and sources of the dependencies
+deny:
+    cargo deny check licenses bans sources
