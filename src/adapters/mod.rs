@@ -11,6 +11,7 @@ use crate::protocol::session::{Problem, Turn};
 use crate::scope::Scope;
 
 pub mod codex;
+pub mod drive;
 pub mod evidence;
 pub mod excerpt;
 pub mod files;
@@ -53,6 +54,11 @@ pub trait Adapter: Send + Sync + 'static {
 
     /// Looks at the agent's store and processes, as they are now. Ends when its future is dropped.
     fn survey(&'static self, scope: Scope) -> BoxFuture<'static, Survey>;
+
+    /// How the agent is started, resumed and stopped.
+    fn driver(&self) -> &'static drive::Driver {
+        drive::of(&self.card().id)
+    }
 
     /// The last turns of one session, the newest last. Nothing where the agent's turns cannot be read.
     fn peek(

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{AbsPath, AgentId, ProcessRef, SessionId, Timestamp};
 use crate::protocol::fuse::Fuse;
+use crate::protocol::launch::PruneReason;
 use crate::protocol::lock::{Lock, LockKind};
 use crate::protocol::session::Launch;
 
@@ -204,18 +205,6 @@ pub struct Pruned {
     pub forgotten: Vec<(LaunchEntry, PruneReason)>,
     pub released: Vec<(Lock, PruneReason)>,
     pub kept: usize,
-}
-
-/// Why something is void.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum PruneReason {
-    /// The agent's process has ended.
-    Ended,
-    /// The process is gone; nobody saw it end.
-    ProcessGone,
-    /// The claim has run out.
-    Expired,
 }
 
 impl Ledger {

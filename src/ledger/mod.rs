@@ -28,7 +28,7 @@ mod observed;
 #[cfg(test)]
 mod testing;
 
-pub use entry::{LaunchEntry, Ledger, Life, PruneReason, Pruned, Refusal, World};
+pub use entry::{LaunchEntry, Ledger, Life, Pruned, Refusal, World};
 pub use observed::with_world;
 
 /// The version of the tables. A ledger of a later one is left alone.

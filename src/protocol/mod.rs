@@ -8,6 +8,7 @@ pub mod bounded;
 pub mod discover;
 pub mod error;
 pub mod fuse;
+pub mod launch;
 pub mod lifecycle;
 pub mod lock;
 pub mod session;

@@ -18,7 +18,13 @@ const LAYERS: [&[&str]; 8] = [
 ];
 
 /// Files that see nothing of the world: no files, no environment, no processes, no clock, no runtime.
-const PURE: [&str; 10] = [
+const PURE: [&str; 16] = [
+    "adapters/drive/claude_code.rs",
+    "adapters/drive/codex.rs",
+    "adapters/drive/copilot.rs",
+    "adapters/drive/gemini.rs",
+    "adapters/drive/mod.rs",
+    "adapters/drive/pi.rs",
     "adapters/evidence.rs",
     "adapters/excerpt.rs",
     "adapters/jsonl.rs",

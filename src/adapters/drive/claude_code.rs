@@ -1,0 +1,53 @@
+//! Driving Claude Code (2.1.197): headless, one prompt a process, its events as JSON lines.
+//!
+//! The launcher chooses the id with `--session-id`; a resume finds sessions of the current directory's project only.
+//! SIGINT ends the tools too, SIGTERM leaves them behind.
+
+use super::{Args, CommandLine, Driver, Learn, Order, Polite, Task, Unsupported};
+use crate::protocol::launch::Permissions;
+
+pub(super) static DRIVER: Driver = Driver {
+    command,
+    nesting: &[
+        "CLAUDECODE",
+        "CLAUDE_CODE_SESSION_ID",
+        "CLAUDE_CODE_CHILD_SESSION",
+        "CLAUDE_CODE_ENTRYPOINT",
+        "CLAUDE_CODE_EXECPATH",
+        "CLAUDE_CODE_SSE_PORT",
+        "AI_AGENT",
+    ],
+    session_variable: Some("CLAUDE_CODE_SESSION_ID"),
+    polite: Polite::Interrupt,
+    is_shared: |arguments| {
+        let is = |it: &str| arguments.iter().any(|word| word == it);
+        is("daemon") && is("run") || is("--bg-pty-host")
+    },
+    ..super::UNDRIVEN
+};
+
+fn command(order: &Order) -> Result<CommandLine, Unsupported> {
+    let mut args = Args::of(&["-p", "--output-format", "stream-json", "--verbose"]);
+    let id = match &order.task {
+        Task::Launch { id } => {
+            args.add(&["--session-id", id.as_str()]);
+            args.flag("--name", order.label.as_deref());
+            id
+        }
+        Task::Resume { id, .. } => {
+            args.add(&["--resume", id.as_str()]);
+            id
+        }
+    };
+    args.flag("--model", order.model.as_deref());
+    match order.permissions {
+        Permissions::Agent => {}
+        Permissions::Edit => args.add(&["--permission-mode", "acceptEdits"]),
+        Permissions::Full => args.add(&["--permission-mode", "bypassPermissions"]),
+    }
+    Ok(CommandLine {
+        learn: Some(Learn::from(&["system"], "session_id")),
+        session: Some(id.clone()),
+        ..args.with_prompt(order)
+    })
+}

@@ -1,0 +1,41 @@
+//! Driving Copilot CLI (1.0.102): `-p` with a chosen `--session-id`; it holds a lock on its session while it runs.
+
+use super::{Args, CommandLine, Driver, Order, Polite, Task, Unsupported};
+use crate::protocol::launch::Permissions;
+
+pub(super) static DRIVER: Driver = Driver {
+    command,
+    polite: Polite::Terminate,
+    is_shared: |arguments| arguments.iter().any(|it| it == "--acp"),
+    ..super::UNDRIVEN
+};
+
+fn command(order: &Order) -> Result<CommandLine, Unsupported> {
+    if order.prompt_is_long() {
+        return Err(Unsupported {
+            what: format!("be given a prompt of over {} bytes", super::PROMPT_ARGUMENT_MAX),
+            hint: "put it into a file, and let the prompt name the file".into(),
+        });
+    }
+    let mut args = Args::of(&["--output-format", "json"]);
+    let id = match &order.task {
+        Task::Launch { id } => {
+            args.add(&["--session-id", id.as_str()]);
+            args.flag("--name", order.label.as_deref());
+            id
+        }
+        Task::Resume { id, .. } => {
+            args.add(&[&format!("--resume={}", id.as_str())]);
+            id
+        }
+    };
+    args.flag("--model", order.model.as_deref());
+    match order.permissions {
+        Permissions::Agent => {}
+        Permissions::Edit => args.add(&["--allow-tool=write"]),
+        Permissions::Full => args.add(&["--allow-all"]),
+    }
+    args.0.extend(order.args.iter().cloned());
+    args.add(&[&format!("--prompt={}", order.prompt)]);
+    Ok(CommandLine { args: args.0, session: Some(id.clone()), ..CommandLine::default() })
+}

@@ -1,0 +1,41 @@
+//! Driving OpenCode (1.18.33): `opencode run --format json`, from the session's own directory.
+//!
+//! It chooses the id and tells it with the model's first bytes. Without `--auto` it refuses what would need a permission.
+
+use super::{Args, CommandLine, Driver, Learn, Order, Polite, Task, Unsupported};
+use crate::protocol::launch::Permissions;
+
+pub(super) static DRIVER: Driver = Driver {
+    command,
+    nesting: &["AGENT", "OPENCODE", "OPENCODE_PID", "OPENCODE_RUN_ID"],
+    pid_variable: Some("OPENCODE_PID"),
+    polite: Polite::Interrupt,
+    is_shared: |arguments| {
+        let verb = arguments.get(1).map(String::as_str);
+        matches!(verb, Some("serve" | "web" | "acp"))
+    },
+    ..super::UNDRIVEN
+};
+
+fn command(order: &Order) -> Result<CommandLine, Unsupported> {
+    let mut args = Args::of(&["run", "--format", "json"]);
+    let mut session = None;
+    match &order.task {
+        Task::Launch { .. } => args.flag("--title", order.label.as_deref()),
+        Task::Resume { id, .. } => {
+            args.add(&["--session", id.as_str()]);
+            session = Some(id.clone());
+        }
+    }
+    args.flag("--model", order.model.as_deref());
+    match order.permissions {
+        Permissions::Agent => {}
+        Permissions::Edit => {
+            let hint = "set `permission` in opencode.json, or give `full`";
+            return Err(Unsupported::permissions(order.permissions, hint));
+        }
+        Permissions::Full => args.add(&["--auto"]),
+    }
+    let learn = Some(Learn::from(&[], "sessionID"));
+    Ok(CommandLine { learn, session, ..args.with_prompt(order) })
+}

@@ -1,0 +1,139 @@
+use super::*;
+
+const ID: &str = "11111111-1111-4111-8111-111111111111";
+
+fn order(task: Task) -> Order {
+    Order {
+        task,
+        prompt: "-do it".into(),
+        model: Some("m1".into()),
+        permissions: Permissions::Agent,
+        args: vec!["--extra".into()],
+        label: Some("a label".into()),
+        store: Some("/store".into()),
+    }
+}
+
+fn launch() -> Order {
+    order(Task::Launch { id: SessionId::parse(ID).unwrap() })
+}
+
+fn resume() -> Order {
+    order(Task::Resume {
+        id: SessionId::parse(ID).unwrap(),
+        transcript: Some("/store/transcript.jsonl".into()),
+    })
+}
+
+/// The arguments, in one line.
+fn line(agent: &'static str, order: &Order) -> String {
+    let driver = of(&AgentId::of(agent));
+    match (driver.command)(order) {
+        Ok(line) => line.args.join(" "),
+        Err(unsupported) => format!("cannot {}", unsupported.what),
+    }
+}
+
+#[test]
+fn every_agent_is_launched_in_its_own_way() {
+    let lines: Vec<String> =
+        DRIVERS.iter().map(|(agent, _)| format!("{agent}: {}", line(agent, &launch()))).collect();
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    claude-code: -p --output-format stream-json --verbose --session-id 11111111-1111-4111-8111-111111111111 --name a label --model m1 --extra -- -do it
+    codex: exec --json -m m1 --extra -- -do it
+    copilot: --output-format json --session-id 11111111-1111-4111-8111-111111111111 --name a label --model m1 --extra --prompt=-do it
+    gemini: --output-format stream-json --session-id 11111111-1111-4111-8111-111111111111 --model m1 --extra --prompt=-do it
+    opencode: run --format json --title a label --model m1 --extra -- -do it
+    pi: --mode json --model m1 --extra -p  -do it
+    pi-rust: --mode json --session-dir /store --model m1 --extra -p  -do it
+    "#);
+}
+
+#[test]
+fn every_agent_is_resumed_in_its_own_way() {
+    let lines: Vec<String> =
+        DRIVERS.iter().map(|(agent, _)| format!("{agent}: {}", line(agent, &resume()))).collect();
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    claude-code: -p --output-format stream-json --verbose --resume 11111111-1111-4111-8111-111111111111 --model m1 --extra -- -do it
+    codex: exec resume --json -m m1 --extra -- 11111111-1111-4111-8111-111111111111 -do it
+    copilot: --output-format json --resume=11111111-1111-4111-8111-111111111111 --model m1 --extra --prompt=-do it
+    gemini: --output-format stream-json --resume 11111111-1111-4111-8111-111111111111 --model m1 --extra --prompt=-do it
+    opencode: run --format json --session 11111111-1111-4111-8111-111111111111 --model m1 --extra -- -do it
+    pi: --mode json --model m1 --session /store/transcript.jsonl --extra -p  -do it
+    pi-rust: --mode json --model m1 --session /store/transcript.jsonl --extra -p  -do it
+    "#);
+}
+
+#[test]
+fn permissions_are_the_agents_own_flags_or_refused() {
+    let mut lines = Vec::new();
+    for (agent, _) in DRIVERS {
+        for permissions in [Permissions::Edit, Permissions::Full] {
+            let plain = Order { args: Vec::new(), model: None, label: None, ..launch() };
+            let without = line(agent, &plain);
+            let with = line(agent, &Order { permissions, ..plain });
+            let added: Vec<&str> = with.split(' ').filter(|it| !without.contains(it)).collect();
+            lines.push(format!("{agent}: {}", added.join(" ")));
+        }
+    }
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    claude-code: --permission-mode acceptEdits
+    claude-code: --permission-mode bypassPermissions
+    codex: -c sandbox_mode="workspace-write"
+    codex: --dangerously-bypass-approvals-and-sandbox
+    copilot: --allow-tool=write
+    copilot: --allow-all
+    gemini: --approval-mode auto_edit
+    gemini: --yolo
+    opencode: cannot be given the permissions `edit`
+    opencode: --auto
+    pi: cannot be given the permissions `edit`
+    pi: cannot be given the permissions `full`
+    pi-rust: cannot be given the permissions `edit`
+    pi-rust: --approval-mode yolo
+    "#);
+}
+
+#[test]
+fn a_long_prompt_travels_by_stdin_where_the_agent_reads_it() {
+    let long = Order { prompt: "x".repeat(PROMPT_ARGUMENT_MAX + 1), ..launch() };
+    let fits = Order { prompt: "x".repeat(PROMPT_ARGUMENT_MAX), ..launch() };
+    for (agent, driver) in DRIVERS {
+        assert_eq!((driver.command)(&fits).unwrap().prompt, PromptBy::Argument, "{agent}");
+        match (driver.command)(&long) {
+            Ok(line) => {
+                assert_eq!(line.prompt, PromptBy::Stdin, "{agent}");
+                assert!(line.args.iter().all(|it| it.len() < 100), "{agent}");
+            }
+            Err(_) => assert_eq!(agent, "copilot"),
+        }
+    }
+}
+
+#[test]
+fn an_agent_without_a_driver_says_what_can_be_done_instead() {
+    let unsupported = (of(&AgentId::of("openclaw")).command)(&launch()).unwrap_err();
+    assert!(!unsupported.hint.is_empty());
+}
+
+/// First lines as the agents print them.
+#[test]
+fn the_session_is_read_off_the_line_that_tells_it() {
+    let check = |agent: &'static str, line: &str, expect: Option<&str>| {
+        let learn = (of(&AgentId::of(agent)).command)(&launch()).unwrap().learn.unwrap();
+        let session = learn.session_in(line.as_bytes());
+        assert_eq!(session.as_ref().map(SessionId::as_str), expect, "{agent}: {line}");
+    };
+    check("claude-code", r#"{"type":"system","subtype":"init","session_id":"s1"}"#, Some("s1"));
+    check("claude-code", r#"{"type":"result","session_id":"s1"}"#, None);
+    check("codex", r#"{"type":"thread.started","thread_id":"t1"}"#, Some("t1"));
+    check("codex", r#"{"type":"error","message":"Reconnecting"}"#, None);
+    check("opencode", r#"{"type":"step_start","sessionID":"ses_1","part":{}}"#, Some("ses_1"));
+    check("pi", r#"{"type":"session","version":3,"id":"p1","cwd":"/x"}"#, Some("p1"));
+    check("pi", r#"{"type":"message_start","id":"p1"}"#, None);
+    check("gemini", r#"{"type":"init","session_id":"g1","model":"m"}"#, Some("g1"));
+    for broken in ["", "{", "null", "[1]", r#"{"type":"session"}"#, r#"{"type":"session","id":7}"#]
+    {
+        check("pi", broken, None);
+    }
+}

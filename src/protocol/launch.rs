@@ -1,0 +1,366 @@
+//! `session.launch`, `session.resume`, `session.stop` and `session.prune`: the methods that change something.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Method;
+use super::bounded::Bounded;
+use super::session::{AgentReport, Process, Session};
+use crate::base::{AbsPath, AgentId, Pid, SessionId, Timestamp};
+
+/// What an agent may do without asking.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Permissions {
+    /// What the agent allows by itself.
+    #[default]
+    Agent,
+    /// It may edit files.
+    Edit,
+    /// It may do anything.
+    Full,
+}
+
+/// Milliseconds that a launched agent may run: up to 31 days.
+pub type RunMs = Bounded<1, 2_678_400_000>;
+
+/// What `session.launch` and `session.resume` have in common.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LaunchOptions {
+    pub prompt: String,
+    pub model: Option<String>,
+    pub label: Option<String>,
+    pub group: Option<String>,
+    pub spec: Option<String>,
+    pub permissions: Permissions,
+    pub env: BTreeMap<String, String>,
+    pub args: Vec<String>,
+    pub lock: bool,
+    pub force: bool,
+    pub timeout_ms: Option<RunMs>,
+    pub on_create: Option<Vec<String>>,
+    pub on_complete: Option<Vec<String>>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// `session.launch`: starts an agent.
+pub struct LaunchSession;
+
+/// The parameters of `session.launch`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LaunchParams {
+    /// The adapter of the agent to start.
+    pub agent: AgentId,
+    /// What the agent is asked to do.
+    pub prompt: String,
+    /// Where it works; an existing directory.
+    pub cwd: AbsPath,
+    /// The model, as the agent names it; the agent's default where absent.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// A name for people.
+    #[serde(default)]
+    pub label: Option<String>,
+    /// The group of launches that this one belongs to.
+    #[serde(default)]
+    pub group: Option<String>,
+    /// The specification that the prompt follows.
+    #[serde(default)]
+    pub spec: Option<String>,
+    /// What the agent may do without asking.
+    #[serde(default)]
+    pub permissions: Permissions,
+    /// Variables to set on top of the server's own environment.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// Arguments to pass to the agent as they are, before the prompt.
+    #[serde(default)]
+    pub args: Vec<String>,
+    /// Whether to claim the directory for as long as the agent runs.
+    #[serde(default = "yes")]
+    pub lock: bool,
+    /// Whether to go on where somebody else claims the directory.
+    #[serde(default)]
+    pub force: bool,
+    /// After how long the agent is stopped; never where absent.
+    #[serde(default)]
+    pub timeout_ms: Option<RunMs>,
+    /// A program and its arguments, run without a shell once the session's id is known.
+    #[serde(default)]
+    pub on_create: Option<Vec<String>>,
+    /// A program and its arguments, run without a shell once the agent has ended.
+    #[serde(default)]
+    pub on_complete: Option<Vec<String>>,
+}
+
+/// How an agent was started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Launched {
+    /// The id of the launch, given by headcount.
+    pub launch_id: String,
+    /// The agent's own id of the session; absent where it has not told it in time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<SessionId>,
+    /// The agent's process.
+    pub pid: Pid,
+    /// The program and its arguments; a prompt among them is cut.
+    pub command: Vec<String>,
+    /// Where it works.
+    pub cwd: AbsPath,
+    /// Where its output is kept.
+    pub log_path: AbsPath,
+}
+
+/// The result of `session.launch` and `session.resume`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LaunchResult {
+    /// The session; absent where the agent has not told its id in time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<Session>,
+    /// How it was started.
+    pub launch: Launched,
+    /// True when no adapter failed or missed its deadline.
+    pub complete: bool,
+    /// What each adapter contributed.
+    pub agents: Vec<AgentReport>,
+}
+
+impl Method for LaunchSession {
+    const NAME: &'static str = "session.launch";
+    const SUMMARY: &'static str =
+        "Starts an agent, detached, and answers when it has told its session's id.";
+    type Params = LaunchParams;
+    type Result = LaunchResult;
+}
+
+/// `session.resume`: lets a session go on with another prompt.
+pub struct Resume;
+
+/// The parameters of `session.resume`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ResumeParams {
+    /// The session's id, or a prefix of at least 4 characters that only it has.
+    pub session_id: String,
+    /// The adapter to ask; all where absent.
+    #[serde(default)]
+    pub agent: Option<AgentId>,
+    /// What the agent is asked to do next.
+    pub prompt: String,
+    /// The model, as the agent names it; the agent's choice where absent.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// A name for people.
+    #[serde(default)]
+    pub label: Option<String>,
+    /// The group of launches that this one belongs to.
+    #[serde(default)]
+    pub group: Option<String>,
+    /// The specification that the prompt follows.
+    #[serde(default)]
+    pub spec: Option<String>,
+    /// What the agent may do without asking.
+    #[serde(default)]
+    pub permissions: Permissions,
+    /// Variables to set on top of the server's own environment.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// Arguments to pass to the agent as they are, before the prompt.
+    #[serde(default)]
+    pub args: Vec<String>,
+    /// Whether to claim the directory for as long as the agent runs.
+    #[serde(default = "yes")]
+    pub lock: bool,
+    /// Whether to go on where somebody else claims the directory.
+    #[serde(default)]
+    pub force: bool,
+    /// After how long the agent is stopped; never where absent.
+    #[serde(default)]
+    pub timeout_ms: Option<RunMs>,
+    /// A program and its arguments, run without a shell once the session's id is known.
+    #[serde(default)]
+    pub on_create: Option<Vec<String>>,
+    /// A program and its arguments, run without a shell once the agent has ended.
+    #[serde(default)]
+    pub on_complete: Option<Vec<String>>,
+}
+
+impl Method for Resume {
+    const NAME: &'static str = "session.resume";
+    const SUMMARY: &'static str =
+        "Lets a session that no live process owns go on with another prompt.";
+    type Params = ResumeParams;
+    type Result = LaunchResult;
+}
+
+/// Takes the common options out of parameters that have them all.
+macro_rules! options {
+    ($params:ty) => {
+        impl $params {
+            /// What launching and resuming have in common.
+            pub fn options(&self) -> LaunchOptions {
+                LaunchOptions {
+                    prompt: self.prompt.clone(),
+                    model: self.model.clone(),
+                    label: self.label.clone(),
+                    group: self.group.clone(),
+                    spec: self.spec.clone(),
+                    permissions: self.permissions,
+                    env: self.env.clone(),
+                    args: self.args.clone(),
+                    lock: self.lock,
+                    force: self.force,
+                    timeout_ms: self.timeout_ms,
+                    on_create: self.on_create.clone(),
+                    on_complete: self.on_complete.clone(),
+                }
+            }
+        }
+    };
+}
+options!(LaunchParams);
+options!(ResumeParams);
+
+/// `session.stop`: ends the process that owns a session.
+pub struct Stop;
+
+/// The parameters of `session.stop`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StopParams {
+    /// The session's id, or a prefix of at least 4 characters that only it has.
+    pub session_id: String,
+    /// The adapter to ask; all where absent.
+    #[serde(default)]
+    pub agent: Option<AgentId>,
+    /// How long the agent may take to end by itself; 5000 where absent.
+    #[serde(default)]
+    pub grace_ms: Option<Bounded<0, 600_000>>,
+}
+
+/// How a stop ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StopOutcome {
+    /// The owner has ended; what outlived it is among the survivors.
+    Stopped,
+    /// No live process owned the session.
+    AlreadyStopped,
+}
+
+/// A signal that was sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Signalled {
+    /// The signal, for example `SIGTERM`.
+    pub signal: String,
+    /// The process that it was sent to.
+    pub pid: Pid,
+}
+
+/// The result of `session.stop`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StopResult {
+    /// How it ended.
+    pub outcome: StopOutcome,
+    /// What was sent to whom, in order.
+    pub signals: Vec<Signalled>,
+    /// What of the agent still lives.
+    pub survivors: Vec<Process>,
+    /// True when no adapter failed or missed its deadline.
+    pub complete: bool,
+    /// What each adapter contributed.
+    pub agents: Vec<AgentReport>,
+}
+
+impl Method for Stop {
+    const NAME: &'static str = "session.stop";
+    const SUMMARY: &'static str =
+        "Ends the process that owns a session, with everything it started.";
+    type Params = StopParams;
+    type Result = StopResult;
+}
+
+/// `session.prune`: forgets launches that have ended and claims that are void.
+pub struct Prune;
+
+/// The parameters of `session.prune`.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PruneParams {
+    /// Whether to only say what would be forgotten.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Only launches that ended before this instant.
+    #[serde(default)]
+    pub older_than: Option<Timestamp>,
+}
+
+/// Why something is void.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PruneReason {
+    /// The agent's process has ended.
+    Ended,
+    /// The process is gone; nobody saw it end.
+    ProcessGone,
+    /// The claim has run out.
+    Expired,
+}
+
+/// A launch that is forgotten.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Forgotten {
+    /// The id of the launch.
+    pub launch_id: String,
+    /// The agent's own id of the session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<SessionId>,
+    /// The id of the adapter.
+    pub agent: AgentId,
+    /// Why.
+    pub reason: PruneReason,
+}
+
+/// A claim that is void.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReleasedClaim {
+    /// The directory.
+    pub directory: AbsPath,
+    /// Who held it.
+    pub holder: String,
+    /// Why.
+    pub reason: PruneReason,
+}
+
+/// The result of `session.prune`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PruneResult {
+    /// The launches that are forgotten. The sessions themselves stay: they are their agents'.
+    pub forgotten: Vec<Forgotten>,
+    /// The claims that are void.
+    pub released: Vec<ReleasedClaim>,
+    /// How many launches are kept.
+    pub kept: u64,
+    /// Whether nothing was changed.
+    pub dry_run: bool,
+}
+
+impl Method for Prune {
+    const NAME: &'static str = "session.prune";
+    const SUMMARY: &'static str =
+        "Forgets launches that have ended and claims that are void; never an agent's files.";
+    type Params = PruneParams;
+    type Result = PruneResult;
+}
