@@ -30,6 +30,13 @@ impl Home {
         Self { dir: tempfile::tempdir().expect("a temporary directory can be made") }
     }
 
+    /// A home with the recorded store of an agent.
+    pub(crate) fn with(agent: &str) -> Self {
+        let home = Self::empty();
+        copy(&project().join("tests/fixtures").join(agent).join("home"), home.path());
+        home
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.dir.path()
     }

@@ -1,0 +1,106 @@
+//! One real request and reply of each method, on a recorded store, published beside the schema.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use headcount::adapters::REGISTRY;
+use headcount::rpc::{self, App};
+use serde_json::{Value, json};
+
+use crate::support::{Home, is_blessing, project};
+
+/// The home that examples are shown in; the real one is a temporary directory.
+const SHOWN_HOME: &str = "/home/dev";
+/// The instant that examples are shown at.
+const SHOWN_INSTANT: &str = "2026-11-22T21:00:00.000Z";
+
+/// A recorded thread of Codex: one turn, finished.
+const THREAD: &str = "01a204ec-b99e-7391-b564-bd5b396bbf28";
+
+/// What is asked of each method; of those not named here, nothing but their name.
+fn params(method: &str, home: &Home) -> Value {
+    let directory = home.path().join("work");
+    match method {
+        "initialize" => {
+            json!({ "processId": null, "clientInfo": { "name": "example", "version": "1.0" } })
+        }
+        "session.list" => json!({ "agents": ["codex"], "limit": 2 }),
+        "session.status" => json!({ "sessionId": THREAD }),
+        "session.peek" => json!({ "sessionId": THREAD, "turns": 2 }),
+        "session.wait" => {
+            json!({ "sessionIds": [THREAD], "until": ["stopped"], "timeoutMs": 60_000 })
+        }
+        "session.watch" => json!({ "agents": ["codex"], "query": "no session mentions this" }),
+        "session.unwatch" => json!({ "subscription": 1 }),
+        "lock.acquire" => {
+            json!({ "directory": directory, "by": "example", "reason": "a migration runs here" })
+        }
+        "lock.release" => json!({ "directory": directory }),
+        _ => json!({}),
+    }
+}
+
+/// Puts the shown values in the place of those that differ from run to run.
+fn settled(value: &mut Value, home: &str) {
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                match name.as_str() {
+                    "observedAt" | "since" => *value = SHOWN_INSTANT.into(),
+                    "elapsedMs" | "uptimeMs" => *value = 0.into(),
+                    _ => settled(value, home),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|it| settled(it, home)),
+        Value::String(text) if text.contains(home) => *text = text.replace(home, SHOWN_HOME),
+        _ => {}
+    }
+}
+
+#[test]
+fn each_method_has_an_example_that_is_what_it_answers() {
+    let dir = project().join("schema/examples");
+    let mut wanted = BTreeMap::new();
+    for card in rpc::router(App::new(Home::empty().env(), REGISTRY)).cards() {
+        let home = Home::with("codex");
+        fs::create_dir(home.path().join("work")).unwrap();
+        let params = params(card.name, &home);
+        let reply = home.call(card.name, &params);
+        assert!(reply["error"].is_null(), "{}: {reply}", card.name);
+        let mut result = reply["result"].clone();
+        if card.name == "rpc.discover" {
+            result = json!("… the document in ../openrpc.json …");
+        }
+        if card.notification.is_some() {
+            result = json!(1);
+        }
+        let request = json!({ "jsonrpc": "2.0", "id": 1, "method": card.name, "params": params });
+        let reply = json!({ "jsonrpc": "2.0", "id": 1, "result": result });
+        let mut example = json!({ "request": request, "reply": reply });
+        settled(&mut example, home.path().to_str().unwrap());
+        let text = format!("{}\n", serde_json::to_string_pretty(&example).unwrap());
+        wanted.insert(format!("{}.json", card.name), text);
+    }
+    if is_blessing() {
+        fs::create_dir_all(&dir).unwrap();
+        for (name, text) in &wanted {
+            fs::write(dir.join(name), text).unwrap();
+        }
+    }
+    let published: BTreeMap<String, String> = fs::read_dir(&dir)
+        .unwrap()
+        .map(|it| it.unwrap())
+        .map(|it| (it.file_name().into_string().unwrap(), fs::read_to_string(it.path()).unwrap()))
+        .collect();
+    for name in published.keys() {
+        assert!(wanted.contains_key(name), "{name} is no method's example");
+    }
+    for (name, text) in &wanted {
+        let is_same = published.get(name) == Some(text);
+        assert!(
+            is_same,
+            "schema/examples/{name} is not what the method answers: run `just bless` and read the diff"
+        );
+    }
+}
