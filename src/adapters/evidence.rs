@@ -52,8 +52,11 @@ pub struct Record {
     pub kind: SessionKind,
     pub parent: Option<SessionId>,
     pub forked_from: Option<SessionId>,
+    /// What sessions have in common that begin with the same history, in agents that copy it: the id of the
+    /// first thing recorded. The adapter's own; nothing of it reaches the wire.
+    pub lineage: Option<String>,
     pub title: Option<String>,
-    /// The first human prompt, whole or cut; `reconcile` cuts it to what the protocol allows.
+    /// The first human prompt, [`shortened`].
     pub prompt: Option<String>,
     pub cwd: Option<AbsPath>,
     pub branch: Option<String>,
@@ -82,6 +85,7 @@ impl Record {
             kind: SessionKind::Main,
             parent: None,
             forked_from: None,
+            lineage: None,
             title: None,
             prompt: None,
             cwd: None,
@@ -98,6 +102,15 @@ impl Record {
             path: None,
         }
     }
+}
+
+/// Most characters of a prompt that are kept and shown.
+pub const PROMPT_MAX: usize = 500;
+
+/// As much of a prompt as is shown, cut between characters.
+pub fn shortened(prompt: &str) -> String {
+    let end = prompt.char_indices().nth(PROMPT_MAX).map_or(prompt.len(), |(at, _)| at);
+    prompt[..end].to_owned()
 }
 
 /// Who keeps a session alive.

@@ -1,6 +1,9 @@
 //! The bounded head and tail of a transcript, as lines.
 
+use std::ops::Range;
 use std::path::Path;
+
+use memchr::memmem;
 
 use crate::base::Timestamp;
 
@@ -13,23 +16,39 @@ pub struct Excerpt<'a> {
     pub modified: Option<Timestamp>,
     head: &'a [u8],
     tail: &'a [u8],
+    /// A line from between head and tail that was searched for.
+    between: &'a [u8],
     is_whole: bool,
 }
 
 impl<'a> Excerpt<'a> {
     /// An excerpt that shows the whole file.
     pub fn whole(path: &'a Path, bytes: &'a [u8]) -> Self {
-        Self { path, modified: None, head: bytes, tail: bytes, is_whole: true }
+        Self { path, modified: None, head: bytes, tail: bytes, between: &[], is_whole: true }
     }
 
     /// An excerpt with something left out between head and tail.
     pub fn parts(path: &'a Path, head: &'a [u8], tail: &'a [u8]) -> Self {
-        Self { path, modified: None, head, tail, is_whole: false }
+        Self { path, modified: None, head, tail, between: &[], is_whole: false }
     }
 
     #[must_use]
     pub fn modified_at(self, modified: Option<Timestamp>) -> Self {
         Self { modified, ..self }
+    }
+
+    /// The same excerpt with a line from between head and tail.
+    #[must_use]
+    pub fn with_between(self, line: &'a [u8]) -> Self {
+        Self { between: line, ..self }
+    }
+
+    /// What is not shown of a file of that size: from the line that the head cuts off, to the end of the
+    /// one that the tail cuts off.
+    pub fn gap(&self, size: u64) -> Range<u64> {
+        let start = memchr::memrchr(b'\n', self.head).map_or(0, |it| it + 1);
+        let end = memchr::memchr(b'\n', self.tail).map_or(self.tail.len(), |it| it + 1);
+        start as u64..(size.saturating_sub(self.tail.len() as u64) + end as u64).max(start as u64)
     }
 
     /// Whether nothing of the file is left out.
@@ -86,14 +105,58 @@ impl<'a> Excerpt<'a> {
             }
         })
     }
+
+    /// The last line of the file that holds the text, as far as it is shown; what lies between head and
+    /// tail was searched only where a parser wanted it.
+    pub fn last_line_holding(&self, text: &str) -> Option<&'a [u8]> {
+        let shown = if self.is_whole {
+            [&[], &[], self.tail]
+        } else {
+            [self.head, self.between, self.tail]
+        };
+        shown.into_iter().rev().find_map(|part| last_line_holding(part, text))
+    }
+
+    /// Whether the last bytes of the file hold the text.
+    pub fn tail_holds(&self, text: &str) -> bool {
+        memmem::find(self.tail, text.as_bytes()).is_some()
+    }
+}
+
+/// The last complete line that holds the text. A line cut off at its beginning counts: it is no JSON, and
+/// who reads it finds out.
+fn last_line_holding<'a>(lines: &'a [u8], text: &str) -> Option<&'a [u8]> {
+    // Forward, for that is the direction in which searching is fast.
+    let hit = memmem::find_iter(lines, text).last()?;
+    let start = memchr::memrchr(b'\n', &lines[..hit]).map_or(0, |it| it + 1);
+    let end = hit + memchr::memchr(b'\n', &lines[hit..])?;
+    Some(&lines[start..end])
 }
 
 /// What a parser made of an excerpt.
 #[derive(Clone, Debug)]
 pub struct Parsed<T> {
     pub value: T,
-    /// Whether more of the file could say something that is still missing.
-    pub wants_more: bool,
+    /// What else of the file could say something that is still missing.
+    pub wants: Wants,
+}
+
+/// What a parser has not seen of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wants {
+    Nothing,
+    /// A longer head and tail.
+    More,
+    /// The last line between head and tail that holds this text, if there is one: what lies between is
+    /// searched, and the excerpt is parsed again with what was found.
+    LastLineHolding(&'static str),
+}
+
+impl Wants {
+    /// More, or nothing.
+    pub fn more_if(is_short: bool) -> Self {
+        if is_short { Self::More } else { Self::Nothing }
+    }
 }
 
 /// A transcript that does not even say which session it is.
@@ -131,6 +194,17 @@ mod tests {
         let excerpt = Excerpt::parts(Path::new("x"), b"one\ntwo\nthr", b"rn\nnine\nten\n");
         assert_eq!(lines(excerpt.head_lines()), ["one", "two"]);
         assert_eq!(lines(excerpt.tail_lines()), ["ten", "nine"]);
+    }
+
+    #[test]
+    fn the_last_line_with_a_text_is_found_wherever_it_is_shown() {
+        let excerpt = Excerpt::parts(Path::new("x"), b"a1\nb\n", b"rn\nc\n");
+        assert_eq!(excerpt.last_line_holding("a"), Some(&b"a1"[..]));
+        assert_eq!(excerpt.with_between(b"a2\n").last_line_holding("a"), Some(&b"a2"[..]));
+        assert_eq!(excerpt.last_line_holding("c"), Some(&b"c"[..]));
+        let whole = Excerpt::whole(Path::new("x"), b"a1\na2\na3");
+        assert_eq!(whole.last_line_holding("a"), None, "the last is not complete");
+        assert_eq!(whole.last_line_holding("2"), Some(&b"a2"[..]));
     }
 
     #[test]

@@ -1,6 +1,11 @@
-//! Lines of JSON, read into the few members that matter.
+//! Lines of JSON, read into the few members that matter. PURE.
 
-use serde::Deserialize;
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Deref;
+
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 /// Reads a line into the members that `T` names; nothing where it is no such record. Members of the wrong
 /// type are as good as a broken line: the record is passed over, not the file.
@@ -11,4 +16,109 @@ pub fn record<'a, T: Deserialize<'a>>(line: &'a [u8]) -> Option<T> {
 /// Whether the bytes hold this text, at memory speed: a cheap test before parsing a line.
 pub fn holds(line: &[u8], text: &str) -> bool {
     memchr::memmem::find(line, text.as_bytes()).is_some()
+}
+
+/// A text, borrowed from its line where it has no escapes. Anything else than a text is an empty one:
+/// a member that changes its type in some version costs itself and not its record.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Text<'a>(Cow<'a, str>);
+
+impl Text<'_> {
+    pub fn get(&self) -> &str {
+        &self.0
+    }
+
+    /// The text for keeping; nothing where it is empty.
+    pub fn kept(&self) -> Option<String> {
+        (!self.0.is_empty()).then(|| self.0.as_ref().to_owned())
+    }
+}
+
+impl Deref for Text<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TextVisitor).map(Self)
+    }
+}
+
+struct TextVisitor;
+
+impl<'de> Visitor<'de> for TextVisitor {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(text))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(text.to_owned()))
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Cow::default())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(Cow::default())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(Cow::default())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(Cow::default())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(Cow::default())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Cow::default())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+        while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Cow::default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    struct Named<'a> {
+        #[serde(borrow, default)]
+        name: Text<'a>,
+    }
+
+    #[test]
+    fn a_text_is_borrowed_where_it_can_be_and_empty_where_it_is_none() {
+        let check = |line: &str, expect: &str| {
+            let named = record::<Named<'_>>(line.as_bytes()).unwrap();
+            assert_eq!(named.name.get(), expect, "{line}");
+        };
+        check(r#"{"name":"plain"}"#, "plain");
+        check(r#"{"name":"a\"b"}"#, "a\"b");
+        for other in ["null", "1", "-1", "1.5", "true", "[1,{}]", r#"{"a":[]}"#] {
+            check(&format!("{{\"name\":{other}}}"), "");
+        }
+        check("{}", "");
+        let borrowed = record::<Named<'_>>(br#"{"name":"plain"}"#).unwrap();
+        assert!(matches!(borrowed.name.0, Cow::Borrowed(_)));
+    }
 }

@@ -10,6 +10,7 @@ use crate::protocol::lifecycle::AgentCard;
 use crate::protocol::session::{Problem, Turn};
 use crate::scope::Scope;
 
+mod claude_code;
 pub mod codex;
 pub mod drive;
 pub mod evidence;
@@ -26,10 +27,11 @@ pub mod scan;
 pub mod sqlite;
 
 pub use evidence::{Record, Survey};
+pub use files::FileAgent;
 
 /// Every adapter, in the order that reports are listed.
 pub static REGISTRY: &[&'static dyn Adapter] =
-    &[&codex::ADAPTER, &openclaw::ADAPTER, &pi::ADAPTER, &pi_rust::ADAPTER];
+    &[&claude_code::ADAPTER, &codex::ADAPTER, &openclaw::ADAPTER, &pi::ADAPTER, &pi_rust::ADAPTER];
 
 /// Code that knows one agent: where it keeps its sessions and how its live processes are told.
 pub trait Adapter: Send + Sync + 'static {

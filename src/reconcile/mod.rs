@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::adapters::Record;
-use crate::adapters::evidence::{Claim, Sighting};
+use crate::adapters::evidence::{Claim, Sighting, shortened};
 use crate::base::{AgentId, ProcessRef, SessionId, Timestamp};
 use crate::census::Surveyed;
 use crate::ledger::{LaunchEntry, Ledger};
@@ -17,8 +17,6 @@ use crate::protocol::session::{
 
 mod status;
 
-/// Most characters of a prompt that are shown.
-const PROMPT_MAX: usize = 500;
 /// Most problems of an agent that are listed; more are counted.
 const PROBLEMS_MAX: usize = 20;
 /// Deepest chain of subagents that inherits its process from the top; deeper than any agent goes.
@@ -297,7 +295,7 @@ fn row(
         reason: concluded.reason,
         certainty: concluded.certainty,
         title: fact(|it| it.title.clone()).or_else(|| hints.and_then(|it| it.title.clone())),
-        prompt: prompt.map(shortened),
+        prompt: prompt.as_deref().map(shortened),
         cwd: record
             .as_ref()
             .and_then(|it| it.cwd.clone())
@@ -325,14 +323,6 @@ fn row(
         evidence: None,
     };
     Row { session, evidence: concluded.evidence, record, owners }
-}
-
-/// The prompt, cut to what is shown, between characters.
-fn shortened(mut prompt: String) -> String {
-    if let Some((end, _)) = prompt.char_indices().nth(PROMPT_MAX) {
-        prompt.truncate(end);
-    }
-    prompt
 }
 
 #[cfg(test)]

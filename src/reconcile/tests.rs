@@ -6,7 +6,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::adapters::Survey;
-use crate::adapters::evidence::{Activity, Failure, Hints, Owner, TurnState, WaitingFor};
+use crate::adapters::evidence::{
+    Activity, Failure, Hints, Owner, PROMPT_MAX, TurnState, WaitingFor,
+};
 use crate::base::AbsPath;
 use crate::protocol::session::{Launch, Problem, ProblemKind, Reason, Status};
 use crate::testing::FakeProc;

@@ -10,7 +10,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::super::evidence::{Failure, Record, TurnState, WaitingFor};
-use super::super::excerpt::{Excerpt, Malformed, Parsed};
+use super::super::excerpt::{Excerpt, Malformed, Parsed, Wants};
 use super::super::jsonl;
 use crate::base::{AbsPath, SessionId, Timestamp};
 use crate::protocol::session::{Certainty, Role, SessionKind, Source, Turn};
@@ -160,7 +160,7 @@ pub(super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, Malformed> 
         None => (TurnState::Unknown, Certainty::Inferred),
     };
     record.prompt = head.prompt;
-    Ok(Parsed { value: record, wants_more })
+    Ok(Parsed { value: record, wants: Wants::more_if(wants_more) })
 }
 
 fn meta(excerpt: &Excerpt<'_>) -> Result<Meta, Malformed> {

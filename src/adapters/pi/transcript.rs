@@ -7,7 +7,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::super::evidence::{Failure, Record, TurnState};
-use super::super::excerpt::{Excerpt, Malformed, Parsed};
+use super::super::excerpt::{Excerpt, Malformed, Parsed, Wants};
 use super::super::jsonl;
 use super::store;
 use crate::base::{AbsPath, SessionId, Timestamp};
@@ -158,7 +158,7 @@ pub(in super::super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, M
         None if excerpt.is_whole() => (TurnState::NeverPrompted, Certainty::Inferred),
         None => (TurnState::Unknown, Certainty::Inferred),
     };
-    Ok(Parsed { value: record, wants_more })
+    Ok(Parsed { value: record, wants: Wants::more_if(wants_more) })
 }
 
 /// The first line. Its members are read one by one: only the id is indispensable.

@@ -1,0 +1,95 @@
+//! Claude Code: transcripts below `projects/`, live processes in `sessions/<pid>.json`.
+//!
+//! Seen: 2.1.197 on Linux. The store is `$CLAUDE_CONFIG_DIR`, else `~/.claude`:
+//!
+//! ```text
+//! projects/<slug>/<session>.jsonl                              a transcript; only ever appended to
+//! projects/<slug>/<session>/subagents/agent-<id>.jsonl         a subagent's, with <same>.meta.json beside it
+//! sessions/<pid>.json                                          each live process, whatever started it
+//! jobs/<8 hex>/state.json                                      what runs in the background
+//! ```
+//!
+//! One line of a transcript, cut:
+//!
+//! ```json
+//! {"parentUuid":"7ad9…","message":{"id":"msg_…","model":"claude-sonnet-4-5","content":[{"type":"text","text":"…"}],
+//!  "stop_reason":"end_turn","usage":{"input_tokens":1200,…}},"requestId":"req_…","type":"assistant",
+//!  "timestamp":"2026-11-22T20:22:31.081Z","entrypoint":"sdk-cli","cwd":"/home/dev/work","gitBranch":"main",…}
+//! ```
+//!
+//! What surprises: a slug cannot be turned back into a directory, so `cwd` is read from records. A model's
+//! answer is one line for each of its parts, and each repeats the usage of the whole. A fork copies every
+//! record of its origin into its own file. The process does not hold its transcript open, but registers itself;
+//! the registry outlives a `kill -9`, so a process is believed only with its start time, and the session of a
+//! registered process changes in place with `/clear`. Only the interactive interface says whether it is busy.
+//!
+//! Not known: what older versions wrote beside this; whether the status `shell` can last.
+
+use std::path::{Path, PathBuf};
+
+use super::FileAgent;
+use super::files::{Beyond, Finder, Found};
+use crate::base::AgentId;
+use crate::env::Env;
+use crate::protocol::lifecycle::AgentCard;
+use crate::scope::Scope;
+
+mod line;
+mod live;
+mod parse;
+mod subagents;
+mod turns;
+mod usage;
+
+pub(super) static ADAPTER: FileAgent = FileAgent {
+    card: AgentCard {
+        id: AgentId::of("claude-code"),
+        name: "Claude Code",
+        binaries: &["claude"],
+        seen_version: "2.1.197",
+        live_signal: "its own registry of live processes, verified by their start times",
+        blind_spots: "sessions run with --no-session-persistence while they are not live; cost",
+    },
+    roots,
+    find,
+    parse: parse::parse,
+    beyond,
+    turns: turns::turns,
+};
+
+fn roots(env: &Env) -> Vec<PathBuf> {
+    vec![env.path_var("CLAUDE_CONFIG_DIR").unwrap_or_else(|| env.in_home(".claude"))]
+}
+
+fn find(finder: &mut Finder<'_>, root: &Path) {
+    let is_session = |name: &str| name.strip_suffix(".jsonl").is_some_and(is_uuid);
+    let is_subagent = |name: &str| {
+        name.strip_prefix("agent-").is_some_and(|it| it.strip_suffix(".jsonl").is_some())
+    };
+    let projects = root.join("projects");
+    for project in finder.take_from(&projects, |_| false) {
+        let project = projects.join(project);
+        for session in finder.take_from(&project, is_session) {
+            if is_uuid(&session) {
+                finder.take_from(&project.join(session).join("subagents"), is_subagent);
+            }
+        }
+    }
+}
+
+fn beyond(scope: &Scope, found: &Found) -> Beyond {
+    let mut beyond = Beyond::default();
+    live::observe(scope, found, &mut beyond);
+    subagents::name(scope, found, &mut beyond);
+    usage::count(scope, found, &mut beyond);
+    beyond
+}
+
+/// Whether the text is a UUID as Claude Code writes it: the id of a session.
+fn is_uuid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
+}

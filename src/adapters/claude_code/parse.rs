@@ -1,0 +1,251 @@
+//! An excerpt of a transcript becomes a record: from the head until the first prompt, from the tail until the rest. PURE.
+
+use std::path::Path;
+
+use super::line::{Content, Line, Message, SYNTHETIC};
+use crate::adapters::Record;
+use crate::adapters::evidence::{Failure, TurnState, WaitingFor, shortened};
+use crate::adapters::excerpt::{Excerpt, Malformed, Parsed, Wants};
+use crate::adapters::jsonl;
+use crate::base::{AbsPath, SessionId, Timestamp};
+use crate::protocol::session::{SessionKind, Source};
+
+/// Only a record that names the session holds it: a quoted one has backslashes before its quotes.
+const CUSTOM_TITLE: &str = "\"customTitle\":";
+const AI_TITLE: &str = "\"aiTitle\":";
+/// Every line by a model holds it.
+const MODEL: &str = "\"model\":";
+
+pub(super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, Malformed> {
+    let (session, parent) =
+        identity(excerpt.path).ok_or_else(|| Malformed::new("the file's name is no session id"))?;
+    let head = Head::read(excerpt);
+    let tail = Tail::read(excerpt);
+    if !head.is_record && !tail.is_record && excerpt.head_lines().next().is_some() {
+        return Err(Malformed::new("none of its lines is a record"));
+    }
+    let is_short = head.prompt.is_none() || tail.model.is_none() || !tail.is_settled();
+    let last = tail.circumstances.unwrap_or_default();
+    let is_subagent = parent.is_some();
+    let kind = match (is_subagent, last.is_background) {
+        (true, _) => SessionKind::Subagent,
+        (false, true) => SessionKind::Background,
+        (false, false) => SessionKind::Main,
+    };
+    // A person may rename a session at any time, and the name is then nowhere else.
+    let may_be_renamed = !is_subagent && !last.is_programmatic && !excerpt.tail_holds(CUSTOM_TITLE);
+    let wants = match excerpt.is_whole() {
+        false if is_short => Wants::More,
+        false if may_be_renamed => Wants::LastLineHolding(CUSTOM_TITLE),
+        _ => Wants::Nothing,
+    };
+    let value = Record {
+        kind,
+        parent,
+        lineage: if is_subagent { None } else { head.first_uuid },
+        title: custom_title(excerpt).or_else(|| title(excerpt, AI_TITLE, |it| it.ai_title.get())),
+        prompt: head.prompt,
+        cwd: last.cwd,
+        branch: last.branch,
+        model: tail.model,
+        created: head.created,
+        updated: tail.updated.or(head.created),
+        turn: tail.turn.unwrap_or(TurnState::NeverPrompted),
+        ..Record::new(session, Source::Transcript)
+    };
+    Ok(Parsed { value, wants })
+}
+
+/// The session, and of a subagent the session that started it: both stand in the path.
+fn identity(path: &Path) -> Option<(SessionId, Option<SessionId>)> {
+    let stem = path.file_stem()?.to_str()?;
+    let Some(agent) = stem.strip_prefix("agent-") else {
+        return Some((SessionId::parse(stem)?, None));
+    };
+    let parent = path.parent()?.parent()?.file_name()?.to_str()?;
+    Some((SessionId::parse(agent)?, Some(SessionId::parse(parent)?)))
+}
+
+fn custom_title(excerpt: &Excerpt<'_>) -> Option<String> {
+    title(excerpt, CUSTOM_TITLE, |it| it.custom_title.get())
+}
+
+/// The last title of that sort that the excerpt holds.
+fn title(
+    excerpt: &Excerpt<'_>,
+    needle: &str,
+    of: for<'a> fn(&'a Line<'_>) -> &'a str,
+) -> Option<String> {
+    let line = jsonl::record::<Line<'_>>(excerpt.last_line_holding(needle)?)?;
+    let title = of(&line).trim();
+    (!title.is_empty()).then(|| title.to_owned())
+}
+
+/// What the beginning says.
+#[derive(Default)]
+struct Head {
+    is_record: bool,
+    created: Option<Timestamp>,
+    /// The id of the first record in the chain of the conversation. A fork copies the chain, ids and all.
+    first_uuid: Option<String>,
+    prompt: Option<String>,
+}
+
+impl Head {
+    fn read(excerpt: &Excerpt<'_>) -> Self {
+        let mut head = Self::default();
+        for line in excerpt.head_lines() {
+            let Some(line) = jsonl::record::<Line<'_>>(line) else { continue };
+            head.is_record |= !line.kind.is_empty();
+            head.created = head.created.or_else(|| Timestamp::parse(line.timestamp.get()));
+            if head.first_uuid.is_none() {
+                head.first_uuid = line.uuid.kept();
+            }
+            if let Some(prompt) = line.prompt() {
+                head.prompt = Some(shortened(prompt.get()));
+                break;
+            }
+        }
+        head
+    }
+}
+
+/// What the end says, read backwards: the first answer to each question is the last in the file.
+#[derive(Default)]
+struct Tail {
+    is_record: bool,
+    updated: Option<Timestamp>,
+    circumstances: Option<Circumstances>,
+    model: Option<String>,
+    /// Whether a `last-prompt` came after the last turn: the process left in good order.
+    is_closed: bool,
+    turn: Option<TurnState>,
+}
+
+/// What every record of the conversation repeats.
+#[derive(Default)]
+struct Circumstances {
+    cwd: Option<AbsPath>,
+    branch: Option<String>,
+    is_background: bool,
+    /// Whether `claude -p` or a program wrote it: nobody renames there.
+    is_programmatic: bool,
+}
+
+impl Tail {
+    fn read(excerpt: &Excerpt<'_>) -> Self {
+        let mut tail = Self::default();
+        for bytes in excerpt.tail_lines() {
+            if tail.is_settled() {
+                if tail.model.is_some() {
+                    break;
+                }
+                // All that is still missing.
+                if !jsonl::holds(bytes, MODEL) {
+                    continue;
+                }
+            }
+            if let Some(line) = jsonl::record::<Line<'_>>(bytes) {
+                tail.take(&line);
+            }
+        }
+        tail
+    }
+
+    fn is_settled(&self) -> bool {
+        self.turn.is_some() && self.circumstances.is_some() && self.updated.is_some()
+    }
+
+    fn take(&mut self, line: &Line<'_>) {
+        self.is_record |= !line.kind.is_empty();
+        self.updated = self.updated.or_else(|| Timestamp::parse(line.timestamp.get()));
+        if self.circumstances.is_none() && !line.cwd.is_empty() {
+            self.circumstances = Some(Circumstances {
+                cwd: AbsPath::parse(line.cwd.get()),
+                // Outside a repository, and on no branch, the agent writes `HEAD`.
+                branch: line.git_branch.kept().filter(|it| it != "HEAD"),
+                is_background: line.session_kind.get() == "bg",
+                is_programmatic: line.entrypoint.get().starts_with("sdk"),
+            });
+        }
+        if self.model.is_none() {
+            let model = line.message.as_ref().map_or("", |it| it.model.get());
+            if !model.is_empty() && model != SYNTHETIC {
+                self.model = Some(model.to_owned());
+            }
+        }
+        if self.turn.is_none() {
+            self.is_closed |= line.kind.get() == "last-prompt";
+            self.turn = turn(line).map(|turn| match turn {
+                TurnState::InProgress | TurnState::Waiting(_) if self.is_closed => {
+                    TurnState::Interrupted
+                }
+                turn => turn,
+            });
+        }
+    }
+}
+
+/// How the turn stands by one record, if it is one that tells.
+fn turn(line: &Line<'_>) -> Option<TurnState> {
+    let message = line.message.as_ref();
+    match line.kind.get() {
+        "user" if line.is_note() => None,
+        "user" => by_person(line, message?),
+        "assistant" => Some(by_model(line, message?)),
+        // The interface's account of a turn that has ended.
+        "system" if line.subtype.get() == "turn_duration" => Some(TurnState::Completed),
+        // A prompt handed to a program, not yet written down as such.
+        "queue-operation" if matches!(line.operation.get(), "enqueue" | "dequeue") => {
+            Some(TurnState::InProgress)
+        }
+        _ => None,
+    }
+}
+
+fn by_person(line: &Line<'_>, message: &Message<'_>) -> Option<TurnState> {
+    if !line.interrupted_message_id.is_empty() {
+        return Some(TurnState::Interrupted);
+    }
+    match message.content()? {
+        Content::Text(text) if text.starts_with("[Request interrupted by user") => {
+            Some(TurnState::Interrupted)
+        }
+        // A command of the interface, or what it printed: the model is not asked.
+        Content::Text(_) => line.prompt().map(|_| TurnState::InProgress),
+        Content::Blocks(blocks) => {
+            let is_mark = |text: &str| text.starts_with("[Request interrupted by user");
+            let is_interrupted = blocks.iter().any(|it| is_mark(it.text.get()));
+            Some(if is_interrupted { TurnState::Interrupted } else { TurnState::InProgress })
+        }
+    }
+}
+
+fn by_model(line: &Line<'_>, message: &Message<'_>) -> TurnState {
+    if line.is_api_error_message == Some(true) {
+        let is_login = matches!(line.api_error_status, Some(401 | 403))
+            || line.error.get() == "authentication_failed";
+        return TurnState::Failed(if is_login { Failure::Auth } else { Failure::Model });
+    }
+    match message.stop_reason.get() {
+        "tool_use" | "pause_turn" => pending(message),
+        // Older versions wrote lines before the answer had ended.
+        "" if asks_for_tool(message).is_some() => pending(message),
+        "" => TurnState::Unknown,
+        _ => TurnState::Completed,
+    }
+}
+
+/// A tool that is asked for and has not answered; two of them are questions to the person.
+fn pending(message: &Message<'_>) -> TurnState {
+    match asks_for_tool(message).as_deref() {
+        Some("AskUserQuestion") => TurnState::Waiting(WaitingFor::Question),
+        Some("ExitPlanMode") => TurnState::Waiting(WaitingFor::Plan),
+        _ => TurnState::InProgress,
+    }
+}
+
+fn asks_for_tool(message: &Message<'_>) -> Option<String> {
+    let Content::Blocks(blocks) = message.content()? else { return None };
+    blocks.iter().find(|it| it.kind.get() == "tool_use").map(|it| it.name.get().to_owned())
+}

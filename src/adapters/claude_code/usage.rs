@@ -1,0 +1,183 @@
+//! Exact tokens: every model call once, whichever lines and files repeat it.
+//!
+//! A call is known by the ids of its message and of its request. Within a file its lines repeat the whole
+//! usage; where versions differ, the largest counts are the final ones. A fork begins with a copy of its
+//! origin's records, calls and all, so files of one lineage (their first records have the same id) share
+//! calls: such a call belongs to the file that was begun first. A fork made by a program notes its own
+//! beginning before the copy. Where that does not tell, the one whose activity ended first is taken for the
+//! origin, then the smaller id; the sum over the lineage is right in any case.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use serde::Deserialize;
+
+use super::line::SYNTHETIC;
+use crate::adapters::evidence::Sighting;
+use crate::adapters::files::{Beyond, Found, Transcript};
+use crate::adapters::jsonl::{self, Text};
+use crate::adapters::scan::{self, Tally};
+use crate::protocol::session::Usage;
+use crate::scope::{Scope, UsageWanted};
+
+pub(super) fn count(scope: &Scope, found: &Found, beyond: &mut Beyond) {
+    if scope.usage == UsageWanted::None {
+        return;
+    }
+    let is_wanted =
+        |it: &Transcript| scope.usage.includes(&it.record.session, it.record.parent.as_ref());
+    let wanted_lineages: HashSet<&str> =
+        found.transcripts.iter().filter(|it| is_wanted(it)).filter_map(lineage).collect();
+    let is_relative =
+        |it: &Transcript| lineage(it).is_some_and(|lineage| wanted_lineages.contains(lineage));
+    let mut files: Vec<&Transcript> =
+        found.transcripts.iter().filter(|it| is_wanted(it) || is_relative(it)).collect();
+    files.sort_by_key(|it| beginning(it));
+    let counted = scan::all::<Calls>(scope, &files, &mut beyond.problems);
+
+    let mut families: HashMap<&str, usize> = HashMap::new();
+    for lineage in files.iter().copied().filter_map(lineage) {
+        *families.entry(lineage).or_default() += 1;
+    }
+    let has_family = |it: &Transcript| lineage(it).is_some_and(|lineage| families[lineage] > 1);
+    // Over all lineages at once: a call has one id, and so one first file.
+    let mut seen = HashSet::new();
+    for (file, calls) in files.into_iter().zip(counted) {
+        let Some(calls) = calls else { continue };
+        let own = if has_family(file) {
+            calls.0.iter().filter(|it| seen.insert(it.key)).fold(Tokens::default(), Tokens::plus)
+        } else {
+            calls.0.iter().fold(Tokens::default(), Tokens::plus)
+        };
+        if is_wanted(file) {
+            let session = file.record.session.clone();
+            beyond.sightings.push(Sighting::Counted { session, usage: own.into() });
+        }
+    }
+}
+
+fn lineage(transcript: &Transcript) -> Option<&str> {
+    transcript.record.lineage.as_deref()
+}
+
+/// Sorts files by when they were begun.
+fn beginning(it: &Transcript) -> impl Ord {
+    let record = &it.record;
+    (record.created.is_none(), record.created, record.updated, record.session.clone())
+}
+
+/// The model calls of one file.
+#[derive(Debug, Default)]
+struct Calls(Vec<Call>);
+
+/// One model call. A number for its ids: two calls of one user with the same 64 bits will not be met.
+#[derive(Clone, Copy, Debug)]
+struct Call {
+    key: u64,
+    tokens: [u32; 4],
+}
+
+impl Tally for Calls {
+    const PURPOSE: &'static str = "claude-code usage";
+    const NEEDLE: &'static str = "\"usage\"";
+
+    fn add(&mut self, line: &[u8]) {
+        self.0.extend(call(line));
+    }
+
+    fn finish(&mut self) {
+        self.0.sort_unstable_by_key(|it| it.key);
+        self.0.dedup_by(|again, call| {
+            let is_same = again.key == call.key;
+            if is_same {
+                for (kept, other) in call.tokens.iter_mut().zip(again.tokens) {
+                    *kept = (*kept).max(other);
+                }
+            }
+            is_same
+        });
+        self.0.shrink_to_fit();
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct CallLine<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Text<'a>,
+    #[serde(borrow)]
+    uuid: Text<'a>,
+    #[serde(borrow, rename = "requestId")]
+    request: Text<'a>,
+    #[serde(borrow)]
+    message: CallMessage<'a>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct CallMessage<'a> {
+    #[serde(borrow)]
+    id: Text<'a>,
+    #[serde(borrow)]
+    model: Text<'a>,
+    usage: CallUsage,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+#[expect(clippy::struct_field_names, reason = "the names that the service gives them")]
+struct CallUsage {
+    input_tokens: u64,
+    output_tokens: u64,
+    cache_read_input_tokens: u64,
+    cache_creation_input_tokens: u64,
+}
+
+fn call(line: &[u8]) -> Option<Call> {
+    // A tool's result may tell the usage of a subagent, whose own file has it call by call.
+    if !jsonl::holds(line, "\"type\":\"assistant\"") {
+        return None;
+    }
+    let CallLine { kind, uuid, request, message } = jsonl::record(line)?;
+    if kind.get() != "assistant" || message.model.get() == SYNTHETIC {
+        return None;
+    }
+    let mut hasher = DefaultHasher::new();
+    // Without an id of its own, a call is as good as its record.
+    if message.id.is_empty() { &uuid } else { &message.id }.hash(&mut hasher);
+    request.hash(&mut hasher);
+    let usage = message.usage;
+    let tokens = [
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cache_read_input_tokens,
+        usage.cache_creation_input_tokens,
+    ];
+    let tokens = tokens.map(|it| u32::try_from(it).unwrap_or(u32::MAX));
+    Some(Call { key: hasher.finish(), tokens })
+}
+
+/// A sum of calls, in the order of [`Call::tokens`].
+#[derive(Clone, Copy, Debug, Default)]
+struct Tokens([u64; 4]);
+
+impl Tokens {
+    fn plus(mut self, call: &Call) -> Self {
+        for (sum, tokens) in self.0.iter_mut().zip(call.tokens) {
+            *sum = sum.saturating_add(u64::from(tokens));
+        }
+        self
+    }
+}
+
+impl From<Tokens> for Usage {
+    fn from(Tokens([input, output, cache_read, cache_write]): Tokens) -> Self {
+        Self {
+            input_tokens: input,
+            output_tokens: output,
+            cache_read_tokens: Some(cache_read),
+            cache_write_tokens: Some(cache_write),
+            ..Self::default()
+        }
+    }
+}

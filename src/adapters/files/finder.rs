@@ -1,0 +1,161 @@
+//! Walks a store: names what is there, and what cannot be read.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::adapters::evidence::problem_at;
+use crate::memo::FileStamp;
+use crate::protocol::session::{Problem, ProblemKind};
+use crate::scope::Scope;
+
+/// Collects the transcripts of a store.
+#[derive(Debug)]
+pub struct Finder<'a> {
+    pub(super) scope: &'a Scope,
+    pub(super) files: Vec<FoundFile>,
+    pub(super) problems: Vec<Problem>,
+}
+
+/// A file that may be a transcript.
+#[derive(Clone, Debug)]
+pub(super) struct FoundFile {
+    pub(super) path: PathBuf,
+    pub(super) stamp: FileStamp,
+}
+
+/// What kind of thing a directory holds under a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryKind {
+    File,
+    Directory,
+    /// A pipe, socket or device: never opened.
+    Special,
+}
+
+impl<'a> Finder<'a> {
+    pub(in crate::adapters) fn new(scope: &'a Scope) -> Self {
+        Self { scope, files: Vec::new(), problems: Vec::new() }
+    }
+
+    /// Takes from a directory every file that is a transcript by its name, and returns the names of its
+    /// subdirectories. Other names cost no look at their files, and transcripts one look each.
+    pub fn take_from(&mut self, dir: &Path, is_transcript: impl Fn(&str) -> bool) -> Vec<String> {
+        let mut directories = Vec::new();
+        for entry in self.listing(dir) {
+            // Agents write their names in ASCII; a name that is not text is none of theirs.
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            if is_transcript(&name) {
+                self.take_entry(&entry);
+            } else {
+                match entry_kind(&entry) {
+                    Ok(EntryKind::Directory) => directories.push(name),
+                    Ok(_) => {}
+                    Err(error) => self.problem(&entry.path(), &error),
+                }
+            }
+        }
+        directories
+    }
+
+    /// Takes the entry for a transcript, if it is a regular file; anything else of that name is a problem.
+    pub fn take(&mut self, path: PathBuf) {
+        let meta = fs::metadata(&path);
+        self.take_known(path, meta);
+    }
+
+    fn take_entry(&mut self, entry: &fs::DirEntry) {
+        let path = entry.path();
+        // Relative to the open directory, which saves the kernel the walk down the path.
+        let meta = match entry.metadata() {
+            Ok(meta) if meta.is_symlink() => fs::metadata(&path),
+            meta => meta,
+        };
+        self.take_known(path, meta);
+    }
+
+    fn take_known(&mut self, path: PathBuf, meta: io::Result<fs::Metadata>) {
+        match meta {
+            Ok(meta) if meta.is_file() => {
+                self.files.push(FoundFile { stamp: FileStamp::of(&meta), path });
+            }
+            Ok(_) => {
+                let problem = problem_at(ProblemKind::Unreadable, &path, "not a regular file");
+                self.problems.push(problem);
+            }
+            Err(error) => self.problem(&path, &error),
+        }
+    }
+
+    /// The entries of a directory, by name. One that is not there has none; one that cannot be read
+    /// is a problem. Symbolic links are followed, once.
+    pub fn entries(&mut self, dir: &Path) -> Vec<(String, EntryKind)> {
+        let mut entries = Vec::new();
+        for entry in self.listing(dir) {
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            match entry_kind(&entry) {
+                Ok(kind) => entries.push((name, kind)),
+                Err(error) => self.problem(&entry.path(), &error),
+            }
+        }
+        entries.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        entries
+    }
+
+    fn listing(&mut self, dir: &Path) -> Vec<fs::DirEntry> {
+        if self.scope.is_cancelled() {
+            return Vec::new();
+        }
+        let listing = match fs::read_dir(dir) {
+            Ok(listing) => listing,
+            Err(error) => {
+                self.problem(dir, &error);
+                return Vec::new();
+            }
+        };
+        let mut entries = Vec::new();
+        for entry in listing {
+            match entry {
+                Ok(entry) => entries.push(entry),
+                Err(error) => self.problem(dir, &error),
+            }
+        }
+        entries
+    }
+
+    pub(super) fn is_present(&mut self, root: &Path) -> bool {
+        match fs::metadata(root) {
+            Ok(meta) if meta.is_dir() => true,
+            Ok(_) => {
+                let message = "the store is not a directory";
+                self.problems.push(problem_at(ProblemKind::Unreadable, root, message));
+                false
+            }
+            // Something that is not a directory above it: so the store is not there.
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => false,
+            Err(error) => {
+                self.problem(root, &error);
+                false
+            }
+        }
+    }
+
+    /// Notes what cannot be read. What is not there, or not there any more, is no problem.
+    fn problem(&mut self, path: &Path, error: &io::Error) {
+        if error.kind() != io::ErrorKind::NotFound {
+            self.problems.push(problem_at(ProblemKind::Unreadable, path, error.to_string()));
+        }
+    }
+}
+
+fn entry_kind(entry: &fs::DirEntry) -> io::Result<EntryKind> {
+    let kind = entry.file_type()?;
+    let kind = if kind.is_symlink() { fs::metadata(entry.path())?.file_type() } else { kind };
+    Ok(if kind.is_file() {
+        EntryKind::File
+    } else if kind.is_dir() {
+        EntryKind::Directory
+    } else {
+        EntryKind::Special
+    })
+}

@@ -1,0 +1,248 @@
+//! Agents whose sessions are files: find them, stat them, read a bounded excerpt, remember what it said.
+
+use std::collections::HashSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use super::evidence::{Record, Sighting, Survey, problem_at};
+use super::excerpt::{Excerpt, Malformed, Parsed};
+use super::{Adapter, Peeked, parallel};
+use crate::base::SessionId;
+use crate::env::Env;
+use crate::memo::FileStamp;
+use crate::protocol::lifecycle::AgentCard;
+use crate::protocol::session::{Problem, ProblemKind, Turn};
+use crate::scope::Scope;
+
+mod finder;
+mod reading;
+
+use finder::FoundFile;
+pub use finder::{EntryKind, Finder};
+use reading::{Buffers, read_at, read_excerpt};
+pub use reading::{SMALL_FILE_MAX, WHOLE_MAX, open_regular, read_small};
+
+/// Most transcripts listed of one agent: ten times the largest store seen. What lies beyond is a problem.
+const FILES_MAX: usize = 200_000;
+
+/// Excerpts worth a thread: reading one takes some 20 µs, starting a thread some 50.
+const FILES_PER_THREAD: usize = 32;
+
+/// Reads one transcript. PURE: its bytes are all it sees.
+pub type Parse = fn(&Excerpt<'_>) -> Result<Parsed<Record>, Malformed>;
+
+/// An agent whose sessions are files is data plus functions that look, but never write.
+pub struct FileAgent {
+    pub card: AgentCard,
+    /// Where its store is; only those that exist are read.
+    pub roots: fn(&Env) -> Vec<PathBuf>,
+    /// Names the transcripts below a root.
+    pub find: fn(&mut Finder<'_>, &Path),
+    pub parse: Parse,
+    /// What is not in transcripts: live processes, names kept elsewhere, exact usage.
+    pub beyond: fn(&Scope, &Found) -> Beyond,
+    /// The turns of a line of a transcript, oldest first. PURE.
+    pub turns: fn(&[u8]) -> Vec<Turn>,
+}
+
+/// What the store holds, for the part of an adapter that looks beyond it.
+#[derive(Debug)]
+pub struct Found {
+    /// The roots that exist.
+    pub roots: Vec<PathBuf>,
+    pub transcripts: Vec<Transcript>,
+}
+
+/// A transcript that was read.
+#[derive(Clone, Debug)]
+pub struct Transcript {
+    pub path: PathBuf,
+    pub stamp: FileStamp,
+    pub record: Arc<Record>,
+}
+
+/// What an adapter saw beyond its transcripts. Records here take the place of those of the same session.
+#[derive(Debug, Default)]
+pub struct Beyond {
+    pub sightings: Vec<Sighting>,
+    pub problems: Vec<Problem>,
+}
+
+impl Adapter for FileAgent {
+    fn card(&self) -> &AgentCard {
+        &self.card
+    }
+
+    fn stores(&self, env: &Env) -> Vec<PathBuf> {
+        (self.roots)(env)
+    }
+
+    fn survey(&'static self, scope: Scope) -> BoxFuture<'static, Survey> {
+        blocking(move || self.look(&scope)).boxed()
+    }
+
+    fn peek(
+        &'static self,
+        _scope: Scope,
+        record: Arc<Record>,
+        turns: usize,
+    ) -> Option<BoxFuture<'static, Result<Peeked, Problem>>> {
+        let path = record.path.clone()?;
+        Some(blocking(move || last_turns(&path, turns, self.turns)).boxed())
+    }
+}
+
+impl FileAgent {
+    fn look(&'static self, scope: &Scope) -> Survey {
+        let mut finder = Finder::new(scope);
+        let roots: Vec<PathBuf> =
+            (self.roots)(&scope.env).into_iter().filter(|root| finder.is_present(root)).collect();
+        for root in &roots {
+            (self.find)(&mut finder, root);
+        }
+        let Finder { mut files, mut problems, .. } = finder;
+        if files.len() > FILES_MAX {
+            problems.push(Problem {
+                kind: ProblemKind::Limit,
+                message: format!("{} transcripts, of which {FILES_MAX} are shown", files.len()),
+                path: None,
+                line: None,
+            });
+            files.truncate(FILES_MAX);
+        }
+        let transcripts = self.read(scope, files, &mut problems);
+        let found = Found { roots, transcripts };
+        let beyond = (self.beyond)(scope, &found);
+        problems.extend(beyond.problems);
+        if found.roots.is_empty() && beyond.sightings.is_empty() && problems.is_empty() {
+            return Survey::absent();
+        }
+        let retold: HashSet<&SessionId> = beyond.sightings.iter().filter_map(told).collect();
+        let recorded = found.transcripts.into_iter().map(|it| it.record);
+        let recorded = recorded.filter(|it| !retold.contains(&it.session)).map(Sighting::Recorded);
+        let recorded: Vec<_> = recorded.collect();
+        drop(retold);
+        Survey::of(recorded.into_iter().chain(beyond.sightings).collect(), problems)
+    }
+
+    /// Reads each transcript, or recalls what it said when it was as it is now.
+    fn read(
+        &'static self,
+        scope: &Scope,
+        files: Vec<FoundFile>,
+        problems: &mut Vec<Problem>,
+    ) -> Vec<Transcript> {
+        let purpose = self.card.id.as_str();
+        let recall = |it: &FoundFile| scope.memo.recall::<Remembered>(purpose, it.stamp);
+        let mut outcomes: Vec<_> = files.iter().map(recall).collect();
+        let unread: Vec<usize> = (0..files.len()).filter(|it| outcomes[*it].is_none()).collect();
+        let read =
+            parallel::map(scope, &unread, FILES_PER_THREAD, Buffers::default, |buffers, index| {
+                read_transcript(scope, purpose, buffers, &files[*index], self.parse)
+            });
+        for (index, outcome) in unread.into_iter().zip(read) {
+            outcomes[index] = Some(outcome);
+        }
+        let mut transcripts = Vec::with_capacity(files.len());
+        for (FoundFile { path, stamp }, outcome) in files.into_iter().zip(outcomes) {
+            match outcome.as_deref() {
+                Some(Ok(record)) => {
+                    transcripts.push(Transcript { path, stamp, record: record.clone() });
+                }
+                Some(Err(problem)) => problems.push(problem.clone()),
+                // The request was given up before it was read.
+                None => {}
+            }
+        }
+        transcripts
+    }
+}
+
+/// What is remembered of a transcript.
+type Remembered = Result<Arc<Record>, Problem>;
+
+fn read_transcript(
+    scope: &Scope,
+    purpose: &'static str,
+    buffers: &mut Buffers,
+    file: &FoundFile,
+    parse: Parse,
+) -> Arc<Remembered> {
+    let (opened, meta) = match open_regular(&file.path) {
+        Ok(opened) => opened,
+        // Not remembered: another look may be let in, with the file as it is.
+        Err(error) => {
+            let problem = problem_at(ProblemKind::Unreadable, &file.path, error.to_string());
+            return Arc::new(Err(problem));
+        }
+    };
+    let stamp = FileStamp::of(&meta);
+    let outcome = Arc::new(read_excerpt(&opened, stamp, buffers, &file.path, parse));
+    scope.memo.remember::<Remembered>(purpose, stamp, outcome.clone());
+    outcome
+}
+
+/// The session that a sighting records.
+fn told(sighting: &Sighting) -> Option<&SessionId> {
+    match sighting {
+        Sighting::Recorded(record) => Some(&record.session),
+        _ => None,
+    }
+}
+
+/// Runs blocking work on the pool; a panic in it goes on in the caller, where it becomes a problem.
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(value) => value,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime is shutting down: nobody waits for this.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
+
+/// Reads ever more of the end of a transcript until it shows as many turns as wanted and one more.
+fn last_turns(
+    path: &Path,
+    wanted: usize,
+    turns: fn(&[u8]) -> Vec<Turn>,
+) -> Result<Peeked, Problem> {
+    /// Where a search for turns begins, and where it gives up: 32 MiB of one session's end.
+    const STEPS: [usize; 4] = [64 << 10, 512 << 10, 4 << 20, 32 << 20];
+    let unreadable =
+        |error: io::Error| problem_at(ProblemKind::Unreadable, path, error.to_string());
+    let (file, meta) = open_regular(path).map_err(unreadable)?;
+    let size = usize::try_from(meta.len()).unwrap_or(usize::MAX);
+    let mut bytes = Vec::new();
+    let mut peeked = Peeked::default();
+    for step in STEPS {
+        let len = step.min(size);
+        let bytes = read_at(&file, &mut bytes, (size - len) as u64, len).map_err(unreadable)?;
+        let excerpt = if len == size {
+            Excerpt::whole(path, bytes)
+        } else {
+            Excerpt::parts(path, &[], bytes)
+        };
+        let mut newest_first = Vec::new();
+        for line in excerpt.tail_lines() {
+            newest_first.extend(turns(line).into_iter().rev());
+            if newest_first.len() > wanted {
+                break;
+            }
+        }
+        peeked.has_earlier = newest_first.len() > wanted || len < size;
+        newest_first.truncate(wanted);
+        newest_first.reverse();
+        let is_enough = newest_first.len() == wanted;
+        peeked.turns = newest_first;
+        if is_enough || len == size {
+            break;
+        }
+    }
+    Ok(peeked)
+}

@@ -1,0 +1,221 @@
+//! Reads files that others write: never one that could block, never more than a bound.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::ops::Range;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::Arc;
+
+use memchr::memmem;
+use nix::fcntl::OFlag;
+
+use super::Parse;
+use crate::adapters::Record;
+use crate::adapters::evidence::problem_at;
+use crate::adapters::excerpt::{Excerpt, Wants};
+use crate::base::Timestamp;
+use crate::memo::FileStamp;
+use crate::protocol::session::{Problem, ProblemKind};
+
+/// Bytes of head and tail that are read of a transcript, step by step: most tell all in the first,
+/// and the last is where we stop looking. Codex's first line alone is 22 KB.
+const WINDOWS: [(usize, usize); 3] =
+    [(8 << 10, 16 << 10), (64 << 10, 64 << 10), (1 << 20, 1 << 20)];
+
+/// Longest transcript that the first step reads whole.
+pub const WHOLE_MAX: u64 = (WINDOWS[0].0 + WINDOWS[0].1) as u64;
+
+/// Bytes searched at once between head and tail.
+const SEARCHED: usize = 256 << 10;
+
+/// Longest line that is taken over from there: such lines hold a title or the like.
+const BETWEEN_MAX: usize = 64 << 10;
+
+/// Most bytes of a small file (a live record, settings) that are read.
+pub const SMALL_FILE_MAX: u64 = 1 << 20;
+
+/// Opens a file for reading, and only a regular file: nothing else in a store can block or answer.
+pub fn open_regular(path: &Path) -> io::Result<(File, fs::Metadata)> {
+    let flags = (OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits();
+    let file = File::options().read(true).custom_flags(flags).open(path)?;
+    let meta = file.metadata()?;
+    if meta.is_file() { Ok((file, meta)) } else { Err(io::Error::other("not a regular file")) }
+}
+
+/// Reads a small file whole; an error where it is longer than such a file can be.
+pub fn read_small(path: &Path) -> io::Result<Vec<u8>> {
+    let (file, meta) = open_regular(path)?;
+    if meta.len() > SMALL_FILE_MAX {
+        return Err(io::Error::other(format!(
+            "{} bytes where at most {SMALL_FILE_MAX} are expected",
+            meta.len()
+        )));
+    }
+    let mut bytes = Vec::new();
+    file.take(SMALL_FILE_MAX).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// A thread's own space for what it reads.
+#[derive(Debug, Default)]
+pub(super) struct Buffers {
+    head: Vec<u8>,
+    tail: Vec<u8>,
+    between: Vec<u8>,
+}
+
+/// Reads as much of a transcript as its parser wants, within bounds.
+pub(super) fn read_excerpt(
+    file: &File,
+    stamp: FileStamp,
+    buffers: &mut Buffers,
+    path: &Path,
+    parse: Parse,
+) -> Result<Arc<Record>, Problem> {
+    let unreadable =
+        |error: io::Error| problem_at(ProblemKind::Unreadable, path, error.to_string());
+    let Buffers { head, tail, between } = buffers;
+    let size = usize::try_from(stamp.size).unwrap_or(usize::MAX);
+    let modified = Timestamp::from_millis(stamp.modified_millis());
+    for (step, (head_len, tail_len)) in WINDOWS.into_iter().enumerate() {
+        let is_whole = size <= head_len + tail_len;
+        let excerpt = if is_whole {
+            let whole = read_at(file, head, 0, size).map_err(unreadable)?;
+            Excerpt::whole(path, whole)
+        } else {
+            let head = read_at(file, head, 0, head_len).map_err(unreadable)?;
+            let start = stamp.size - tail_len as u64;
+            Excerpt::parts(path, head, read_at(file, tail, start, tail_len).map_err(unreadable)?)
+        };
+        let excerpt = excerpt.modified_at(modified);
+        let is_last = is_whole || step + 1 == WINDOWS.len();
+        let parsed = match parse(&excerpt) {
+            Err(malformed) if is_last => {
+                let problem = problem_at(ProblemKind::Malformed, path, malformed.what);
+                return Err(Problem { line: malformed.line, ..problem });
+            }
+            Err(_) => continue,
+            Ok(parsed) => parsed,
+        };
+        let found = match parsed.wants {
+            Wants::More if !is_last => continue,
+            Wants::LastLineHolding(text) if !is_whole => {
+                let gap = excerpt.gap(stamp.size);
+                last_line_between(file, gap, text, between).map_err(unreadable)?
+            }
+            _ => None,
+        };
+        let again = found.and_then(|line| parse(&excerpt.with_between(line)).ok());
+        let record = again.map_or(parsed.value, |it| it.value);
+        return Ok(Arc::new(Record { path: Some(path.to_owned()), ..record }));
+    }
+    unreachable!("the last step returns")
+}
+
+/// Reads `len` bytes from `offset`, fewer where the file has become shorter.
+pub(super) fn read_at<'a>(
+    file: &File,
+    into: &'a mut Vec<u8>,
+    offset: u64,
+    len: usize,
+) -> io::Result<&'a [u8]> {
+    if into.len() < len {
+        into.resize(len, 0);
+    }
+    let mut filled = 0;
+    while filled < len {
+        match file.read_at(&mut into[filled..len], offset + filled as u64) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(&into[..filled])
+}
+
+/// Searches a part of a file from its end for the last complete line that holds the text; the line comes
+/// with its end. One that is too long to be taken over is not found.
+fn last_line_between<'a>(
+    file: &File,
+    part: Range<u64>,
+    text: &str,
+    buffer: &'a mut Vec<u8>,
+) -> io::Result<Option<&'a [u8]>> {
+    let needle = memmem::Finder::new(text);
+    let overlap = text.len().saturating_sub(1);
+    let mut end = part.end;
+    while end > part.start {
+        let start = end.saturating_sub(SEARCHED as u64).max(part.start);
+        // What begins before `end` is searched, so a text across the seam is found on one of its sides.
+        let len = usize::try_from(end - start).unwrap_or(SEARCHED);
+        let reach = len + usize::try_from(part.end - end).map_or(overlap, |it| it.min(overlap));
+        let bytes = read_at(file, buffer, start, reach)?;
+        if let Some(hit) = needle.find_iter(bytes).last() {
+            return line_around(file, part, start + hit as u64, buffer);
+        }
+        end = start;
+    }
+    Ok(None)
+}
+
+fn line_around<'a>(
+    file: &File,
+    part: Range<u64>,
+    hit: u64,
+    buffer: &'a mut Vec<u8>,
+) -> io::Result<Option<&'a [u8]>> {
+    let start = hit.saturating_sub(BETWEEN_MAX as u64).max(part.start);
+    let before = usize::try_from(hit - start).unwrap_or(BETWEEN_MAX);
+    let after = usize::try_from(part.end - hit).map_or(BETWEEN_MAX, |it| it.min(BETWEEN_MAX));
+    let bytes = read_at(file, buffer, start, before + after)?;
+    let before = before.min(bytes.len());
+    let from = match memchr::memrchr(b'\n', &bytes[..before]) {
+        Some(at) => at + 1,
+        // The part begins with a line.
+        None if start == part.start => 0,
+        None => return Ok(None),
+    };
+    let to = memchr::memchr(b'\n', &bytes[before..]).map(|at| before + at + 1);
+    Ok(to.map(|to| &bytes[from..to]))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn last_line(content: &[u8], part: Range<u64>) -> Option<String> {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(content).unwrap();
+        let mut buffer = Vec::new();
+        let line = last_line_between(&file, part, "needle", &mut buffer).unwrap();
+        line.map(|it| String::from_utf8_lossy(it).into_owned())
+    }
+
+    #[test]
+    fn the_last_line_between_is_found_across_any_seam() {
+        for shift in 0..16 {
+            let after = "y".repeat(SEARCHED - shift);
+            let content = format!("needle 1\nneedle 2\n{after}\n");
+            let end = content.len() as u64;
+            assert_eq!(last_line(content.as_bytes(), 0..end).as_deref(), Some("needle 2\n"));
+        }
+    }
+
+    #[test]
+    fn nothing_outside_the_part_is_taken() {
+        let content = b"needle 1\nplain\nneedle 2\n";
+        assert_eq!(last_line(content, 9..15), None);
+        assert_eq!(last_line(content, 0..15).as_deref(), Some("needle 1\n"));
+        assert_eq!(last_line(content, 15..15), None);
+    }
+
+    #[test]
+    fn a_line_too_long_to_be_taken_over_is_not() {
+        let content = format!("x{}needle\n", "x".repeat(BETWEEN_MAX));
+        assert_eq!(last_line(format!("a\n{content}").as_bytes(), 0..content.len() as u64), None);
+    }
+}
