@@ -25,13 +25,14 @@
 //! Not known: rollouts compressed as `.jsonl.zst` (a feature that is off), what compaction does to the
 //! counts, whether 0.98.0 keeps a rollout open while it runs.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use self::names::Names;
 use super::evidence::{Record, Sighting, TurnState};
 use super::files::{Beyond, EntryKind, FileAgent, Finder, Found};
-use crate::base::AgentId;
+use crate::base::{AgentId, SessionId};
 use crate::env::Env;
 use crate::protocol::lifecycle::AgentCard;
 use crate::scope::Scope;
@@ -93,44 +94,36 @@ fn find(finder: &mut Finder<'_>, root: &Path) {
 fn beyond(scope: &Scope, found: &Found) -> Beyond {
     let mut beyond = Beyond::default();
     let live = live::observe(scope, found, &mut beyond.problems);
-    let mut names = BTreeMap::new();
     for root in &found.roots {
-        names.extend(names::read(scope, root, &mut beyond.problems));
+        let names = names::read(scope, root, &mut beyond.problems);
+        let below = found.transcripts.iter().filter(|it| it.path.starts_with(root));
+        let amended = below.filter_map(|it| amended(&it.record, &names, &live.run_a_tool));
+        beyond.sightings.extend(amended.map(|it| Sighting::Recorded(Arc::new(it))));
     }
-    let amended = found.transcripts.iter().filter_map(|it| {
-        let record = &*it.record;
-        let is_running = live.run_a_tool.contains(&record.session);
-        amended(record, names.get(record.session.as_str()), is_running)
-    });
-    beyond.sightings.extend(amended.map(|it| Sighting::Recorded(Arc::new(it))));
     beyond.sightings.extend(live.claims.into_iter().map(Sighting::Claimed));
     usage::observe(scope, found, &mut beyond);
     beyond
 }
 
 /// A thread's record with what its rollout does not say; nothing where that is all.
-fn amended(record: &Record, entry: Option<&names::Entry>, runs_a_tool: bool) -> Option<Record> {
-    // It was approved: the records do not show that before the tool ends.
-    let is_approved = runs_a_tool && matches!(record.turn, TurnState::Waiting(_));
-    let tells_more = |entry: &&names::Entry| {
-        record.title.is_none() && entry.title.is_some()
-            || record.branch.is_none() && entry.branch.is_some()
-            || !record.is_archived && entry.is_archived
-    };
-    let entry = entry.filter(tells_more);
-    if entry.is_none() && !is_approved {
+fn amended(record: &Record, names: &Names, run_a_tool: &BTreeSet<SessionId>) -> Option<Record> {
+    let entry = names.entry(&record.session);
+    let title = names.title(&record.session).filter(|_| record.title.is_none());
+    let branch = entry.and_then(|it| it.branch.as_ref()).filter(|_| record.branch.is_none());
+    let is_put_away = !record.is_archived && entry.is_some_and(|it| it.is_archived);
+    // The question was answered: the records do not show that before the tool ends.
+    let is_approved =
+        matches!(record.turn, TurnState::Waiting(_)) && run_a_tool.contains(&record.session);
+    if title.is_none() && branch.is_none() && !is_put_away && !is_approved {
         return None;
     }
-    let mut amended = record.clone();
-    if is_approved {
-        amended.turn = TurnState::InProgress;
-    }
-    if let Some(entry) = entry {
-        amended.title = amended.title.or_else(|| entry.title.clone());
-        amended.branch = amended.branch.or_else(|| entry.branch.clone());
-        amended.is_archived |= entry.is_archived;
-    }
-    Some(amended)
+    Some(Record {
+        title: title.or(record.title.as_ref()).cloned(),
+        branch: branch.or(record.branch.as_ref()).cloned(),
+        is_archived: record.is_archived || is_put_away,
+        turn: if is_approved { TurnState::InProgress } else { record.turn.clone() },
+        ..record.clone()
+    })
 }
 
 #[cfg(test)]

@@ -6,11 +6,20 @@ use std::ops::Deref;
 
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 /// Reads a line into the members that `T` names; nothing where it is no such record. Members of the wrong
 /// type are as good as a broken line: the record is passed over, not the file.
 pub fn record<'a, T: Deserialize<'a>>(line: &'a [u8]) -> Option<T> {
     serde_json::from_slice(line).ok()
+}
+
+/// Reads a member that one can do without: nothing where it is of another type than expected, so that a version
+/// of the agent that changes it costs that member and not the record. For `deserialize_with`, beside `default`.
+pub fn or_nothing<'de, D: Deserializer<'de>, T: serde::de::DeserializeOwned>(
+    member: D,
+) -> Result<Option<T>, D::Error> {
+    Ok(T::deserialize(Value::deserialize(member)?).ok())
 }
 
 /// Whether the bytes hold this text, at memory speed: a cheap test before parsing a line.
@@ -120,5 +129,24 @@ mod tests {
         check("{}", "");
         let borrowed = record::<Named<'_>>(br#"{"name":"plain"}"#).unwrap();
         assert!(matches!(borrowed.name.0, Cow::Borrowed(_)));
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Meta {
+        id: u64,
+        #[serde(default, deserialize_with = "or_nothing")]
+        cwd: Option<String>,
+    }
+
+    #[test]
+    fn a_member_of_another_type_costs_only_itself() {
+        let meta = |cwd: Option<&str>| Some(Meta { id: 1, cwd: cwd.map(str::to_owned) });
+        assert_eq!(record(br#"{"id":1,"cwd":"/x"}"#), meta(Some("/x")));
+        for line in [r#"{"id":1}"#, r#"{"id":1,"cwd":null}"#, r#"{"id":1,"cwd":{"path":"/x"}}"#] {
+            assert_eq!(record(line.as_bytes()), meta(None), "{line}");
+        }
+        for line in [r#"{"id":"1","cwd":"/x"}"#, r#"{"id":1,"cwd":"/x""#, "", "[]"] {
+            assert_eq!(record::<Meta>(line.as_bytes()), None, "{line}");
+        }
     }
 }

@@ -142,7 +142,7 @@ fn describe(claim: &Claim, processes: &ProcessTable) -> String {
         Some(Activity::Unrecognised(word)) => {
             format!("process {pid}{since} says `{word}`, which is not known here")
         }
-        None if claim.hints.nothing_asked => {
+        None if claim.hints.nothing_asked && claim.session.is_none() => {
             format!("process {pid}{since} is alive at a terminal, and touched no session yet")
         }
         None if claim.session.is_none() => {

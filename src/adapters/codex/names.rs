@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rusqlite::Connection;
 use serde::Deserialize;
@@ -15,38 +16,48 @@ use serde::Deserialize;
 use super::super::evidence::problem_at;
 use super::super::files::{SMALL_FILE_MAX, open_regular};
 use super::super::{jsonl, sqlite};
+use crate::base::SessionId;
 use crate::protocol::session::{Problem, ProblemKind};
 use crate::scope::Scope;
 
-/// Most threads whose names are read; what the index of the largest store seen held was a thirtieth of it.
+/// Most threads whose names are read: as many as there are rollouts listed, where the limit is said.
 const THREADS_MAX: usize = 200_000;
 
 /// What the index says of one thread.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Entry {
-    pub(super) title: Option<String>,
+    title: Option<String>,
     pub(super) branch: Option<String>,
     pub(super) is_archived: bool,
 }
 
-/// What is known of the threads below a root, by their ids.
-pub(super) fn read(
-    scope: &Scope,
-    root: &Path,
-    problems: &mut Vec<Problem>,
-) -> BTreeMap<String, Entry> {
-    let mut entries = BTreeMap::new();
+/// What is known of the threads below a root.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    indexed: Arc<BTreeMap<String, Entry>>,
+    renamed: BTreeMap<String, String>,
+}
+
+impl Names {
+    pub(super) fn entry(&self, thread: &SessionId) -> Option<&Entry> {
+        self.indexed.get(thread.as_str())
+    }
+
+    pub(super) fn title(&self, thread: &SessionId) -> Option<&String> {
+        let indexed = self.entry(thread).and_then(|it| it.title.as_ref());
+        indexed.or_else(|| self.renamed.get(thread.as_str()))
+    }
+}
+
+pub(super) fn read(scope: &Scope, root: &Path, problems: &mut Vec<Problem>) -> Names {
+    let mut names = Names { renamed: renamed(root, problems), ..Names::default() };
     if let Some(path) = newest_state(root) {
         match sqlite::read_once(scope, "codex names", &path, threads) {
-            Ok(known) => entries = known.map(|it| it.as_ref().clone()).unwrap_or_default(),
+            Ok(known) => names.indexed = known.unwrap_or_default(),
             Err(problem) => problems.push(problem),
         }
     }
-    for (thread, name) in renamed(root, problems) {
-        let entry = entries.entry(thread).or_default();
-        entry.title.get_or_insert(name);
-    }
-    entries
+    names
 }
 
 /// The index of the highest generation: `state_5.sqlite`. An older one is left behind when Codex moves on.

@@ -46,14 +46,21 @@ impl<'a> Line<'a> {
 struct Meta {
     id: String,
     /// The root thread's id; not in 0.98.0.
+    #[serde(default, deserialize_with = "jsonl::or_nothing")]
     session_id: Option<String>,
+    #[serde(default, deserialize_with = "jsonl::or_nothing")]
     timestamp: Option<String>,
+    #[serde(default, deserialize_with = "jsonl::or_nothing")]
     cwd: Option<String>,
     /// A word, or an object that says of which thread this is a subagent.
     source: Option<Value>,
+    #[serde(default, deserialize_with = "jsonl::or_nothing")]
     thread_source: Option<String>,
+    #[serde(default, deserialize_with = "jsonl::or_nothing")]
     parent_thread_id: Option<String>,
+    #[serde(default, deserialize_with = "jsonl::or_nothing")]
     forked_from_id: Option<String>,
+    #[serde(default, deserialize_with = "jsonl::or_nothing")]
     git: Option<Git>,
 }
 
@@ -65,9 +72,13 @@ struct Git {
 /// The members that matter of `turn_context`, which each turn begins with.
 #[derive(Deserialize)]
 struct TurnContext {
+    #[serde(default, deserialize_with = "jsonl::or_nothing")]
     cwd: Option<String>,
+    #[serde(default, deserialize_with = "jsonl::or_nothing")]
     model: Option<String>,
-    approval_policy: Option<String>,
+    /// A word; Codex knows an object, too, that says it for each kind of question.
+    approval_policy: Option<Value>,
+    #[serde(default, deserialize_with = "jsonl::or_nothing")]
     approvals_reviewer: Option<String>,
 }
 
@@ -76,16 +87,15 @@ struct TurnContext {
 struct Event<'a> {
     #[serde(rename = "type", borrow)]
     kind: Cow<'a, str>,
-    error: Option<TurnError>,
+    /// Of `task_complete`: `{"message":"…","codex_error_info":"other"}`.
+    error: Option<Value>,
     /// Of `user_message` and `agent_message`, in 0.98.0.
+    #[serde(default, deserialize_with = "jsonl::or_nothing")]
     message: Option<String>,
+    #[serde(default, deserialize_with = "jsonl::or_nothing")]
     item: Option<Item>,
+    #[serde(default, deserialize_with = "jsonl::or_nothing")]
     thread_settings: Option<TurnContext>,
-}
-
-#[derive(Deserialize)]
-struct TurnError {
-    codex_error_info: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -307,7 +317,7 @@ fn mark(line: &Line<'_>) -> Option<(TurnState, Certainty)> {
     let event: Event<'_> = line.payload()?;
     let turn = match (&*event.kind, &event.error) {
         ("task_started", _) => TurnState::InProgress,
-        ("task_complete", Some(error)) => TurnState::Failed(error.failure()),
+        ("task_complete", Some(error)) => TurnState::Failed(failure(error)),
         ("task_complete", None) => TurnState::Completed,
         ("turn_aborted", _) => TurnState::Interrupted,
         _ => return None,
@@ -315,19 +325,12 @@ fn mark(line: &Line<'_>) -> Option<(TurnState, Certainty)> {
     Some((turn, Certainty::Asserted))
 }
 
-impl TurnError {
-    /// Seen: `"other"` and `{"http_connection_failed":{"http_status_code":401}}`.
-    fn failure(&self) -> Failure {
-        let is_refused = |info: &Value| {
-            let status =
-                info.as_object().and_then(|it| it.values().next()?.get("http_status_code"));
-            info == "unauthorized" || status.and_then(Value::as_u64) == Some(401)
-        };
-        match &self.codex_error_info {
-            Some(info) if is_refused(info) => Failure::Auth,
-            _ => Failure::Model,
-        }
-    }
+/// Seen in `codex_error_info`: `"other"` and `{"http_connection_failed":{"http_status_code":401}}`.
+fn failure(error: &Value) -> Failure {
+    let info = error.get("codex_error_info").unwrap_or(&Value::Null);
+    let status = info.as_object().and_then(|it| it.values().next()?.get("http_status_code"));
+    let is_refused = info == "unauthorized" || status.and_then(Value::as_u64) == Some(401);
+    if is_refused { Failure::Auth } else { Failure::Model }
 }
 
 fn turn_context(line: &Line<'_>) -> Option<TurnContext> {
@@ -389,7 +392,7 @@ impl Calls {
     /// the call then runs is seen from its process.
     fn asks(&self, context: Option<&TurnContext>) -> bool {
         let asks_a_person = context.is_some_and(|it| {
-            it.approval_policy.as_deref().is_some_and(|it| it != "never")
+            it.approval_policy.as_ref().is_some_and(|it| it != "never")
                 && it.approvals_reviewer.as_deref().is_none_or(|it| it == "user")
         });
         self.asks_to_leave_sandbox && asks_a_person

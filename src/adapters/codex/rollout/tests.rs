@@ -56,8 +56,11 @@ fn a_question_is_told_only_where_a_person_is_asked() {
     let waiting = TurnState::Waiting(WaitingFor::Permission);
     assert_eq!(whole(WAITING).unwrap().turn, waiting);
     let text = String::from_utf8(WAITING.to_vec()).unwrap();
+    let granular = text.replace(r#""on-request""#, r#"{"granular":{"rules":true}}"#);
+    assert_eq!(whole(granular.as_bytes()).unwrap().turn, waiting);
     for (from, to) in [
         (r#""approval_policy":"on-request""#, r#""approval_policy":"never""#),
+        (r#""approval_policy":"on-request""#, r#""approval_policy":null"#),
         (r#""approvals_reviewer":"user""#, r#""approvals_reviewer":"guardian""#),
         ("require_escalated", "use_default"),
     ] {
@@ -68,10 +71,7 @@ fn a_question_is_told_only_where_a_person_is_asked() {
 
 #[test]
 fn errors_say_whether_the_login_was_refused() {
-    let failure = |info: Value| {
-        let error = TurnError { codex_error_info: Some(info) };
-        error.failure()
-    };
+    let failure = |info: Value| failure(&json!({ "message": "m", "codex_error_info": info }));
     let status = |code: u16| json!({ "http_connection_failed": { "http_status_code": code } });
     assert_eq!(failure(status(401)), Failure::Auth);
     assert_eq!(failure(json!("unauthorized")), Failure::Auth);
@@ -123,9 +123,7 @@ fn a_file_cut_at_any_byte_is_its_thread_or_nothing() {
 
 #[test]
 fn members_of_the_wrong_type_cost_their_record_alone() {
-    let meta = r#"{"timestamp":"x","type":"session_meta","payload":{"id":"t","timestamp":7}}"#;
-    assert!(whole(format!("{meta}\n").as_bytes()).is_err());
-    let meta = r#"{"type":"session_meta","payload":{"id":"t","timestamp":"no date","cwd":"relative","git":{}}}"#;
+    let meta = r#"{"type":"session_meta","payload":{"id":"t","timestamp":7,"cwd":"relative","git":[],"source":3,"forked_from_id":{}}}"#;
     let wrong = [
         r#"{"timestamp":1,"type":"event_msg","payload":{"type":"task_started"}}"#,
         r#"{"timestamp":null,"type":"event_msg","payload":{"type":"task_complete","error":[]}}"#,
@@ -141,6 +139,7 @@ fn members_of_the_wrong_type_cost_their_record_alone() {
         (record.session.as_str(), record.created, record.cwd, record.model),
         ("t", None, None, None)
     );
+    assert_eq!(record.turn, TurnState::Failed(Failure::Model));
     for id in [r#""""#, r#""a\nb""#, "5"] {
         let meta = format!("{{\"type\":\"session_meta\",\"payload\":{{\"id\":{id}}}}}\n");
         assert!(whole(meta.as_bytes()).is_err(), "{id}");
