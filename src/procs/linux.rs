@@ -73,6 +73,17 @@ pub(super) fn boot_id(root: &Path) -> Option<String> {
     Some(String::from_utf8(text).ok()?.trim().to_owned())
 }
 
+/// Milliseconds since boot, sleep included; the kernel shows them to hundredths of a second.
+pub(super) fn uptime_millis(root: &Path) -> Option<i64> {
+    let mut text = Vec::new();
+    read_bounded(&root.join("uptime"), 256, &mut text).ok()?;
+    let (seconds, rest) = str::from_utf8(&text).ok()?.split_once('.')?;
+    let hundredths = rest.get(..2).filter(|it| it.bytes().all(|it| it.is_ascii_digit()))?;
+    number::<i64>(seconds.as_bytes())?
+        .checked_mul(1000)?
+        .checked_add(number::<i64>(hundredths.as_bytes())? * 10)
+}
+
 pub(super) fn arguments(dir: &Path) -> Option<Vec<String>> {
     let mut bytes = Vec::new();
     read_bounded(&dir.join("cmdline"), ARGUMENTS_MAX, &mut bytes).ok()?;
@@ -199,6 +210,24 @@ mod tests {
         let start_time = memchr::memmem::find(STAT, b"124980").unwrap();
         for end in 0..start_time {
             assert_eq!(parse_stat(&STAT[..end]), None, "cut at {end}");
+        }
+    }
+
+    #[test]
+    fn what_is_known_to_the_second_is_made_exact_by_the_uptime() {
+        let root = tempfile::tempdir().unwrap();
+        let check = |uptime: &str, now: i64, expect: &str| {
+            fs::write(root.path().join("stat"), "btime 1795377600\n").unwrap();
+            fs::write(root.path().join("uptime"), uptime).unwrap();
+            let table = super::super::ProcessTable::snapshot(root.path()).unwrap();
+            let process = ProcessRef { pid: Pid(1), start_ticks: 100 };
+            let now = Timestamp::from_millis(1_795_377_600_000 + now).unwrap();
+            assert_eq!(table.started_near(process, now).unwrap().to_string(), expect, "{uptime}");
+        };
+        check("60.50 100.00\n", 61_380, "2026-11-22T20:00:01.880Z");
+        // An uptime that is another system's, or none: only the second is known.
+        for other in ["5.00 1.00\n", "", "x.yz", "60.5"] {
+            check(other, 61_380, "2026-11-22T20:00:01.000Z");
         }
     }
 

@@ -44,6 +44,8 @@ pub struct Process {
 pub struct ProcessTable {
     root: PathBuf,
     boot: Option<Timestamp>,
+    /// How long after boot the snapshot was taken.
+    uptime_millis: Option<i64>,
     processes: BTreeMap<Pid, Process>,
 }
 
@@ -52,12 +54,13 @@ impl ProcessTable {
     pub fn snapshot(root: &Path) -> io::Result<Self> {
         let boot = linux::boot_time(root);
         let processes = linux::walk(root)?.into_iter().map(|it| (it.identity.pid, it)).collect();
-        Ok(Self { root: root.to_owned(), boot, processes })
+        let uptime_millis = linux::uptime_millis(root);
+        Ok(Self { root: root.to_owned(), boot, uptime_millis, processes })
     }
 
     /// A table without any process.
     pub fn empty() -> Self {
-        Self { root: PathBuf::new(), boot: None, processes: BTreeMap::new() }
+        Self { root: PathBuf::new(), boot: None, uptime_millis: None, processes: BTreeMap::new() }
     }
 
     pub fn get(&self, pid: Pid) -> Option<&Process> {
@@ -79,6 +82,21 @@ impl ProcessTable {
             i64::try_from(process.start_ticks.saturating_mul(1000) / linux::TICKS_PER_SECOND)
                 .ok()?;
         Timestamp::from_millis(self.boot?.as_millis().checked_add(since_boot)?)
+    }
+
+    /// When a process started, as exactly as can be known; the clock read `now` when the snapshot was taken.
+    ///
+    /// The kernel tells when it booted in whole seconds, cut off: all of [`Self::started_at`] lies up to a second
+    /// early, by the same amount for every process and request. This lies within some 20 ms, not always the same.
+    pub fn started_near(&self, process: ProcessRef, now: Timestamp) -> Option<Timestamp> {
+        let since_boot_second = self
+            .uptime_millis
+            .zip(self.boot)
+            .map(|(uptime, boot)| now.as_millis() - uptime - boot.as_millis())
+            // In some containers one of the two is the host's.
+            .filter(|it| (0..1_050).contains(it));
+        let started = self.started_at(process)?.as_millis();
+        Timestamp::from_millis(started.checked_add(since_boot_second.unwrap_or(0))?)
     }
 
     /// A process as the protocol shows it: both of id and start, or nothing.
