@@ -23,7 +23,7 @@ pub fn observe(scope: &Scope, process: &Process, session: Option<SessionId>) -> 
     let identity = process.identity;
     Live {
         process: identity,
-        started: scope.processes.started_at(identity),
+        started: scope.processes.started_near(identity, scope.now),
         cwd: scope.processes.cwd(identity).and_then(AbsPath::parse),
         session,
         is_interactive: is_interactive(scope, process),

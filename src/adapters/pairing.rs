@@ -6,8 +6,9 @@
 //!    before, nobody serves, whatever its last turn looks like.
 //! 2. A session that several processes may have touched belongs to the only one of them that was there when it
 //!    was created, or else to the only one that had just started then.
-//! 3. Of several sessions that can only be its own, a process serves the one touched last: the others it left
-//!    (`/new`) or they were others', who are gone.
+//! 3. Of several sessions that can only be its own, a process serves the one with a turn in flight, else one that was
+//!    created since it started, and of these the one touched last. The others it left (`/new`), or they were
+//!    others', who are gone.
 //! 4. A session that may belong to several goes to a process that has none, if they can only mean each other;
 //!    a process without a terminal and a turn in flight are the first to.
 //!
@@ -19,9 +20,9 @@ use super::evidence::{Claim, Hints, Record, TurnState};
 use crate::base::{AbsPath, ProcessRef, SessionId, Timestamp};
 use crate::protocol::session::{Certainty, SessionKind, Source};
 
-/// How far a record may lie before the start of the process that wrote it: the kernel gives the time of boot, to
-/// which start times are added, in whole seconds.
-const CLOCK_SLACK_MS: i64 = 1_000;
+/// How far a record may lie before the start of the process that wrote it: start times are known to a few ticks.
+/// Not more: one agent is often started as soon as another has written something.
+const CLOCK_SLACK_MS: i64 = 50;
 
 /// How long after its start a process creates its first session, if it does so by itself: Pi 0.73.1 takes
 /// up to 6 seconds on a busy machine.
@@ -128,12 +129,19 @@ impl Waiting<'_> {
         candidate.created.is_some_and(|it| self.was_there(it))
     }
 
+    fn precedence(&self, it: &Candidate<'_>) -> Precedence {
+        (it.is_in_flight, self.may_have_created(it), it.touched, it.created)
+    }
+
     fn had_just_started_at_creation(&self, candidate: &Candidate<'_>) -> bool {
         let just_started = self.started.as_millis() + FIRST_SESSION_MS;
         self.may_have_created(candidate)
             && candidate.created.is_some_and(|it| it.as_millis() <= just_started)
     }
 }
+
+/// Which of its sessions a process serves: the highest. In flight, created by it, last touched, last created.
+type Precedence = (bool, bool, Option<Timestamp>, Option<Timestamp>);
 
 /// One directory's processes and sessions.
 #[derive(Default)]
@@ -144,21 +152,20 @@ struct Directory<'a> {
 
 impl<'a> Directory<'a> {
     fn conclude(&self) -> BTreeMap<ProcessRef, Finding<'a>> {
-        let mut own: BTreeMap<ProcessRef, Vec<&Candidate<'a>>> = BTreeMap::new();
+        let mut own: BTreeMap<ProcessRef, Vec<(Precedence, &Candidate<'a>)>> = BTreeMap::new();
         let mut shared = Vec::new();
         for candidate in &self.candidates {
             let possible: Vec<_> =
                 self.processes.iter().filter(|it| it.may_have_touched(candidate)).collect();
             if let Some(owner) = likely_owner(&possible, candidate) {
-                own.entry(owner.live.process).or_default().push(candidate);
+                let precedence = owner.precedence(candidate);
+                own.entry(owner.live.process).or_default().push((precedence, candidate));
             } else if !possible.is_empty() {
                 shared.push(Shared { candidate, possible });
             }
         }
-        let mut served: BTreeMap<ProcessRef, &'a SessionId> = own
-            .iter()
-            .filter_map(|(process, own)| Some((*process, last_touched(own)?.session)))
-            .collect();
+        let mut served: BTreeMap<ProcessRef, &'a SessionId> =
+            own.iter().filter_map(|(process, own)| Some((*process, first(own)?.session))).collect();
         let without: Vec<&Waiting<'a>> =
             self.processes.iter().filter(|it| !own.contains_key(&it.live.process)).collect();
         served.extend(match_up(&without, &shared));
@@ -206,12 +213,11 @@ fn likely_owner<'d, 'a>(
         .or_else(|| only(&|it| it.had_just_started_at_creation(candidate)))
 }
 
-/// The candidate touched last; nothing where two cannot be told apart.
-fn last_touched<'d, 'a>(candidates: &[&'d Candidate<'a>]) -> Option<&'d Candidate<'a>> {
-    let time = |it: &Candidate<'_>| (it.touched, it.created);
-    let newest = candidates.iter().copied().max_by_key(|it| time(it))?;
-    let is_alone = candidates.iter().filter(|it| time(it) == time(newest)).count() == 1;
-    is_alone.then_some(newest)
+/// The candidate that comes before all others; nothing where two cannot be told apart.
+fn first<'d, 'a>(candidates: &[(Precedence, &'d Candidate<'a>)]) -> Option<&'d Candidate<'a>> {
+    let (highest, candidate) = candidates.iter().max_by_key(|(precedence, _)| precedence)?;
+    let is_alone = candidates.iter().filter(|(it, _)| it == highest).count() == 1;
+    is_alone.then_some(candidate)
 }
 
 /// Brings together processes without a session and sessions without a process that can only mean each other.

@@ -105,10 +105,24 @@ fn one_process_serves_what_was_touched_last_since_it_started() {
 }
 
 #[test]
-fn the_kernels_second_does_not_hide_a_process_from_its_session() {
-    let mut started_late = headless(1, 100);
-    started_late.started = Timestamp::from_millis(at(100).unwrap().as_millis() + 900);
-    check(&[started_late], &[in_flight("s", 100, 100)], &[(1, "s")]);
+fn of_its_own_sessions_a_process_serves_the_one_at_work() {
+    // The other was worked on for longer, by a process that is gone.
+    let others = ended("others", 80, 170);
+    check(&[headless(1, 100)], &[others.clone(), in_flight("own", 103, 130)], &[(1, "own")]);
+    check(&[headless(1, 100)], &[others, ended("own", 103, 130)], &[(1, "own")]);
+    // Resumed in a terminal that had begun another before.
+    check(
+        &[tui(1, 100)],
+        &[ended("own", 103, 130), in_flight("resumed", 10, 150)],
+        &[(1, "resumed")],
+    );
+}
+
+#[test]
+fn one_that_is_started_as_soon_as_another_has_a_session_does_not_take_it() {
+    let told = [in_flight("first", 299, 500), in_flight("second", 303, 310)];
+    check(&[headless(1, 296), headless(2, 300)], &told, &[(1, "first"), (2, "second")]);
+    check(&[tui(2, 300)], &[ended("before", 297, 299)], &[(2, "nothing asked")]);
 }
 
 #[test]
@@ -216,7 +230,7 @@ proptest! {
             let process = live.iter().find(|it| it.process == claim.process).unwrap();
             let session = told.iter().find(|it| it.id == *session).unwrap();
             prop_assert_eq!(process.cwd.as_ref(), Some(&session.cwd));
-            prop_assert!(process.started <= at(session.touched + 1));
+            prop_assert!(process.started <= at(session.touched));
         }
     }
 }
