@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from worlds import MARKER, World
+from worlds import MARKER, ProcessRef, World
 
 REPLY_S = 20
 """Longer than any deadline headcount promises: reaching it means no answer at all."""
@@ -286,6 +286,8 @@ def _differences(expected: Row, seen: Row) -> list[str]:
 def _agrees(field: str, want: Any, got: Any) -> bool:
     if want is MAYBE:
         return True
+    if isinstance(want, tuple) and not isinstance(want, ProcessRef):
+        return any(_agrees(field, one, got) for one in want)
     if want is ABSENT or got is ABSENT:
         return want is got
     if field == "process":
@@ -294,12 +296,12 @@ def _agrees(field: str, want: Any, got: Any) -> bool:
         return any(got["pid"] == owner.pid and abs(started - owner.started) < START_SLACK_S for owner in owners)
     if field == "usage":
         return all(key in got and abs(got[key] - value) < 1e-9 for key, value in want.items())
-    if isinstance(want, tuple):
-        return got in want
     return bool(got == want)
 
 
 def _told(value: Any) -> str:
+    if isinstance(value, tuple) and not isinstance(value, ProcessRef):
+        return " or ".join(_told(one) for one in value)
     return "absent" if value is ABSENT else repr(value)
 
 

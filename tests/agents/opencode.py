@@ -12,7 +12,7 @@ from typing import Any
 
 from install import command
 from model import Model
-from observe import row
+from observe import ABSENT, row
 from scenario import scenario
 from worlds import Child, World, wait_for
 
@@ -80,7 +80,7 @@ def streaming(world: OpencodeWorld) -> None:
     child = world.run(folder, prompt, "--title", "A named session")
     world.model.wait_streaming("oc-stream")
     session = world.session(folder)
-    told = dict(title="A named session", branch="feature/x", model=MODEL, prompt=stored(prompt))
+    told = dict(title="A named session", branch=("feature/x", ABSENT), model=MODEL, prompt=stored(prompt))
     running = row(session, "running", "turn_in_progress", child.ref(), **told)
     world.headcount.shows(folder, [running])
     world.headcount.status(running)

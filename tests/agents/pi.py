@@ -10,12 +10,13 @@ from typing import Any
 
 from install import command
 from model import Model
-from observe import row
+from observe import ABSENT, row
 from scenario import scenario
 from worlds import Child, World, wait_for
 
 ONE_CALL = {"inputTokens": 1000, "outputTokens": 34, "cacheReadTokens": 200, "costUsd": 0.00357}
 TWO_CALLS = {field: 2 * count for field, count in ONE_CALL.items()}
+BRANCH = ("feature/x", ABSENT)  # Pi records none; what is told must still be true
 MODEL = ("mock-1", "mock/mock-1")
 
 
@@ -77,12 +78,12 @@ def first_turn(world: PiWorld) -> None:
 
 @scenario("in a tool, then finished")
 def in_a_tool(world: PiWorld) -> None:
-    folder, tool = world.project("tool", branch="feature/y"), world.tool("pi-tool")
+    folder, tool = world.project("tool", branch="feature/x"), world.tool("pi-tool")
     prompt = f"Run it [[bash:{tool.command}]]"
     child = world.run(folder, prompt)
     tool.wait_running()
     session = world.session(folder)
-    running = row(session, "running", "turn_in_progress", child.ref(), prompt=prompt, branch="feature/y", model=MODEL, usage=ONE_CALL)
+    running = row(session, "running", "turn_in_progress", child.ref(), prompt=prompt, branch=BRANCH, model=MODEL, usage=ONE_CALL)
     world.headcount.shows(folder, [running])
     world.headcount.status(running)
     tool.release()
