@@ -198,7 +198,8 @@ def two_owners(world: ClaudeWorld) -> None:
     world.headcount.shows(folder, [row(session, "running", "turn_in_progress", refs, conflict="two_owners", prompt="Begin")])
     world.model.release("cc-owner-1")
     owners[0].ended(0)
-    world.headcount.shows(folder, [row(session, "running", "turn_in_progress", refs[1])], within_s=0)
+    # Both wrote one transcript: the end of the first one's turn hides that the other's goes on.
+    world.headcount.shows(folder, [row(session, ("running", "idle"), None, refs[1])], within_s=0)
     world.model.release("cc-owner-2")
     owners[1].ended(0)
     world.headcount.shows(folder, [row(session, "stopped", prompt="Begin")], within_s=0)

@@ -124,6 +124,23 @@ def two_in_one_directory(world: PiWorld) -> None:
     children[1].ended(0)
 
 
+@scenario("two in one directory, started at once")
+def two_at_once(world: PiWorld) -> None:
+    folder, tools = world.project("at once"), [world.tool("pi-at-once-1"), world.tool("pi-at-once-2")]
+    children = [world.run(folder, f"Run it [[bash:{tool.command}]]") for tool in tools]
+    for tool in tools:
+        tool.wait_running()
+    # Nothing tells which is whose, but that both are at work is certain.
+    either = [child.ref() for child in children]
+    sessions = list(world.headers(folder))
+    rows = world.headcount.shows(folder, [row(session, "running", "turn_in_progress", either) for session in sessions])
+    assert len({one["process"]["pid"] for one in rows}) == 2, f"one process is given to both: {rows}"
+    for tool, child in zip(tools, children):
+        tool.release()
+        child.ended(0)
+    world.headcount.shows(folder, [row(session, "stopped", "completed") for session in sessions], within_s=0)
+
+
 @scenario("resumed: an older session in a newer process")
 def resumed(world: PiWorld) -> None:
     folder = world.project("resumed")
