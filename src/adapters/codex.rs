@@ -30,6 +30,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use self::names::Names;
+use super::Watched;
 use super::evidence::{Record, Sighting, TurnState};
 use super::files::{Beyond, EntryKind, FileAgent, Finder, Found};
 use crate::base::{AgentId, SessionId};
@@ -53,6 +54,7 @@ pub static ADAPTER: FileAgent = FileAgent {
             compressed rollouts; sessions without records (`--ephemeral`) are seen as processes alone",
     },
     roots,
+    watched,
     find,
     parse: rollout::parse,
     beyond,
@@ -64,6 +66,13 @@ const ARCHIVE: &str = "archived_sessions";
 
 fn roots(env: &Env) -> Vec<PathBuf> {
     vec![env.path_var("CODEX_HOME").unwrap_or_else(|| env.in_home(".codex"))]
+}
+
+fn watched(root: &Path) -> Vec<Watched> {
+    let folders =
+        ["sessions", ARCHIVE, "thread-writer-locks"].map(|it| Watched::all_below(root.join(it)));
+    // The index and its log lie in the root itself.
+    folders.into_iter().chain([Watched::just(root.to_owned())]).collect()
 }
 
 fn find(finder: &mut Finder<'_>, root: &Path) {

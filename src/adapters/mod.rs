@@ -10,7 +10,7 @@ use crate::protocol::lifecycle::AgentCard;
 use crate::protocol::session::{Problem, Turn};
 use crate::scope::Scope;
 
-mod claude_code;
+pub mod claude_code;
 pub mod codex;
 pub mod drive;
 pub mod evidence;

@@ -21,6 +21,7 @@
 //! Unknown: Pi 1.x; Pi compiled by bun, whose process may look like `pi_agent_rust`'s; a `sessionDir` relative to each
 //! project, of which only those of headcount's own directory and of the agent directory are found.
 
+use super::Watched;
 use super::evidence::Sighting;
 use super::files::{Beyond, FileAgent, Found};
 use super::live;
@@ -44,6 +45,7 @@ pub static ADAPTER: FileAgent = FileAgent {
         blind_spots: "a session before its first answer; which session an idle process serves that has not touched any; sessions in a folder relative to each project",
     },
     roots: store::roots,
+    watched: |root| vec![Watched::all_below(root.to_owned())],
     find: |finder, root| store::find(finder, root, store::Kin::Pi),
     parse: transcript::parse,
     beyond: |scope, found| {

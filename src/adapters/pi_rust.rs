@@ -20,6 +20,7 @@
 
 use std::path::Path;
 
+use super::Watched;
 use super::evidence::{Claim, Hints, Sighting};
 use super::files::{Beyond, FileAgent, Found};
 use super::live;
@@ -43,6 +44,7 @@ pub static ADAPTER: FileAgent = FileAgent {
         blind_spots: "what the model's service answered when it failed; forks; the turns of sessions kept in databases",
     },
     roots: store::roots,
+    watched: |root| vec![Watched::all_below(root.to_owned())],
     find: |finder, root| store::find(finder, root, store::Kin::PiRust),
     parse: transcript::parse,
     beyond: |scope, found| {

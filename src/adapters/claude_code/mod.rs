@@ -27,8 +27,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::FileAgent;
 use super::files::{Beyond, Finder, Found};
+use super::{FileAgent, Watched};
 use crate::base::AgentId;
 use crate::env::Env;
 use crate::protocol::lifecycle::AgentCard;
@@ -41,7 +41,7 @@ mod subagents;
 mod turns;
 mod usage;
 
-pub(super) static ADAPTER: FileAgent = FileAgent {
+pub static ADAPTER: FileAgent = FileAgent {
     card: AgentCard {
         id: AgentId::of("claude-code"),
         name: "Claude Code",
@@ -51,6 +51,7 @@ pub(super) static ADAPTER: FileAgent = FileAgent {
         blind_spots: "sessions run with --no-session-persistence while they are not live; cost",
     },
     roots,
+    watched,
     find,
     parse: parse::parse,
     beyond,
@@ -59,6 +60,10 @@ pub(super) static ADAPTER: FileAgent = FileAgent {
 
 fn roots(env: &Env) -> Vec<PathBuf> {
     vec![env.path_var("CLAUDE_CONFIG_DIR").unwrap_or_else(|| env.in_home(".claude"))]
+}
+
+fn watched(root: &Path) -> Vec<Watched> {
+    ["projects", "sessions", "jobs"].map(|it| Watched::all_below(root.join(it))).into()
 }
 
 fn find(finder: &mut Finder<'_>, root: &Path) {

@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 
 use super::evidence::{Record, Sighting, Survey, problem_at};
 use super::excerpt::{Excerpt, Malformed, Parsed};
-use super::{Adapter, Peeked, parallel};
+use super::{Adapter, Peeked, Watched, parallel};
 use crate::base::SessionId;
 use crate::env::Env;
 use crate::memo::FileStamp;
@@ -40,6 +40,8 @@ pub struct FileAgent {
     pub card: AgentCard,
     /// Where its store is; only those that exist are read.
     pub roots: fn(&Env) -> Vec<PathBuf>,
+    /// What changes below a root when a session does; see [`Adapter::watched`].
+    pub watched: fn(&Path) -> Vec<Watched>,
     /// Names the transcripts below a root.
     pub find: fn(&mut Finder<'_>, &Path),
     pub parse: Parse,
@@ -79,6 +81,10 @@ impl Adapter for FileAgent {
 
     fn stores(&self, env: &Env) -> Vec<PathBuf> {
         (self.roots)(env)
+    }
+
+    fn watched(&self, env: &Env) -> Vec<Watched> {
+        (self.roots)(env).iter().flat_map(|root| (self.watched)(root)).collect()
     }
 
     fn survey(&'static self, scope: Scope) -> BoxFuture<'static, Survey> {
