@@ -19,6 +19,7 @@ pub mod files;
 pub mod jsonl;
 pub mod live;
 mod openclaw;
+mod opencode;
 pub mod pairing;
 pub mod parallel;
 pub mod pi;
@@ -30,8 +31,14 @@ pub use evidence::{Record, Survey};
 pub use files::FileAgent;
 
 /// Every adapter, in the order that reports are listed.
-pub static REGISTRY: &[&'static dyn Adapter] =
-    &[&claude_code::ADAPTER, &codex::ADAPTER, &openclaw::ADAPTER, &pi::ADAPTER, &pi_rust::ADAPTER];
+pub static REGISTRY: &[&'static dyn Adapter] = &[
+    &claude_code::ADAPTER,
+    &codex::ADAPTER,
+    &opencode::ADAPTER,
+    &openclaw::ADAPTER,
+    &pi::ADAPTER,
+    &pi_rust::ADAPTER,
+];
 
 /// Code that knows one agent: where it keeps its sessions and how its live processes are told.
 pub trait Adapter: Send + Sync + 'static {

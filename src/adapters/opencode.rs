@@ -1,0 +1,207 @@
+//! OpenCode: one database of all sessions, no record of what is alive but the processes themselves.
+//!
+//! Seen with 1.18.33, 1.2.27 and 1.1.65 on Linux.
+//!
+//! - **Store.** `$XDG_DATA_HOME/opencode/opencode.db` (`opencode-<channel>.db` for other release channels; `OPENCODE_DB`
+//!   moves it). In WAL mode: for hours everything is in `-wal` and the database itself is 4096 bytes. Up to 1.1
+//!   `storage/` beside it held one JSON file for each session, message and part; neither holds all of the other, and
+//!   where both hold a session the database is right ([`database`], [`legacy`], [`message`]).
+//! - **A session's row**: `{"id":"ses_dfb15d5adffeFSSCwmpwPqKa5E","parent_id":null,"directory":"/home/dev/work/a",
+//!   "title":"Mock title","cost":0.00357,"tokens_input":1000,"tokens_output":30,"time_created":1795378784851,…}`
+//! - **The turn** is in progress while the newest message has no `time.completed`, or has `finish: "tool-calls"`.
+//!   Nothing is written while text streams, and nothing at all by a process that is killed: only the processes tell
+//!   an unfinished turn from a dead one ([`process`]).
+//! - **Which session** a process serves is known where its arguments name it or its own server says it ([`server`]);
+//!   otherwise directory and times speak (`pairing`).
+//!
+//! Not known: which session the terminal interface shows; that it waits for approval of anything but a command
+//! (only a server says so); the branch; forks; the even older layout `project/<name>/storage`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use self::stored::Stored;
+use super::evidence::{Record, Sighting, Survey, problem_at};
+use super::files::blocking;
+use super::{Adapter, Peeked};
+use crate::base::{AgentId, SessionId};
+use crate::env::Env;
+use crate::protocol::lifecycle::AgentCard;
+use crate::protocol::session::{Problem, ProblemKind, Source};
+use crate::scope::{Scope, UsageWanted};
+
+mod database;
+mod legacy;
+mod message;
+mod stored;
+
+/// OpenCode.
+pub(super) struct OpenCode {
+    card: AgentCard,
+}
+
+pub(super) static ADAPTER: OpenCode = OpenCode {
+    card: AgentCard {
+        id: AgentId::of("opencode"),
+        name: "OpenCode",
+        binaries: &["opencode"],
+        seen_version: "1.18.33",
+        live_signal: "processes that hold the database open; the agent's own server, where one listens",
+        blind_spots: "which of several sessions in one directory a process serves, unless its arguments or \
+                      its server say so; approvals that the terminal interface waits for, commands excepted",
+    },
+};
+
+impl Adapter for OpenCode {
+    fn card(&self) -> &AgentCard {
+        &self.card
+    }
+
+    fn stores(&self, env: &Env) -> Vec<PathBuf> {
+        let named = env.var("OPENCODE_DB").map(|it| data_dir(env).join(it));
+        std::iter::once(data_dir(env)).chain(named).collect()
+    }
+
+    fn survey(&'static self, scope: Scope) -> BoxFuture<'static, Survey> {
+        async move {
+            let stores = {
+                let scope = scope.clone();
+                blocking(move || Stores::read(&scope)).await
+            };
+            stores.conclude()
+        }
+        .boxed()
+    }
+
+    fn peek(
+        &'static self,
+        scope: Scope,
+        record: Arc<Record>,
+        turns: usize,
+    ) -> Option<BoxFuture<'static, Result<Peeked, Problem>>> {
+        let path = record.path.clone()?;
+        Some(blocking(move || peek(&scope, &record, &path, turns)).boxed())
+    }
+}
+
+/// Where all is: databases, older files and logs.
+fn data_dir(env: &Env) -> PathBuf {
+    env.data_home().join("opencode")
+}
+
+/// What the stores hold.
+#[derive(Debug, Default)]
+struct Stores {
+    is_present: bool,
+    sessions: Vec<Stored>,
+    counted: Vec<Sighting>,
+    problems: Vec<Problem>,
+}
+
+impl Stores {
+    fn read(scope: &Scope) -> Self {
+        let mut stores = Self::default();
+        let data = data_dir(&scope.env);
+        stores.is_present = data.is_dir();
+        for path in databases(scope, &data, &mut stores.problems) {
+            stores.read_database(scope, &path);
+        }
+        let known: BTreeSet<SessionId> =
+            stores.sessions.iter().map(|it| it.record.session.clone()).collect();
+        let storage = data.join("storage");
+        let legacy = legacy::sessions(scope, &storage, &known, &mut stores.problems);
+        for it in &legacy {
+            let Record { session, parent, .. } = &*it.record;
+            if scope.usage.includes(session, parent.as_ref()) {
+                let usage = legacy::usage(scope, &storage, session, &mut stores.problems);
+                stores.counted.extend(
+                    usage.map(|usage| Sighting::Counted { session: session.clone(), usage }),
+                );
+            }
+        }
+        stores.sessions.extend(legacy);
+        stores
+    }
+
+    fn read_database(&mut self, scope: &Scope, path: &Path) {
+        let listing = match database::sessions(scope, path) {
+            Ok(Some(listing)) => listing,
+            Ok(None) => return,
+            Err(problem) => return self.problems.push(problem),
+        };
+        self.is_present = true;
+        self.problems.extend(listing.problems.iter().cloned());
+        self.sessions.extend(listing.sessions.iter().cloned());
+        if scope.usage == UsageWanted::None {
+            return;
+        }
+        let is_wanted =
+            |it: &&Stored| scope.usage.includes(&it.record.session, it.record.parent.as_ref());
+        let mut is_summed = true;
+        for it in listing.sessions.iter().filter(is_wanted) {
+            let Some(usage) = it.usage.clone() else {
+                is_summed = false;
+                continue;
+            };
+            self.counted.push(Sighting::Counted { session: it.record.session.clone(), usage });
+        }
+        if is_summed {
+            return;
+        }
+        match database::usage(scope, path) {
+            Ok(sums) => {
+                let sums: BTreeMap<_, _> = sums.iter().flat_map(|it| it.iter().cloned()).collect();
+                for it in listing.sessions.iter().filter(is_wanted) {
+                    let session = &it.record.session;
+                    self.counted.extend(sums.get(session).map(|usage| Sighting::Counted {
+                        session: session.clone(),
+                        usage: usage.clone(),
+                    }));
+                }
+            }
+            Err(problem) => self.problems.push(problem),
+        }
+    }
+
+    fn conclude(self) -> Survey {
+        if !self.is_present && self.problems.is_empty() {
+            return Survey::absent();
+        }
+        let recorded = self.sessions.into_iter().map(|it| Sighting::Recorded(it.record));
+        Survey::of(recorded.chain(self.counted).collect(), self.problems)
+    }
+}
+
+/// The databases: `opencode.db`, those of other release channels, and the one that is named.
+fn databases(scope: &Scope, data: &Path, problems: &mut Vec<Problem>) -> BTreeSet<PathBuf> {
+    let is_database = |name: &str| {
+        name.strip_prefix("opencode").is_some_and(|it| it.strip_suffix(".db").is_some())
+    };
+    let mut found = BTreeSet::new();
+    match std::fs::read_dir(data) {
+        Ok(entries) => {
+            let names = entries.filter_map(|it| it.ok()?.file_name().into_string().ok());
+            found.extend(names.filter(|it| is_database(it)).map(|it| data.join(it)));
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => {
+            problems.push(problem_at(ProblemKind::Unreadable, data, error.to_string()));
+        }
+    }
+    found.extend(scope.env.var("OPENCODE_DB").map(|it| data.join(it)));
+    found
+}
+
+fn peek(scope: &Scope, record: &Record, path: &Path, turns: usize) -> Result<Peeked, Problem> {
+    match (record.source, legacy::storage_of(path)) {
+        (Source::Transcript, Some(storage)) => legacy::peek(scope, storage, &record.session, turns),
+        _ => database::peek(scope, path, &record.session, turns),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,344 @@
+//! What messages and their parts say: the same JSON in the database and in the older files. PURE.
+//!
+//! ```json
+//! {"role":"user","time":{"created":1795378785545},"agent":"build","model":{"providerID":"mock","modelID":"mock-1"}}
+//! {"role":"assistant","tokens":{"input":1000,"output":30,"reasoning":4,"cache":{"write":0,"read":200}},"cost":0.00357,
+//!  "modelID":"mock-1","time":{"created":1795378788834,"completed":1795378795067},"finish":"stop"}
+//! {"type":"text","text":"\"hello world one\""}
+//! {"type":"tool","tool":"bash","state":{"status":"running","input":{"command":"sleep 20"},"metadata":{"output":""}}}
+//! ```
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::adapters::evidence::{Failure, TurnState, WaitingFor};
+use crate::adapters::jsonl;
+use crate::base::Timestamp;
+use crate::protocol::session::{Role, Turn, Usage};
+
+/// Most bytes of a tool's input and output that a turn shows each; a result can be megabytes.
+const TOOL_TEXT_MAX: usize = 4 << 10;
+
+/// One message: a user's, or one step of the model.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Message {
+    User { created: Option<Timestamp> },
+    Assistant(Step),
+}
+
+/// One call of the model, and what came of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Step {
+    pub(super) created: Option<Timestamp>,
+    pub(super) completed: Option<Timestamp>,
+    pub(super) model: Option<String>,
+    pub(super) finish: Option<String>,
+    pub(super) error: Option<Fault>,
+    pub(super) usage: Usage,
+}
+
+/// Why a step ended early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    Aborted,
+    Failed(Failure),
+}
+
+impl Message {
+    /// Nothing where the bytes are no message that this version knows.
+    pub(super) fn parse(json: &[u8]) -> Option<Self> {
+        let raw: RawMessage<'_> = jsonl::record(json)?;
+        let time = raw.time.unwrap_or_default();
+        let created = time.created.and_then(Timestamp::from_millis);
+        match &*raw.role {
+            "user" => Some(Self::User { created }),
+            "assistant" => Some(Self::Assistant(Step {
+                created,
+                completed: time.completed.and_then(Timestamp::from_millis),
+                model: raw.model_id.map(Cow::into_owned).filter(|it| !it.is_empty()),
+                finish: raw.finish.map(Cow::into_owned),
+                error: raw.error.map(|it| it.fault()),
+                usage: usage(&raw.tokens.unwrap_or_default(), raw.cost),
+            })),
+            _ => None,
+        }
+    }
+
+    /// The last instant that the message itself speaks of.
+    pub(super) fn last_time(&self) -> Option<Timestamp> {
+        match self {
+            Self::User { created } => *created,
+            Self::Assistant(step) => step.completed.max(step.created),
+        }
+    }
+
+    /// How the turn stands whose newest message this is.
+    pub(super) fn turn(&self) -> TurnState {
+        let Self::Assistant(step) = self else { return TurnState::InProgress };
+        match (step.error, step.completed, step.finish.as_deref()) {
+            (Some(Fault::Aborted), ..) => TurnState::Interrupted,
+            (Some(Fault::Failed(failure)), ..) => TurnState::Failed(failure),
+            // A tool has answered and the next step is about to begin.
+            (None, None, _) | (None, Some(_), Some("tool-calls")) => TurnState::InProgress,
+            (None, Some(_), Some("error")) => TurnState::Failed(Failure::Model),
+            (None, Some(_), _) => TurnState::Completed,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct RawMessage<'a> {
+    #[serde(borrow)]
+    role: Cow<'a, str>,
+    time: Option<RawTime>,
+    #[serde(borrow, rename = "modelID")]
+    model_id: Option<Cow<'a, str>>,
+    tokens: Option<RawTokens>,
+    cost: Option<f64>,
+    #[serde(borrow)]
+    finish: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    error: Option<RawError<'a>>,
+}
+
+#[derive(Default, Deserialize)]
+struct RawTime {
+    created: Option<i64>,
+    completed: Option<i64>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RawTokens {
+    input: u64,
+    output: u64,
+    reasoning: u64,
+    cache: RawCache,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RawCache {
+    read: u64,
+    write: u64,
+}
+
+#[derive(Deserialize)]
+struct RawError<'a> {
+    #[serde(borrow, default)]
+    name: Cow<'a, str>,
+    data: Option<RawErrorData>,
+}
+
+#[derive(Deserialize)]
+struct RawErrorData {
+    #[serde(rename = "statusCode")]
+    status_code: Option<u16>,
+}
+
+impl RawError<'_> {
+    fn fault(&self) -> Fault {
+        let status = self.data.as_ref().and_then(|it| it.status_code);
+        match &*self.name {
+            "MessageAbortedError" => Fault::Aborted,
+            "ProviderAuthError" => Fault::Failed(Failure::Auth),
+            _ if matches!(status, Some(401 | 403)) => Fault::Failed(Failure::Auth),
+            _ => Fault::Failed(Failure::Model),
+        }
+    }
+}
+
+/// The counts as the agent recorded them: input without what was cached; output without reasoning, but with it
+/// up to 1.2.
+fn usage(tokens: &RawTokens, cost: Option<f64>) -> Usage {
+    Usage {
+        input_tokens: tokens.input,
+        output_tokens: tokens.output,
+        cache_read_tokens: Some(tokens.cache.read),
+        cache_write_tokens: Some(tokens.cache.write),
+        reasoning_tokens: Some(tokens.reasoning),
+        cost_usd: cost,
+        // Computed by the agent from a list of prices.
+        cost_is_estimate: cost.is_some().then_some(true),
+        subagents: None,
+    }
+}
+
+/// One part of a message, of the kinds that matter.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Part {
+    Text(String),
+    Tool(ToolCall),
+}
+
+/// One call of a tool.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct ToolCall {
+    pub(super) name: String,
+    pub(super) is_running: bool,
+    /// Whether the tool has begun to work: a running one without metadata was seen to wait for approval.
+    pub(super) has_metadata: bool,
+    pub(super) started: Option<Timestamp>,
+    input: String,
+    output: Option<String>,
+}
+
+impl Part {
+    /// Nothing where the part is of another kind, or was made by the program and not by whom the message is from.
+    pub(super) fn parse(json: &[u8]) -> Option<Self> {
+        let raw: RawPart<'_> = jsonl::record(json)?;
+        match &*raw.kind {
+            "text" if !raw.synthetic && !raw.ignored => Some(Self::Text(raw.text?.into_owned())),
+            "tool" => {
+                let state = raw.state?;
+                let output = state.output.or(state.error);
+                Some(Self::Tool(ToolCall {
+                    name: raw.tool?.into_owned(),
+                    is_running: state.status == "running",
+                    has_metadata: state.metadata.is_some(),
+                    started: state.time.and_then(|it| Timestamp::from_millis(it.start?)),
+                    input: state.input.map_or(String::new(), |it| it.get().to_owned()),
+                    output: output.map(Cow::into_owned),
+                }))
+            }
+            _ => None,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct RawPart<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Cow<'a, str>,
+    #[serde(borrow)]
+    text: Option<Cow<'a, str>>,
+    /// Text that the program put beside the prompt: the contents of a file that it names.
+    #[serde(default)]
+    synthetic: bool,
+    #[serde(default)]
+    ignored: bool,
+    #[serde(borrow)]
+    tool: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    state: Option<RawState<'a>>,
+}
+
+#[derive(Deserialize)]
+struct RawState<'a> {
+    #[serde(borrow)]
+    status: Cow<'a, str>,
+    #[serde(borrow)]
+    input: Option<&'a RawValue>,
+    #[serde(borrow)]
+    metadata: Option<&'a RawValue>,
+    #[serde(borrow)]
+    output: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    error: Option<Cow<'a, str>>,
+    time: Option<RawStart>,
+}
+
+#[derive(Deserialize)]
+struct RawStart {
+    start: Option<i64>,
+}
+
+/// What the tools of an unfinished step wait for, if a human is what they wait for.
+///
+/// Nothing in the store says so outright: a `bash` that runs has metadata (1.18.33), and one that waits for approval
+/// has none. The tools that ask do nothing but wait.
+pub(super) fn waiting_for(parts: &[Part]) -> Option<WaitingFor> {
+    parts.iter().find_map(|part| match part {
+        Part::Tool(call) if call.is_running => match &*call.name {
+            "bash" if !call.has_metadata => Some(WaitingFor::Permission),
+            "question" => Some(WaitingFor::Question),
+            "plan_enter" | "plan_exit" => Some(WaitingFor::Plan),
+            _ => None,
+        },
+        _ => None,
+    })
+}
+
+/// The prompt of a user's message: its first text that is not empty.
+pub(super) fn prompt(parts: &[Part]) -> Option<String> {
+    parts.iter().find_map(|part| match part {
+        Part::Text(text) => Some(unquoted(text.trim())).filter(|it| !it.is_empty()),
+        Part::Tool(_) => None,
+    })
+}
+
+/// `opencode run` puts an argument with a space in it between quotes, those within it behind backslashes, and stores
+/// the result: `"hello \"world\""`.
+fn unquoted(text: &str) -> String {
+    let inner = text.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
+    let Some(inner) = inner.filter(|it| it.contains(' ')) else { return text.to_owned() };
+    let mut plain = String::with_capacity(inner.len());
+    let mut rest = inner;
+    while let Some(at) = rest.find('"') {
+        // A quote of its own: these are two arguments, or a person's own quotes.
+        let Some(before) = rest[..at].strip_suffix('\\') else { return text.to_owned() };
+        plain.push_str(before);
+        plain.push('"');
+        rest = &rest[at + 1..];
+    }
+    if rest.ends_with('\\') {
+        return text.to_owned();
+    }
+    plain.push_str(rest);
+    plain
+}
+
+/// The agent's title, without the one that every session begins with: `New session - 2026-11-22T20:19:44.851Z`.
+pub(super) fn title(title: String) -> Option<String> {
+    let time = ["New session - ", "Child session - "].iter().find_map(|it| title.strip_prefix(it));
+    let is_default = time.is_some_and(|it| Timestamp::parse(it).is_some());
+    (!is_default && !title.trim().is_empty()).then_some(title)
+}
+
+/// What the parts of one message say, oldest first.
+pub(super) fn turns(message: &Message, parts: Vec<Part>) -> Vec<Turn> {
+    let (role, at) = match message {
+        Message::User { created } => (Role::User, *created),
+        Message::Assistant(step) => (Role::Assistant, step.created),
+    };
+    let said = |text: String| Turn { role, at, text, tool: None, truncated: None };
+    let mut turns = Vec::new();
+    for part in parts {
+        match part {
+            Part::Text(text) if text.trim().is_empty() => {}
+            Part::Text(text) if role == Role::User => turns.push(said(unquoted(text.trim()))),
+            Part::Text(text) => turns.push(said(text)),
+            Part::Tool(call) => {
+                let mut text = call.input;
+                let mut is_cut = shorten(&mut text);
+                if let Some(mut output) = call.output {
+                    is_cut |= shorten(&mut output);
+                    text.push('\n');
+                    text.push_str(&output);
+                }
+                turns.push(Turn {
+                    role: Role::Tool,
+                    at: call.started.or(at),
+                    text,
+                    tool: Some(call.name),
+                    truncated: is_cut.then_some(true),
+                });
+            }
+        }
+    }
+    turns
+}
+
+/// Cuts a tool's text to what a turn shows, between characters. Whether there was something to cut.
+fn shorten(text: &mut String) -> bool {
+    let is_longer = text.len() > TOOL_TEXT_MAX;
+    if is_longer {
+        text.truncate(text.floor_char_boundary(TOOL_TEXT_MAX));
+    }
+    is_longer
+}
+
+#[cfg(test)]
+mod tests;

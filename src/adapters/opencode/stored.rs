@@ -1,0 +1,98 @@
+//! A session as either store has it. PURE.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::message::{self, Message};
+use crate::adapters::evidence::{TurnState, WaitingFor};
+use crate::adapters::{Peeked, Record};
+use crate::base::{AbsPath, SessionId, Timestamp};
+use crate::protocol::session::{Certainty, SessionKind, Source, Turn, Usage};
+
+/// A session, and what is known of it beyond its record.
+#[derive(Clone, Debug)]
+pub(super) struct Stored {
+    pub(super) record: Arc<Record>,
+    /// When the turn in flight last moved: a process that started later has no part in it.
+    pub(super) in_flight_since: Option<Timestamp>,
+    /// Its own calls, where the session itself says what they add up to.
+    pub(super) usage: Option<Usage>,
+}
+
+/// What is said of a session beside its messages.
+#[derive(Clone, Debug)]
+pub(super) struct Facts {
+    pub(super) session: SessionId,
+    pub(super) parent: Option<SessionId>,
+    pub(super) directory: Option<String>,
+    pub(super) title: Option<String>,
+    pub(super) created: Option<Timestamp>,
+    pub(super) updated: Option<Timestamp>,
+    pub(super) is_archived: bool,
+    pub(super) usage: Option<Usage>,
+}
+
+impl Facts {
+    /// Adds what the newest messages say, the newest of them first; one that cannot be read is nothing.
+    pub(super) fn with_messages(
+        self,
+        newest: Vec<Option<Message>>,
+        prompt: Option<String>,
+        waiting: Option<WaitingFor>,
+        source: Source,
+        path: &Path,
+    ) -> Stored {
+        let last = newest.first();
+        let turn = match last {
+            None => TurnState::NeverPrompted,
+            Some(None) => TurnState::Unknown,
+            Some(Some(last)) => match (last.turn(), waiting) {
+                (TurnState::InProgress, Some(waiting)) => TurnState::Waiting(waiting),
+                (turn, _) => turn,
+            },
+        };
+        let moved = last.and_then(|it| it.as_ref()?.last_time());
+        let is_in_flight = matches!(turn, TurnState::InProgress | TurnState::Waiting(_));
+        // What ended says so; what did not end says nothing, and is seen not to have ended.
+        let certainty = match turn {
+            TurnState::InProgress | TurnState::Waiting(_) | TurnState::Unknown => {
+                Certainty::Inferred
+            }
+            _ => Certainty::Asserted,
+        };
+        let model = newest.into_iter().flatten().find_map(|it| match it {
+            Message::Assistant(step) => step.model,
+            Message::User { .. } => None,
+        });
+        let kind = if self.parent.is_some() { SessionKind::Subagent } else { SessionKind::Main };
+        let record = Record {
+            kind,
+            parent: self.parent,
+            title: self.title.and_then(message::title),
+            prompt,
+            cwd: self.directory.and_then(AbsPath::parse),
+            model,
+            created: self.created,
+            // The session's own time stands still while a step runs.
+            updated: self.updated.max(moved),
+            is_archived: self.is_archived,
+            turn,
+            certainty,
+            path: Some(path.to_owned()),
+            ..Record::new(self.session, source)
+        };
+        Stored {
+            record: Arc::new(record),
+            in_flight_since: moved.filter(|_| is_in_flight),
+            usage: self.usage,
+        }
+    }
+}
+
+/// The last of a session's turns, which come the newest first and one more than wanted where there are more.
+pub(super) fn last_turns(mut newest_first: Vec<Turn>, wanted: usize) -> Peeked {
+    let has_earlier = newest_first.len() > wanted;
+    newest_first.truncate(wanted);
+    newest_first.reverse();
+    Peeked { turns: newest_first, has_earlier }
+}
