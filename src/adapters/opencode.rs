@@ -22,8 +22,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, join_all};
 
+use self::claims::Answers;
+use self::process::Agent;
 use self::stored::Stored;
 use super::evidence::{Record, Sighting, Survey, problem_at};
 use super::files::blocking;
@@ -34,9 +36,13 @@ use crate::protocol::lifecycle::AgentCard;
 use crate::protocol::session::{Problem, ProblemKind, Source};
 use crate::scope::{Scope, UsageWanted};
 
+mod claims;
 mod database;
+mod http;
 mod legacy;
 mod message;
+mod process;
+mod server;
 mod stored;
 
 /// OpenCode.
@@ -68,11 +74,11 @@ impl Adapter for OpenCode {
 
     fn survey(&'static self, scope: Scope) -> BoxFuture<'static, Survey> {
         async move {
-            let stores = {
+            let look = {
                 let scope = scope.clone();
-                blocking(move || Stores::read(&scope)).await
+                blocking(move || Look::at(&scope)).await
             };
-            stores.conclude()
+            look.conclude().await
         }
         .boxed()
     }
@@ -93,38 +99,44 @@ fn data_dir(env: &Env) -> PathBuf {
     env.data_home().join("opencode")
 }
 
-/// What the stores hold.
+/// What the stores hold, and who works for them.
 #[derive(Debug, Default)]
-struct Stores {
+struct Look {
     is_present: bool,
     sessions: Vec<Stored>,
     counted: Vec<Sighting>,
+    agents: Vec<Agent>,
     problems: Vec<Problem>,
 }
 
-impl Stores {
-    fn read(scope: &Scope) -> Self {
-        let mut stores = Self::default();
+impl Look {
+    fn at(scope: &Scope) -> Self {
+        let mut look = Self::default();
         let data = data_dir(&scope.env);
-        stores.is_present = data.is_dir();
-        for path in databases(scope, &data, &mut stores.problems) {
-            stores.read_database(scope, &path);
+        look.is_present = data.is_dir();
+        let databases = databases(scope, &data, &mut look.problems);
+        for path in &databases {
+            look.read_database(scope, path);
         }
+        look.read_older_files(scope, &data.join("storage"));
+        look.agents = process::find(scope, &data, &databases);
+        look
+    }
+
+    fn read_older_files(&mut self, scope: &Scope, storage: &Path) {
         let known: BTreeSet<SessionId> =
-            stores.sessions.iter().map(|it| it.record.session.clone()).collect();
-        let storage = data.join("storage");
-        let legacy = legacy::sessions(scope, &storage, &known, &mut stores.problems);
+            self.sessions.iter().map(|it| it.record.session.clone()).collect();
+        let legacy = legacy::sessions(scope, storage, &known, &mut self.problems);
         for it in &legacy {
             let Record { session, parent, .. } = &*it.record;
             if scope.usage.includes(session, parent.as_ref()) {
-                let usage = legacy::usage(scope, &storage, session, &mut stores.problems);
-                stores.counted.extend(
+                let usage = legacy::usage(scope, storage, session, &mut self.problems);
+                self.counted.extend(
                     usage.map(|usage| Sighting::Counted { session: session.clone(), usage }),
                 );
             }
         }
-        stores.sessions.extend(legacy);
-        stores
+        self.sessions.extend(legacy);
     }
 
     fn read_database(&mut self, scope: &Scope, path: &Path) {
@@ -167,12 +179,40 @@ impl Stores {
         }
     }
 
-    fn conclude(self) -> Survey {
+    async fn conclude(mut self) -> Survey {
         if !self.is_present && self.problems.is_empty() {
             return Survey::absent();
         }
-        let recorded = self.sessions.into_iter().map(|it| Sighting::Recorded(it.record));
-        Survey::of(recorded.chain(self.counted).collect(), self.problems)
+        let answers = self.ask_servers().await;
+        let claims = claims::conclude(&self.agents, &self.sessions, &answers);
+        let records = claims::records(self.sessions, &claims, &self.agents);
+        let recorded = records.into_iter().map(Sighting::Recorded);
+        let claimed = claims.into_iter().map(Sighting::Claimed);
+        Survey::of(recorded.chain(claimed).chain(self.counted).collect(), self.problems)
+    }
+
+    /// Asks all servers at once. One that does not answer counts as a process like any other.
+    async fn ask_servers(&mut self) -> Answers {
+        let mut questions = Vec::new();
+        for agent in &self.agents {
+            let Some(address) = agent.server else { continue };
+            let process = agent.live.process;
+            let directories =
+                claims::directories(agent, &self.agents, &self.sessions, &mut self.problems);
+            questions.extend(
+                directories
+                    .into_iter()
+                    .map(|it| async move { (process, server::ask(address, &it).await) }),
+            );
+        }
+        let mut answers = Answers::new();
+        for (process, answer) in join_all(questions).await {
+            match answer {
+                Ok(statuses) => answers.entry(process).or_default().extend(statuses),
+                Err(problem) => self.problems.push(problem),
+            }
+        }
+        answers
     }
 }
 

@@ -40,6 +40,13 @@ pub struct Live {
     pub is_interactive: bool,
 }
 
+impl Live {
+    /// Whether it was there at that time; it was not where nobody knows when it started.
+    pub fn was_there(&self, at: Timestamp) -> bool {
+        self.started.is_some_and(|it| it.as_millis() - CLOCK_SLACK_MS <= at.as_millis())
+    }
+}
+
 /// A session that a live process may serve.
 #[derive(Clone, Debug)]
 pub struct Candidate<'a> {
@@ -117,7 +124,7 @@ struct Waiting<'a> {
 impl Waiting<'_> {
     /// Whether it was there at that time.
     fn was_there(&self, at: Timestamp) -> bool {
-        self.started.as_millis() - CLOCK_SLACK_MS <= at.as_millis()
+        self.live.was_there(at)
     }
 
     fn may_have_touched(&self, candidate: &Candidate<'_>) -> bool {

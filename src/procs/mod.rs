@@ -12,7 +12,7 @@ mod ended;
 mod linux;
 
 pub use ended::ended;
-pub use linux::FileLock;
+pub use linux::{FileLock, Listeners};
 
 /// Which start of the machine this is; a process id and start time mean nothing in another.
 pub fn boot_id(root: &Path) -> Option<String> {
@@ -135,6 +135,11 @@ impl ProcessTable {
     /// What the process holds open, by file descriptor.
     pub fn open_files(&self, process: ProcessRef) -> Vec<(u32, PathBuf)> {
         self.read(process, linux::open_files).unwrap_or_default()
+    }
+
+    /// Every TCP socket of the machine that listens; none where the kernel does not show them.
+    pub fn listeners(&self) -> Listeners {
+        linux::listeners(&self.root)
     }
 
     /// Every advisory file lock on the machine.

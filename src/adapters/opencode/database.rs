@@ -8,7 +8,7 @@ use rusqlite::{CachedStatement, Connection, Row};
 use super::message::{self, Message, Part};
 use super::stored::{self, Facts, Stored};
 use crate::adapters::Peeked;
-use crate::adapters::evidence::problem_at;
+use crate::adapters::evidence::{TurnState, problem_at};
 use crate::adapters::sqlite::{self, Columns};
 use crate::base::{SessionId, Timestamp};
 use crate::protocol::session::{Problem, ProblemKind, Source, Usage};
@@ -159,14 +159,12 @@ fn with_messages(facts: Facts, tables: &mut Tables<'_>, path: &Path) -> rusqlite
             prompt = message::prompt(&tables.parts(&key)?);
         }
     }
-    let newest = last.first();
-    let is_unfinished = |it: &&(Option<Message>, String)| matches!(&it.0, Some(Message::Assistant(step)) if step.completed.is_none());
-    let waiting = match newest.filter(is_unfinished) {
-        Some((_, key)) => message::waiting_for(&tables.parts(key)?),
-        None => None,
+    let parts = match last.first() {
+        Some((Some(newest), key)) if newest.turn() == TurnState::InProgress => tables.parts(key)?,
+        _ => Vec::new(),
     };
     let messages = last.into_iter().map(|(message, _)| message).collect();
-    Ok(facts.with_messages(messages, prompt, waiting, Source::Database, path))
+    Ok(facts.with_messages(messages, &parts, prompt, Source::Database, path))
 }
 
 /// The statements that each session is asked about with.

@@ -19,7 +19,7 @@ use serde::Deserialize;
 
 use super::message::{self, Message, Part};
 use super::stored::{self, Facts, Stored};
-use crate::adapters::evidence::problem_at;
+use crate::adapters::evidence::{TurnState, problem_at};
 use crate::adapters::{Peeked, files, jsonl, parallel};
 use crate::base::{SessionId, Timestamp};
 use crate::memo::FileStamp;
@@ -180,8 +180,13 @@ fn session(
             break;
         }
     }
-    // What asks a human came with the database.
-    Some(facts.with_messages(last, prompt, None, Source::Transcript, path))
+    let parts = match (last.first(), messages.last()) {
+        (Some(Some(newest)), Some(path)) if newest.turn() == TurnState::InProgress => {
+            parts(storage, path, problems)
+        }
+        _ => Vec::new(),
+    };
+    Some(facts.with_messages(last, &parts, prompt, Source::Transcript, path))
 }
 
 /// The files of a session's messages, the oldest first.

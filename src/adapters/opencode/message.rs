@@ -21,6 +21,12 @@ use crate::protocol::session::{Role, Turn, Usage};
 /// Most bytes of a tool's input and output that a turn shows each; a result can be megabytes.
 const TOOL_TEXT_MAX: usize = 4 << 10;
 
+/// How a call ends that the user refused, or a question that the user did not want to answer; nothing follows it.
+const REFUSALS: [&str; 2] = [
+    "The user rejected permission to use this specific tool call.",
+    "The user dismissed this question",
+];
+
 /// One message: a user's, or one step of the model.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Message {
@@ -74,7 +80,7 @@ impl Message {
         }
     }
 
-    /// How the turn stands whose newest message this is.
+    /// How the turn stands whose newest message this is, by itself.
     pub(super) fn turn(&self) -> TurnState {
         let Self::Assistant(step) = self else { return TurnState::InProgress };
         match (step.error, step.completed, step.finish.as_deref()) {
@@ -84,6 +90,22 @@ impl Message {
             (None, None, _) | (None, Some(_), Some("tool-calls")) => TurnState::InProgress,
             (None, Some(_), Some("error")) => TurnState::Failed(Failure::Model),
             (None, Some(_), _) => TurnState::Completed,
+        }
+    }
+
+    /// How the turn stands, by this message and its parts.
+    pub(super) fn turn_with(&self, parts: &[Part]) -> TurnState {
+        let calls = || parts.iter().filter_map(Part::as_tool);
+        match (self.turn(), self) {
+            (TurnState::InProgress, Self::Assistant(step)) if step.completed.is_none() => {
+                let waiting = calls().find_map(ToolCall::waiting_for);
+                waiting.map_or(TurnState::InProgress, TurnState::Waiting)
+            }
+            // No further step follows a call that the user refused, though it reads as if one did.
+            (TurnState::InProgress, Self::Assistant(_)) if calls().any(ToolCall::is_refused) => {
+                TurnState::Interrupted
+            }
+            (turn, _) => turn,
         }
     }
 }
@@ -183,9 +205,17 @@ pub(super) struct ToolCall {
     pub(super) started: Option<Timestamp>,
     input: String,
     output: Option<String>,
+    error: Option<String>,
 }
 
 impl Part {
+    fn as_tool(&self) -> Option<&ToolCall> {
+        match self {
+            Self::Tool(call) => Some(call),
+            Self::Text(_) => None,
+        }
+    }
+
     /// Nothing where the part is of another kind, or was made by the program and not by whom the message is from.
     pub(super) fn parse(json: &[u8]) -> Option<Self> {
         let raw: RawPart<'_> = jsonl::record(json)?;
@@ -193,14 +223,14 @@ impl Part {
             "text" if !raw.synthetic && !raw.ignored => Some(Self::Text(raw.text?.into_owned())),
             "tool" => {
                 let state = raw.state?;
-                let output = state.output.or(state.error);
                 Some(Self::Tool(ToolCall {
                     name: raw.tool?.into_owned(),
                     is_running: state.status == "running",
                     has_metadata: state.metadata.is_some(),
                     started: state.time.and_then(|it| Timestamp::from_millis(it.start?)),
                     input: state.input.map_or(String::new(), |it| it.get().to_owned()),
-                    output: output.map(Cow::into_owned),
+                    output: state.output.map(Cow::into_owned),
+                    error: state.error.map(Cow::into_owned),
                 }))
             }
             _ => None,
@@ -245,20 +275,25 @@ struct RawStart {
     start: Option<i64>,
 }
 
-/// What the tools of an unfinished step wait for, if a human is what they wait for.
-///
-/// Nothing in the store says so outright: a `bash` that runs has metadata (1.18.33), and one that waits for approval
-/// has none. The tools that ask do nothing but wait.
-pub(super) fn waiting_for(parts: &[Part]) -> Option<WaitingFor> {
-    parts.iter().find_map(|part| match part {
-        Part::Tool(call) if call.is_running => match &*call.name {
-            "bash" if !call.has_metadata => Some(WaitingFor::Permission),
+impl ToolCall {
+    /// What a running call waits for, if a human is what it waits for.
+    ///
+    /// Nothing in the store says so outright: a `bash` that runs has metadata (1.18.33), and one that waits for
+    /// approval has none. The tools that ask a question do nothing but wait.
+    fn waiting_for(&self) -> Option<WaitingFor> {
+        match &*self.name {
+            _ if !self.is_running => None,
+            "bash" if !self.has_metadata => Some(WaitingFor::Permission),
             "question" => Some(WaitingFor::Question),
             "plan_enter" | "plan_exit" => Some(WaitingFor::Plan),
             _ => None,
-        },
-        _ => None,
-    })
+        }
+    }
+
+    /// Whether the user refused it without a word; with one, the model would go on.
+    fn is_refused(&self) -> bool {
+        self.error.as_deref().is_some_and(|it| REFUSALS.contains(&it))
+    }
 }
 
 /// The prompt of a user's message: its first text that is not empty.
@@ -313,7 +348,7 @@ pub(super) fn turns(message: &Message, parts: Vec<Part>) -> Vec<Turn> {
             Part::Tool(call) => {
                 let mut text = call.input;
                 let mut is_cut = shorten(&mut text);
-                if let Some(mut output) = call.output {
+                if let Some(mut output) = call.output.or(call.error) {
                     is_cut |= shorten(&mut output);
                     text.push('\n');
                     text.push_str(&output);

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::message::{self, Message};
-use crate::adapters::evidence::{TurnState, WaitingFor};
+use super::message::{self, Message, Part};
+use crate::adapters::evidence::TurnState;
 use crate::adapters::{Peeked, Record};
 use crate::base::{AbsPath, SessionId, Timestamp};
 use crate::protocol::session::{Certainty, SessionKind, Source, Turn, Usage};
@@ -33,12 +33,13 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    /// Adds what the newest messages say, the newest of them first; one that cannot be read is nothing.
+    /// Adds what the newest messages say, the newest of them first, and the parts of that one, where its turn seems
+    /// to be in progress. A message that cannot be read is nothing.
     pub(super) fn with_messages(
         self,
         newest: Vec<Option<Message>>,
+        parts: &[Part],
         prompt: Option<String>,
-        waiting: Option<WaitingFor>,
         source: Source,
         path: &Path,
     ) -> Stored {
@@ -46,10 +47,7 @@ impl Facts {
         let turn = match last {
             None => TurnState::NeverPrompted,
             Some(None) => TurnState::Unknown,
-            Some(Some(last)) => match (last.turn(), waiting) {
-                (TurnState::InProgress, Some(waiting)) => TurnState::Waiting(waiting),
-                (turn, _) => turn,
-            },
+            Some(Some(last)) => last.turn_with(parts),
         };
         let moved = last.and_then(|it| it.as_ref()?.last_time());
         let is_in_flight = matches!(turn, TurnState::InProgress | TurnState::Waiting(_));

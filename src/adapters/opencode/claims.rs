@@ -1,0 +1,165 @@
+//! Which live process serves which session: by its arguments, by its server's word, by directory and times. PURE.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::process::Agent;
+use super::server::Statuses;
+use super::stored::Stored;
+use crate::adapters::evidence::{Activity, Claim, Hints, Record, TurnState};
+use crate::adapters::pairing::{self, Candidate, Live};
+use crate::base::{AbsPath, ProcessRef, SessionId, Timestamp};
+use crate::protocol::session::{Problem, ProblemKind, SessionKind, Source};
+
+/// Most directories that one server is asked about: those it was last at work in.
+const DIRECTORIES_MAX: usize = 16;
+/// Deepest chain of subagents that lives in the process of the top.
+const SUBAGENT_DEPTH_MAX: usize = 16;
+
+/// What the servers among the processes say, by process; one that was not asked, or did not answer, says nothing.
+pub(super) type Answers = BTreeMap<ProcessRef, Statuses>;
+
+/// The directories to ask a server about: those in which it alone can have been at work since it started, and its own
+/// if anything happened there.
+pub(super) fn directories(
+    agent: &Agent,
+    agents: &[Agent],
+    sessions: &[Stored],
+    problems: &mut Vec<Problem>,
+) -> Vec<AbsPath> {
+    let mut touched: BTreeMap<&AbsPath, Timestamp> = BTreeMap::new();
+    for record in sessions.iter().map(|it| &it.record) {
+        let (Some(cwd), Some(at)) = (&record.cwd, touched_at(record)) else { continue };
+        let is_own = agent.live.cwd.as_ref() == Some(cwd);
+        let may_be_anothers =
+            || agents.iter().any(|it| it.server.is_none() && may_have_touched(it, cwd, at));
+        if agent.live.was_there(at) && (is_own || !may_be_anothers()) {
+            touched.entry(cwd).and_modify(|it| *it = at.max(*it)).or_insert(at);
+        }
+    }
+    let mut newest_first: Vec<_> = touched.into_iter().collect();
+    newest_first.sort_by_key(|(cwd, at)| (std::cmp::Reverse(*at), *cwd));
+    if newest_first.len() > DIRECTORIES_MAX {
+        problems.push(Problem {
+            kind: ProblemKind::Limit,
+            message: format!(
+                "process {} serves {} directories, of which it is asked about {DIRECTORIES_MAX}",
+                agent.live.process.pid,
+                newest_first.len()
+            ),
+            path: None,
+            line: None,
+        });
+    }
+    newest_first.into_iter().take(DIRECTORIES_MAX).map(|(cwd, _)| cwd.clone()).collect()
+}
+
+/// One claim at least for each process.
+pub(super) fn conclude(agents: &[Agent], sessions: &[Stored], answers: &Answers) -> Vec<Claim> {
+    let mut claims = Vec::new();
+    let mut served = BTreeSet::new();
+    let named: BTreeSet<&SessionId> =
+        agents.iter().filter_map(|it| it.live.session.as_ref()).collect();
+    for agent in agents {
+        let Some(statuses) = answers.get(&agent.live.process) else { continue };
+        let before = claims.len();
+        for (session, activity) in statuses {
+            claims.push(claim(agent, Some(session.clone()), activity.clone()));
+            served.insert(session);
+        }
+        for record in sessions.iter().map(|it| &it.record) {
+            let session = &record.session;
+            if !statuses.contains_key(session)
+                && !named.contains(session)
+                && is_only_of(agent, agents, record)
+            {
+                claims.push(claim(agent, Some(session.clone()), Activity::Idle));
+                served.insert(session);
+            }
+        }
+        if claims.len() == before {
+            claims.push(claim(agent, None, Activity::Idle));
+        }
+    }
+    let others: Vec<Live> = agents
+        .iter()
+        .filter(|it| !answers.contains_key(&it.live.process))
+        .map(|it| named_session_that_exists(&it.live, sessions))
+        .collect();
+    let candidates = sessions.iter().filter(|it| !served.contains(&it.record.session));
+    claims.extend(pairing::pair(&others, candidates.filter_map(candidate)));
+    claims
+}
+
+fn claim(agent: &Agent, session: Option<SessionId>, activity: Activity) -> Claim {
+    Claim {
+        activity: Some(activity),
+        hints: Hints { cwd: agent.live.cwd.clone(), ..Hints::default() },
+        ..Claim::of(agent.live.process, session, Source::Gateway)
+    }
+}
+
+/// Arguments may name a session that is not in the store: it was deleted, or never there.
+fn named_session_that_exists(live: &Live, sessions: &[Stored]) -> Live {
+    let exists = |id: &SessionId| sessions.iter().any(|it| it.record.session == *id);
+    Live { session: live.session.clone().filter(exists), ..live.clone() }
+}
+
+fn candidate(stored: &Stored) -> Option<Candidate<'_>> {
+    let candidate = Candidate::of(&stored.record)?;
+    Some(Candidate { in_flight_since: stored.in_flight_since, ..candidate })
+}
+
+/// Whether no other process can have touched the session since the agent was there. Subagents follow their parent.
+fn is_only_of(agent: &Agent, agents: &[Agent], record: &Record) -> bool {
+    let (Some(cwd), Some(at)) = (&record.cwd, touched_at(record)) else { return false };
+    record.kind != SessionKind::Subagent
+        && may_have_touched(agent, cwd, at)
+        && agents
+            .iter()
+            .filter(|it| it.live.process != agent.live.process)
+            .all(|it| !may_have_touched(it, cwd, at))
+}
+
+/// A server works in any directory; another process in its own.
+fn may_have_touched(agent: &Agent, cwd: &AbsPath, at: Timestamp) -> bool {
+    agent.live.was_there(at) && (agent.server.is_some() || agent.live.cwd.as_ref() == Some(cwd))
+}
+
+fn touched_at(record: &Record) -> Option<Timestamp> {
+    record.updated.max(record.created)
+}
+
+/// The records, in which a turn that seems to be in progress is known to be dead if the process that serves the session
+/// now started after it last moved.
+pub(super) fn records(
+    sessions: Vec<Stored>,
+    claims: &[Claim],
+    agents: &[Agent],
+) -> Vec<Arc<Record>> {
+    let mut owners: BTreeMap<SessionId, &Live> = BTreeMap::new();
+    for claim in claims.iter().filter(|it| it.activity.is_none()) {
+        let live = agents.iter().map(|it| &it.live).find(|it| it.process == claim.process);
+        owners.extend(claim.session.clone().zip(live));
+    }
+    let parents: BTreeMap<SessionId, SessionId> = sessions
+        .iter()
+        .filter_map(|it| Some((it.record.session.clone(), it.record.parent.clone()?)))
+        .collect();
+    let owner = |session: &SessionId| {
+        let mut lineage = std::iter::successors(Some(session), |it| parents.get(*it));
+        lineage.by_ref().take(SUBAGENT_DEPTH_MAX).find_map(|it| owners.get(it))
+    };
+    sessions
+        .into_iter()
+        .map(|it| {
+            let owner = owner(&it.record.session);
+            let is_dead =
+                it.in_flight_since.zip(owner).is_some_and(|(moved, owner)| !owner.was_there(moved));
+            if !is_dead {
+                return it.record;
+            }
+            Arc::new(Record { turn: TurnState::Killed, ..(*it.record).clone() })
+        })
+        .collect()
+}

@@ -1,0 +1,197 @@
+//! Live OpenCode processes: which work for this store, and what their arguments say.
+//!
+//! A process is one of OpenCode's by its program's file (`opencode`, or `opencode.exe` as npm names it, on Linux too):
+//! names and arguments speak of OpenCode in shells, editors and `timeout` as well. It works for this store if it holds
+//! the database open, as each does from its start, or a file in `log/` (up to 1.1, which had no database).
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use crate::adapters::live;
+use crate::adapters::pairing::Live;
+use crate::base::{ProcessRef, SessionId};
+use crate::procs::{Listeners, Process};
+use crate::scope::Scope;
+
+/// The file names of OpenCode's program.
+const PROGRAMS: [&str; 2] = ["opencode", "opencode.exe"];
+
+/// Commands that begin no turn: they look something up, change settings, or show what another process does.
+const BYSTANDERS: [&str; 18] = [
+    "agent",
+    "attach",
+    "auth",
+    "completion",
+    "db",
+    "debug",
+    "export",
+    "import",
+    "mcp",
+    "models",
+    "plug",
+    "plugin",
+    "providers",
+    "session",
+    "stats",
+    "uninstall",
+    "upgrade",
+    "console",
+];
+
+/// Commands that wait for others to ask them something.
+const SERVICES: [&str; 3] = ["acp", "serve", "web"];
+
+/// Options whose value is the next argument; what follows one is not the command.
+const WITH_VALUE: [&str; 12] = [
+    "--agent",
+    "--cors",
+    "--hostname",
+    "--log-level",
+    "--mdns-domain",
+    "--model",
+    "--port",
+    "--prompt",
+    "--replay-limit",
+    "--session",
+    "-m",
+    "-s",
+];
+
+/// A live process that works for this store.
+#[derive(Clone, Debug)]
+pub(super) struct Agent {
+    pub(super) live: Live,
+    /// Where its server answers without a password, on the loopback.
+    pub(super) server: Option<SocketAddr>,
+}
+
+/// Finds them, in the order of processes.
+pub(super) fn find(scope: &Scope, data: &Path, databases: &BTreeSet<PathBuf>) -> Vec<Agent> {
+    let is_candidate = |it: &&Process| it.comm.starts_with("opencode");
+    let candidates: Vec<_> = scope.processes.iter().filter(is_candidate).collect();
+    if candidates.is_empty() {
+        return Vec::new();
+    }
+    let store = Store::of(data, databases);
+    let listeners = scope.processes.listeners();
+    candidates.into_iter().filter_map(|it| agent(scope, it, &store, &listeners)).collect()
+}
+
+fn agent(scope: &Scope, process: &Process, store: &Store, listeners: &Listeners) -> Option<Agent> {
+    let id = process.identity;
+    if !is_opencode(scope, id) {
+        return None;
+    }
+    let arguments = scope.processes.arguments(id);
+    // Between fork and exec, a tool's process is still its parent's image.
+    let parent = scope.processes.get(process.parent).map(|it| it.identity);
+    if parent.is_some_and(|it| is_opencode(scope, it) && scope.processes.arguments(it) == arguments)
+    {
+        return None;
+    }
+    let asked = Asked::of(&arguments)?;
+    let open = scope.processes.open_files(id);
+    if !store.is_used_by(open.iter().map(|(_, path)| path.as_path())) {
+        return None;
+    }
+    let mut live = live::observe(scope, process, asked.session);
+    live.is_interactive |= asked.is_service;
+    let server = listeners.of(&open).into_iter().find_map(reachable);
+    Some(Agent { live, server: server.filter(|_| !is_protected(scope, id)) })
+}
+
+fn is_opencode(scope: &Scope, process: ProcessRef) -> bool {
+    let exe = scope.processes.exe(process);
+    exe.and_then(|it| Some(PROGRAMS.contains(&it.file_name()?.to_str()?))).unwrap_or(false)
+}
+
+/// Whether its server wants a password, which is not ours to use.
+fn is_protected(scope: &Scope, process: ProcessRef) -> bool {
+    let environment = scope.processes.environment(process);
+    environment.is_none_or(|it| {
+        it.get(std::ffi::OsStr::new("OPENCODE_SERVER_PASSWORD")).is_some_and(|it| !it.is_empty())
+    })
+}
+
+/// The address on the loopback at which a listener answers.
+fn reachable(mut address: SocketAddr) -> Option<SocketAddr> {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address.ip().is_loopback().then_some(address)
+}
+
+/// The files by which a process shows that it works for this store.
+struct Store {
+    databases: BTreeSet<PathBuf>,
+    logs: Option<PathBuf>,
+}
+
+impl Store {
+    fn of(data: &Path, databases: &BTreeSet<PathBuf>) -> Self {
+        // The kernel shows what is open by its real path.
+        let real = |path: &Path| fs::canonicalize(path).ok();
+        Self {
+            databases: databases.iter().filter_map(|it| real(it)).collect(),
+            logs: real(data).map(|it| it.join("log")),
+        }
+    }
+
+    fn is_used_by<'a>(&self, mut open: impl Iterator<Item = &'a Path> + Clone) -> bool {
+        let is_database = |it: &Path| it.extension().is_some_and(|it| it == "db");
+        open.clone().any(|it| self.databases.contains(it))
+            || open.clone().any(|it| self.logs.as_ref().is_some_and(|logs| it.starts_with(logs)))
+                && !open.any(is_database)
+    }
+}
+
+/// What a process was started to do.
+#[derive(Debug, PartialEq, Eq)]
+struct Asked {
+    /// The session it was told to go on with.
+    session: Option<SessionId>,
+    is_service: bool,
+}
+
+impl Asked {
+    /// Nothing where no turn can come of it.
+    fn of(arguments: &[String]) -> Option<Self> {
+        let mut options = arguments.iter().skip(1).take_while(|it| *it != "--").peekable();
+        let (mut command, mut session, mut is_fork) = (None, None, false);
+        while let Some(argument) = options.next() {
+            let (name, value) = match argument.split_once('=') {
+                Some((name, value)) if name.starts_with('-') => (name, Some(value)),
+                _ => (argument.as_str(), None),
+            };
+            match name {
+                "--attach" if command == Some("run") => return None,
+                "--fork" => is_fork = true,
+                "-s" | "--session" => {
+                    let value = value.or_else(|| options.next().map(String::as_str));
+                    session = value.filter(|it| it.starts_with("ses_")).and_then(SessionId::parse);
+                }
+                _ if WITH_VALUE.contains(&name) && value.is_none() => {
+                    options.next();
+                }
+                _ if name.starts_with('-') => {}
+                _ => {
+                    command.get_or_insert(name);
+                }
+            }
+        }
+        let is_one_of = |words: &[&str]| command.is_some_and(|it| words.contains(&it));
+        (!is_one_of(&BYSTANDERS)).then(|| Self {
+            // A fork is a new session.
+            session: session.filter(|_| !is_fork),
+            is_service: is_one_of(&SERVICES),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
