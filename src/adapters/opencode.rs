@@ -29,7 +29,7 @@ use self::process::Agent;
 use self::stored::Stored;
 use super::evidence::{Record, Sighting, Survey, problem_at};
 use super::files::blocking;
-use super::{Adapter, Peeked};
+use super::{Adapter, Peeked, Watched};
 use crate::base::{AgentId, SessionId};
 use crate::env::Env;
 use crate::protocol::lifecycle::AgentCard;
@@ -70,6 +70,17 @@ impl Adapter for OpenCode {
     fn stores(&self, env: &Env) -> Vec<PathBuf> {
         let named = env.var("OPENCODE_DB").map(|it| data_dir(env).join(it));
         std::iter::once(data_dir(env)).chain(named).collect()
+    }
+
+    /// Not `log/` and `snapshot/`, where more happens than in the sessions, nor `part/`, a directory for each message.
+    fn watched(&self, env: &Env) -> Vec<Watched> {
+        let data = data_dir(env);
+        let storage = data.join("storage");
+        let named = env.var("OPENCODE_DB").and_then(|it| Some(data.join(it).parent()?.to_owned()));
+        let mut watched: Vec<_> = named.map(Watched::just).into_iter().collect();
+        watched.extend(["session", "message"].map(|it| Watched::all_below(storage.join(it))));
+        watched.push(Watched::just(data));
+        watched
     }
 
     fn survey(&'static self, scope: Scope) -> BoxFuture<'static, Survey> {
