@@ -178,15 +178,25 @@ fn meta(excerpt: &Excerpt<'_>) -> Result<Meta, Malformed> {
     let Some(first) = excerpt.head_lines().next() else {
         return torn_meta(excerpt.head()).ok_or_else(|| no_meta("no complete record"));
     };
-    let line = Line::parse(first).filter(|it| it.kind == "session_meta");
-    line.and_then(|it| it.payload()).ok_or_else(|| no_meta("the first record is no `session_meta`"))
+    first_line(first).ok_or_else(|| no_meta("the first record is no `session_meta`"))
 }
 
 /// What comes before the system prompt in a first line that is longer than all that is read.
 fn torn_meta(head: &[u8]) -> Option<Meta> {
     let end = memchr::memmem::find(head, br#","base_instructions""#)?;
-    let closed = [&head[..end], b"}}"].concat();
-    Line::parse(&closed).filter(|it| it.kind == "session_meta")?.payload()
+    first_line(&[&head[..end], b"}}"].concat())
+}
+
+/// Reads the first line at one go: most of the time spent on a rollout is spent on its system prompt.
+fn first_line(line: &[u8]) -> Option<Meta> {
+    #[derive(Deserialize)]
+    struct FirstLine<'a> {
+        #[serde(rename = "type", borrow)]
+        kind: Cow<'a, str>,
+        payload: Meta,
+    }
+    let line: FirstLine<'_> = jsonl::record(line)?;
+    (line.kind == "session_meta").then_some(line.payload)
 }
 
 impl Meta {
