@@ -5,9 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use crate::base::AbsPath;
-
-/// Where the kernel shows its processes.
-const PROC: &str = "/proc";
+use crate::procs::PROC;
 
 /// What a request may know of the world outside: variables, home, and where processes are shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,8 +106,12 @@ impl Env {
 
     /// The first executable file of that name on `PATH`.
     pub fn find_program(&self, name: &str) -> Option<PathBuf> {
+        Self::find_on(self.var("PATH")?, name)
+    }
+
+    /// The first executable file of that name in the directories of `path`.
+    pub fn find_on(path: &OsStr, name: &str) -> Option<PathBuf> {
         use std::os::unix::fs::PermissionsExt;
-        let path = self.var("PATH")?;
         let is_program = |it: &PathBuf| {
             it.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
         };

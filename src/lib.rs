@@ -17,6 +17,7 @@ pub mod scope;
 pub mod adapters;
 
 pub mod census;
+pub mod launch;
 pub mod query;
 pub mod reconcile;
 pub mod watch;

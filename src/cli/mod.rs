@@ -9,6 +9,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use crate::adapters::REGISTRY;
 use crate::base::AbsPath;
 use crate::env::Env;
+use crate::launch::supervise;
 use crate::rpc::{self, App};
 use crate::transport;
 
@@ -61,6 +62,9 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Supervise the launch that stdin orders; started by `session.launch`.
+    #[command(hide = true)]
+    Supervise,
     /// Print the OpenRPC document, or write the published schema into a directory.
     Schema {
         /// The directory that gets `openrpc.json`.
@@ -126,6 +130,9 @@ fn execute(cli: Cli) -> Result<u8, Failure> {
         Cli::command().print_help()?;
         return Ok(0);
     };
+    if let Command::Supervise = command {
+        return Ok(supervise::run().map(|()| 0)?);
+    }
     let env = world(cli.home, cli.proc)?;
     if let Command::Schema { out } = command {
         return schema(env, out);
@@ -136,7 +143,7 @@ fn execute(cli: Cli) -> Result<u8, Failure> {
         Command::Call { method, params } => call::run(env, &method, params.as_deref()),
         Command::List(options) => list::run(env, options),
         Command::Doctor { json } => doctor::run(&env, json),
-        Command::Schema { .. } => unreachable!("answered above"),
+        Command::Supervise | Command::Schema { .. } => unreachable!("answered above"),
     }
 }
 

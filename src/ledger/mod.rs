@@ -29,7 +29,7 @@ mod observed;
 mod testing;
 
 pub use entry::{LaunchEntry, Ledger, Life, Pruned, Refusal, World};
-pub use observed::with_world;
+pub use observed::{with_world, with_world_at};
 
 /// The version of the tables. A ledger of a later one is left alone.
 const SCHEMA_VERSION: i64 = 1;
@@ -86,7 +86,12 @@ impl LedgerFile {
     pub fn of(env: &Env) -> Self {
         let path = AbsPath::parse(env.state_dir().join(FILE_NAME))
             .expect("the state directory is absolute: relative ones start at home");
-        Self { path, boot: procs::boot_id(env.proc_root()) }
+        Self::at(path, env.proc_root())
+    }
+
+    /// The ledger at `path`.
+    pub fn at(path: AbsPath, proc_root: &Path) -> Self {
+        Self { path, boot: procs::boot_id(proc_root) }
     }
 
     pub fn path(&self) -> &AbsPath {

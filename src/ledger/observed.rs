@@ -9,7 +9,12 @@ use crate::procs;
 
 /// Lets `work` see the world as it is now. Processes are asked after one by one, as they are needed.
 pub fn with_world<T>(env: &Env, now: Timestamp, work: impl FnOnce(World<'_>) -> T) -> T {
-    let life = |process: ProcessRef| life_of(env.proc_root(), process);
+    with_world_at(env.proc_root(), now, work)
+}
+
+/// The same, with the directory that shows the processes.
+pub fn with_world_at<T>(proc_root: &Path, now: Timestamp, work: impl FnOnce(World<'_>) -> T) -> T {
+    let life = |process: ProcessRef| life_of(proc_root, process);
     work(World { now, life: &life, is_worktree_root: &is_worktree_root })
 }
 

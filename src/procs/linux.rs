@@ -76,6 +76,12 @@ pub(super) fn identity(dir: &Path) -> Option<ProcessRef> {
     parse_stat(&text).map(|it| it.identity)
 }
 
+pub(super) fn identity_even_ended(dir: &Path) -> Option<ProcessRef> {
+    let mut text = Vec::new();
+    read_bounded(&dir.join("stat"), STAT_MAX, &mut text).ok()?;
+    parse_any_stat(&text).map(|(it, _)| it.identity)
+}
+
 pub(super) fn boot_time(root: &Path) -> Option<Timestamp> {
     let mut text = Vec::new();
     // The line stands behind those of the processors and of the interrupts, which can be long.
@@ -165,28 +171,32 @@ fn read_bounded(path: &Path, limit: u64, into: &mut Vec<u8>) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads `pid (comm) state ppid pgrp session tty_nr … starttime …`; nothing for a zombie.
+/// Reads a `stat`; nothing for a zombie.
 fn parse_stat(text: &[u8]) -> Option<Process> {
+    parse_any_stat(text).filter(|(_, is_zombie)| !is_zombie).map(|(it, _)| it)
+}
+
+/// Reads `pid (comm) state ppid pgrp session tty_nr … starttime …`, and whether it is a zombie.
+fn parse_any_stat(text: &[u8]) -> Option<(Process, bool)> {
     // The name is the program's own choice and may hold brackets and spaces: its end is the last bracket.
     let (open, close) = (memchr::memchr(b'(', text)?, memchr::memrchr(b')', text)?);
     let comm = String::from_utf8_lossy(text.get(open + 1..close)?).into_owned();
     let rest: Vec<&[u8]> = text.get(close + 2..)?.split(|it| *it == b' ').collect();
     let field = |number: usize| rest.get(number - 3).copied();
-    if matches!(field(3)?, b"Z" | b"X") {
-        return None;
-    }
+    let is_zombie = matches!(field(3)?, b"Z" | b"X");
     let identity = ProcessRef {
         pid: Pid(number(text[..open].trim_ascii())?),
         start_ticks: number(field(22)?)?,
     };
-    Some(Process {
+    let process = Process {
         identity,
         parent: Pid(number(field(4)?)?),
         group: Pid(number(field(5)?)?),
         session: Pid(number(field(6)?)?),
         comm,
         has_terminal: number::<i64>(field(7)?)? != 0,
-    })
+    };
+    Some((process, is_zombie))
 }
 
 /// Reads `1: FLOCK  ADVISORY  WRITE 28823 fe:00:10209323 0 EOF`. Lines of waiters (`->`) hold nothing.

@@ -10,6 +10,7 @@ use crate::protocol::session;
 
 mod ended;
 mod linux;
+pub mod pinned;
 
 pub use ended::ended;
 pub use linux::{FileLock, Listeners};
@@ -23,6 +24,14 @@ pub fn boot_id(root: &Path) -> Option<String> {
 pub fn identity(root: &Path, pid: Pid) -> Option<ProcessRef> {
     linux::identity(&root.join(pid.to_string()))
 }
+
+/// The identity of a process, even of one that has ended and that nobody has waited for.
+pub fn identity_even_ended(root: &Path, pid: Pid) -> Option<ProcessRef> {
+    linux::identity_even_ended(&root.join(pid.to_string()))
+}
+
+/// Where the kernel of this machine shows its processes.
+pub const PROC: &str = "/proc";
 
 /// What a snapshot holds of each process: what one small file tells.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,10 +11,10 @@ use crate::census::Surveyed;
 use crate::ledger::{LaunchEntry, Ledger};
 use crate::procs::ProcessTable;
 use crate::protocol::session::{
-    AgentReport, Certainty, Conflict, Evidence, Outcome, Problem, Session, SessionKind, Source,
-    Usage,
+    AgentReport, Certainty, Conflict, Evidence, Outcome, Problem, Session, SessionKind, Usage,
 };
 
+mod launched;
 mod status;
 
 /// Most problems of an agent that are listed; more are counted.
@@ -61,10 +61,13 @@ pub fn reconcile(
         Roster { rows: Vec::new(), reports: Vec::new(), problems: Vec::new(), observed_at: now };
     for surveyed in surveys {
         let Surveyed { agent, survey, elapsed } = surveyed;
-        let launches: Vec<&LaunchEntry> =
+        let mut launches: Vec<&LaunchEntry> =
             ledger.launches.iter().filter(|it| it.agent == agent).collect();
-        let gathered = Gathered::from(survey.sightings, &launches, processes);
-        let rows = gathered.conclude(&agent, processes, now);
+        // Of several launches of one session the latest speaks.
+        launches.sort_by_key(|it| it.launch.launched_at);
+        let look = Look { processes, now, has_failed: !is_answer(survey.outcome) };
+        let gathered = Gathered::from(survey.sightings, &launches, &look);
+        let rows = gathered.conclude(&agent, &look);
         let mut problems = survey.problems;
         problems.sort();
         let omitted = problems.len().saturating_sub(PROBLEMS_MAX);
@@ -82,12 +85,26 @@ pub fn reconcile(
     roster
 }
 
+fn is_answer(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Ok | Outcome::Absent)
+}
+
+/// What one agent's evidence is looked at with.
+struct Look<'a> {
+    processes: &'a ProcessTable,
+    now: Timestamp,
+    /// Whether the agent's adapter could not do its work.
+    has_failed: bool,
+}
+
 /// One agent's evidence, by session.
 #[derive(Default)]
 struct Gathered<'a> {
     sessions: BTreeMap<SessionId, Seen<'a>>,
     /// Live processes that no store ties to a session.
     without_session: BTreeMap<ProcessRef, Claim>,
+    /// Launches that have told no session.
+    nameless: Vec<&'a LaunchEntry>,
 }
 
 /// The evidence of one session.
@@ -99,12 +116,14 @@ struct Seen<'a> {
     launch: Option<&'a LaunchEntry>,
 }
 
+impl Seen<'_> {
+    fn is_shown_by_launch(&self, look: &Look<'_>) -> bool {
+        self.launch.is_some_and(|it| launched::is_shown(it, look.has_failed, look.now))
+    }
+}
+
 impl<'a> Gathered<'a> {
-    fn from(
-        sightings: Vec<Sighting>,
-        launches: &[&'a LaunchEntry],
-        processes: &ProcessTable,
-    ) -> Self {
+    fn from(sightings: Vec<Sighting>, launches: &[&'a LaunchEntry], look: &Look<'_>) -> Self {
         let mut gathered = Self::default();
         let mut claims = Vec::new();
         let mut records: BTreeMap<SessionId, Vec<Arc<Record>>> = BTreeMap::new();
@@ -122,19 +141,26 @@ impl<'a> Gathered<'a> {
         for (session, records) in records {
             gathered.sessions.entry(session).or_default().record = merged(records);
         }
+        claims.retain(|claim| look.processes.is_alive(claim.process));
+        launched::claim_launched(&mut claims, launches, look.processes);
+        gathered.assign(claims);
         for launch in launches {
-            let Some(session) = &launch.session else { continue };
-            if let Some(process) = launch.process {
-                claims.push(Claim::of(process, Some(session.clone()), Source::Ledger));
-            }
-            if let Some(seen) = gathered.sessions.get_mut(session) {
-                seen.launch = Some(launch);
+            match &launch.session {
+                Some(session) if launched::is_shown(launch, look.has_failed, look.now) => {
+                    gathered.sessions.entry(session.clone()).or_default().launch = Some(launch);
+                }
+                Some(session) => {
+                    if let Some(seen) = gathered.sessions.get_mut(session) {
+                        seen.launch = Some(launch);
+                    }
+                }
+                None => gathered.nameless.push(launch),
             }
         }
-        claims.retain(|claim| processes.is_alive(claim.process));
-        gathered.assign(claims);
         // Counts of sessions that nothing else speaks of are no sessions.
-        gathered.sessions.retain(|_, seen| seen.record.is_some() || !seen.claims.is_empty());
+        gathered.sessions.retain(|_, seen| {
+            seen.record.is_some() || !seen.claims.is_empty() || seen.is_shown_by_launch(look)
+        });
         gathered
     }
 
@@ -165,17 +191,21 @@ impl<'a> Gathered<'a> {
         }
     }
 
-    fn conclude(mut self, agent: &AgentId, processes: &ProcessTable, now: Timestamp) -> Vec<Row> {
+    fn conclude(mut self, agent: &AgentId, look: &Look<'_>) -> Vec<Row> {
         self.inherit_processes();
         let mut spent_by_subagents = self.usage_of_subagents();
         let mut rows = Vec::with_capacity(self.sessions.len() + self.without_session.len());
         for (id, seen) in self.sessions {
             let subagents = spent_by_subagents.remove(&id);
-            rows.push(row(agent, Some(id), seen, subagents, processes, now));
+            rows.push(row(agent, Some(id), seen, subagents, look));
         }
         for claim in self.without_session.into_values() {
-            let seen = Seen { claims: vec![claim], ..Seen::default() };
-            rows.push(row(agent, None, seen, None, processes, now));
+            let mut lineage = look.processes.lineage(claim.process.pid).map(|it| it.identity);
+            let launch = lineage.find_map(|process| {
+                self.nameless.iter().copied().find(|it| it.process == Some(process))
+            });
+            let seen = Seen { claims: vec![claim], launch, ..Seen::default() };
+            rows.push(row(agent, None, seen, None, look));
         }
         rows
     }
@@ -262,11 +292,12 @@ fn row(
     id: Option<SessionId>,
     seen: Seen<'_>,
     subagents: Option<Usage>,
-    processes: &ProcessTable,
-    now: Timestamp,
+    look: &Look<'_>,
 ) -> Row {
     let Seen { record, claims, usage, launch } = seen;
-    let concluded = status::conclude(record.as_deref(), &claims, processes, now);
+    let concluded = status::conclude(record.as_deref(), &claims, launch, look);
+    // A launch's own facts are believed where no store says better.
+    let by_launch = launch.filter(|_| record.is_none());
     // Facts come from the record; what a live record hints at fills the gaps.
     let fact = |of: fn(&Record) -> Option<String>| record.as_deref().and_then(of);
     let hints = claims.first().map(|it| &it.hints);
@@ -299,19 +330,28 @@ fn row(
         cwd: record
             .as_ref()
             .and_then(|it| it.cwd.clone())
-            .or_else(|| hints.and_then(|it| it.cwd.clone())),
+            .or_else(|| hints.and_then(|it| it.cwd.clone()))
+            .or_else(|| by_launch.and_then(|it| it.cwd.clone())),
         branch: fact(|it| it.branch.clone()),
         model: fact(|it| it.model.clone()),
         created_at: record
             .as_ref()
             .and_then(|it| it.created)
-            .or_else(|| hints.and_then(|it| it.created)),
-        updated_at: [record.as_ref().and_then(|it| it.updated), hints.and_then(|it| it.updated)]
-            .into_iter()
-            .flatten()
-            .max(),
-        ended_at: record.as_ref().and_then(|it| it.ended),
-        process: concluded.owner.and_then(|it| processes.shown(it)),
+            .or_else(|| hints.and_then(|it| it.created))
+            .or_else(|| by_launch.map(|it| it.launch.launched_at)),
+        updated_at: [
+            record.as_ref().and_then(|it| it.updated),
+            hints.and_then(|it| it.updated),
+            by_launch.map(|it| it.ended.unwrap_or(it.launch.launched_at)),
+        ]
+        .into_iter()
+        .flatten()
+        .max(),
+        ended_at: record
+            .as_ref()
+            .and_then(|it| it.ended)
+            .or_else(|| by_launch.filter(|_| claims.is_empty()).and_then(|it| it.ended)),
+        process: concluded.owner.and_then(|it| look.processes.shown(it)),
         parent_session_id: record.as_ref().and_then(|it| it.parent.clone()),
         kind,
         forked_from: record.as_ref().and_then(|it| it.forked_from.clone()),

@@ -1,8 +1,10 @@
 //! Status is decided once, here: process identity, then the agent's own live record, then its records' tail. PURE.
 
+use super::{Look, launched};
 use crate::adapters::Record;
 use crate::adapters::evidence::{Activity, Claim, Failure, Owner, TurnState, WaitingFor};
-use crate::base::{ProcessRef, Timestamp};
+use crate::base::ProcessRef;
+use crate::ledger::LaunchEntry;
 use crate::procs::ProcessTable;
 use crate::protocol::session::{Certainty, Evidence, Reason, Source, Status};
 
@@ -24,9 +26,10 @@ type Verdict = (Status, Reason, Certainty);
 pub(super) fn conclude(
     record: Option<&Record>,
     claims: &[Claim],
-    processes: &ProcessTable,
-    now: Timestamp,
+    launch: Option<&LaunchEntry>,
+    look: &Look<'_>,
 ) -> Conclusion {
+    let Look { processes, now, has_failed } = *look;
     let mut evidence = Vec::new();
     let mut say =
         |source: Source, says: String| evidence.push(Evidence { source, observed_at: now, says });
@@ -44,8 +47,19 @@ pub(super) fn conclude(
         Some(record) => (served(record), None),
         None => verdicts.min_by_key(by_precedence).unwrap_or_else(|| {
             say(Source::Process, "no live process owns the session".into());
-            (ended(record), None)
+            let by_exit = launch.and_then(|it| launched::end_by_exit(record, it));
+            (by_exit.unwrap_or_else(|| ended(record)), None)
         }),
+    };
+    if let Some(launch) = launch {
+        say(Source::Ledger, launched::describe(launch));
+    }
+    // Who could tell has failed, and what we launched is all we know.
+    let (status, reason, certainty) = match launch {
+        Some(_) if has_failed && record.is_none() => {
+            (Status::Unknown, Reason::AdapterFailed, Certainty::Inferred)
+        }
+        _ => (status, reason, certainty),
     };
     Conclusion { status, reason, certainty, owner, evidence }
 }

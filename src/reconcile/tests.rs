@@ -10,7 +10,7 @@ use crate::adapters::evidence::{
     Activity, Failure, Hints, Owner, PROMPT_MAX, TurnState, WaitingFor,
 };
 use crate::base::AbsPath;
-use crate::protocol::session::{Launch, Problem, ProblemKind, Reason, Status};
+use crate::protocol::session::{Launch, Problem, ProblemKind, Reason, Source, Status};
 use crate::testing::FakeProc;
 
 /// Two processes live in every test here: 100 and 200. 300 does not.

@@ -1,13 +1,16 @@
 //! The method table: one line a method.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::adapters::Adapter;
 use crate::env::Env;
+use crate::launch::LoginPath;
 use crate::memo::Memo;
-use crate::protocol::{discover, lifecycle, lock, session, watch};
+use crate::protocol::{discover, launch, lifecycle, lock, session, watch};
 use crate::watch::Lookout;
 
+mod launch_handlers;
 mod ledger_access;
 mod lifecycle_handlers;
 mod lock_handlers;
@@ -25,6 +28,9 @@ pub struct App {
     pub env: Arc<Env>,
     pub adapters: Vec<&'static dyn Adapter>,
     pub memo: Arc<Memo>,
+    /// The program that supervises launches: this one, even where its file was replaced.
+    program: PathBuf,
+    login_path: LoginPath,
     lookout: Mutex<Weak<Lookout>>,
 }
 
@@ -35,8 +41,16 @@ impl App {
             env: Arc::new(env),
             adapters: adapters.to_vec(),
             memo: Arc::default(),
+            program: PathBuf::from("/proc/self/exe"),
+            login_path: LoginPath::default(),
             lookout: Mutex::default(),
         }
+    }
+
+    /// The same with another program to supervise launches, for where this one is not headcount.
+    #[must_use]
+    pub fn supervised_by(self, program: PathBuf) -> Self {
+        Self { program, ..self }
     }
 
     /// The lookout that every subscription shares; it looks only while one of them holds it.
@@ -62,6 +76,10 @@ pub fn router(app: App) -> Router {
         .method::<session::Peek, _, _>(session_handlers::peek)
         .method::<watch::Wait, _, _>(watch_handlers::wait)
         .subscription::<watch::Watch, _, _>(watch_handlers::watch)
+        .method::<launch::LaunchSession, _, _>(launch_handlers::launch)
+        .method::<launch::Resume, _, _>(launch_handlers::resume)
+        .method::<launch::Stop, _, _>(launch_handlers::stop)
+        .method::<launch::Prune, _, _>(launch_handlers::prune)
         .method::<lock::Acquire, _, _>(lock_handlers::acquire)
         .method::<lock::Release, _, _>(lock_handlers::release)
         .method::<lock::List, _, _>(lock_handlers::list)

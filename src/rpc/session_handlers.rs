@@ -11,8 +11,8 @@ use crate::base::AgentId;
 use crate::census;
 use crate::protocol::error::{Candidate, RpcError};
 use crate::protocol::session::{
-    DeadlineMs, Include, ListParams, ListResult, Outcome, PeekParams, PeekResult, StatusParams,
-    StatusResult, Turn,
+    AgentReport, DeadlineMs, Include, ListParams, ListResult, Outcome, PeekParams, PeekResult,
+    StatusParams, StatusResult, Turn,
 };
 use crate::query::{Cursor, page};
 use crate::reconcile::{Roster, Row, reconcile};
@@ -139,7 +139,7 @@ async fn observe(app: &App, usage: UsageWanted) -> Scope {
 }
 
 /// Looks, everywhere at once, and concludes.
-async fn roster(
+pub(super) async fn roster(
     app: &App,
     adapters: &[&'static dyn Adapter],
     usage: UsageWanted,
@@ -156,28 +156,41 @@ async fn roster(
 }
 
 /// The one session of that id or prefix, and what each adapter contributed.
-async fn one_session(
+pub(super) async fn one_session(
     app: &Arc<App>,
     query: &str,
     agent: Option<&AgentId>,
     usage: UsageWanted,
-) -> Result<(Row, bool, Vec<crate::protocol::session::AgentReport>), RpcError> {
-    if query.chars().count() < PREFIX_MIN {
-        let message = format!("`sessionId`: `{query}` is shorter than {PREFIX_MIN} characters");
-        return Err(RpcError::invalid("sessionId", message));
-    }
+) -> Result<(Row, bool, Vec<AgentReport>), RpcError> {
     let adapters = wanted(app, agent.map(std::slice::from_ref))?;
+    check_query(query)?;
     let roster = roster(app, &adapters, usage, None).await;
     let complete = roster.is_complete();
-    let unanswered =
-        roster.reports.iter().filter(|it| !matches!(it.outcome, Outcome::Ok | Outcome::Absent));
-    let unanswered: Vec<AgentId> = unanswered.map(|it| it.agent.clone()).collect();
-    let row = matching(roster.rows, query, unanswered)?;
+    let row = matching(roster.rows, query, unanswered(&roster.reports))?;
     Ok((row, complete, roster.reports))
 }
 
+/// Refuses what is too short to stand for a session.
+pub(super) fn check_query(query: &str) -> Result<(), RpcError> {
+    if query.chars().count() >= PREFIX_MIN {
+        return Ok(());
+    }
+    let message = format!("`sessionId`: `{query}` is shorter than {PREFIX_MIN} characters");
+    Err(RpcError::invalid("sessionId", message))
+}
+
+/// The adapters that failed or were late.
+pub(super) fn unanswered(reports: &[AgentReport]) -> Vec<AgentId> {
+    let late = reports.iter().filter(|it| !matches!(it.outcome, Outcome::Ok | Outcome::Absent));
+    late.map(|it| it.agent.clone()).collect()
+}
+
 /// The row with that id, else the only one whose id begins so.
-fn matching(rows: Vec<Row>, query: &str, unanswered: Vec<AgentId>) -> Result<Row, RpcError> {
+pub(super) fn matching(
+    rows: Vec<Row>,
+    query: &str,
+    unanswered: Vec<AgentId>,
+) -> Result<Row, RpcError> {
     let id = |row: &Row| row.session.session_id.as_ref().map(|it| it.as_str().to_owned());
     let begins = |row: &Row| id(row).is_some_and(|it| it.starts_with(query));
     let mut found: Vec<Row> = rows.into_iter().filter(begins).collect();

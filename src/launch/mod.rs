@@ -1,0 +1,315 @@
+//! Starting agents: what is checked before anything happens, the claim, the supervisor, and the wait for a session.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout};
+use tokio::time::{Instant, timeout_at};
+
+use crate::adapters::Adapter;
+use crate::adapters::drive::{Order, PromptBy, Task, Unsupported};
+use crate::base::{AbsPath, AgentId, Pid, ProcessRef, SessionId};
+use crate::env::Env;
+use crate::ledger::{LaunchEntry, LedgerError, LedgerFile, Refusal, launch_log_dir, with_world};
+use crate::procs::{self, ProcessTable};
+use crate::protocol::error::{LaunchFailure, RpcError, Stage};
+use crate::protocol::launch::LaunchOptions;
+use crate::protocol::session::Launch;
+use crate::scope;
+
+mod diagnose;
+pub mod ending;
+mod environment;
+mod hooks;
+mod log;
+pub mod order;
+mod pipes;
+pub mod supervise;
+
+pub use environment::LoginPath;
+use order::{Event, SupervisorOrder};
+
+/// How long a launch waits for the agent to tell its session.
+pub const SESSION_WAIT: Duration = Duration::from_secs(10);
+/// How much longer it waits to see an agent that has told its session fail at once, as one does that is not
+/// logged in.
+const SETTLE: Duration = Duration::from_millis(300);
+/// Most characters of an argument that are shown.
+const SHOWN_ARGUMENT_MAX: usize = 200;
+
+/// What is to be launched.
+pub struct Request {
+    pub adapter: &'static dyn Adapter,
+    pub task: Task,
+    pub cwd: AbsPath,
+    /// Which parameter the directory came from.
+    pub cwd_member: &'static str,
+    pub options: LaunchOptions,
+}
+
+/// Where launching takes place.
+pub struct Site<'a> {
+    pub env: &'a Env,
+    /// The program that supervises: this one.
+    pub program: &'a Path,
+    pub login: &'a LoginPath,
+}
+
+/// A launch whose supervisor runs.
+#[derive(Debug)]
+pub struct Started {
+    pub launch_id: String,
+    pub agent: AgentId,
+    pub command: Vec<String>,
+    pub cwd: AbsPath,
+    pub log: AbsPath,
+    /// The session, where it is known before the agent tells it.
+    pub session: Option<SessionId>,
+    supervisor: Child,
+    news: Lines<BufReader<ChildStdout>>,
+}
+
+/// Checks everything, claims the directory, and starts the supervisor. Blocks; runs to its end once begun.
+pub fn start(site: &Site<'_>, request: Request) -> Result<Started, RpcError> {
+    let Request { adapter, task, cwd, cwd_member, options } = request;
+    let agent = adapter.card().id.clone();
+    let cwd = directory(&cwd, cwd_member)?;
+    let known = match &task {
+        Task::Launch { .. } => None,
+        Task::Resume { id, .. } => Some(id.clone()),
+    };
+    let order = Order {
+        task,
+        prompt: options.prompt.clone(),
+        model: options.model.clone(),
+        permissions: options.permissions,
+        args: options.args.clone(),
+        label: options.label.clone(),
+        store: adapter.stores(site.env).into_iter().next(),
+    };
+    let line = (adapter.driver().command)(&order).map_err(|it| unsupported(&agent, it))?;
+    let mut variables = environment::of_agent(site.env, &cwd, &options.env);
+    let names = adapter.card().binaries;
+    let program = environment::find_program(site.env, &mut variables, site.login, names)
+        .ok_or_else(|| {
+            let message = format!("none of {names:?} is on the PATH, nor on the login shell's");
+            failed(&agent, Stage::Spawn, None, message)
+        })?;
+    let launch_id = uuid::Uuid::new_v4().to_string();
+    let log = AbsPath::parse(launch_log_dir(site.env).join(format!("{launch_id}.log")))
+        .ok_or_else(|| RpcError::Internal("the state directory is not absolute".into()))?;
+    let ledger = LedgerFile::of(site.env);
+    let launched_at = scope::now();
+    let entry = LaunchEntry {
+        agent: agent.clone(),
+        session: line.session.clone(),
+        process: None,
+        keeper: this_process(),
+        cwd: Some(cwd.clone()),
+        claim: options.lock.then(|| cwd.clone()),
+        is_forced: options.force,
+        ended: None,
+        launch: Launch {
+            launch_id: launch_id.clone(),
+            launched_at,
+            prompt: options.prompt.clone(),
+            group: options.group.clone(),
+            spec: options.spec,
+            label: options.label,
+            model: options.model.clone(),
+            exit_code: None,
+            hook_failure: None,
+            log_path: log.clone(),
+        },
+    };
+    let begun =
+        with_world(site.env, launched_at, |world| ledger.update(|it| it.begin(entry, world)));
+    begun.map_err(|it| unavailable(&it))?.map_err(|it| refused(site.env, it, known.as_ref()))?;
+    let command = shown(&program, &line.args);
+    let order = SupervisorOrder {
+        launch_id: launch_id.clone(),
+        launched_at,
+        agent: agent.clone(),
+        program,
+        args: line.args,
+        cwd: cwd.clone(),
+        ledger: ledger.path().clone(),
+        log: log.clone(),
+        prompt_on_stdin: line.prompt == PromptBy::Stdin,
+        prompt: options.prompt,
+        learn: line.learn,
+        session: line.session.clone(),
+        timeout_ms: options.timeout_ms.map(crate::protocol::bounded::Bounded::get),
+        on_create: options.on_create,
+        on_complete: options.on_complete,
+        group: options.group,
+        model: options.model,
+    };
+    let spawned = spawn_supervisor(site.program, &order, &variables).inspect_err(|_| {
+        // Nobody else will: the claim is given back, and the launch is known as one that did not happen.
+        let ended = ledger.update(|it| it.ended(&launch_id, None, scope::now()));
+        if let Err(error) = ended {
+            tracing::warn!(%error, "a launch that did not happen is not noted as such");
+        }
+    });
+    let (supervisor, news) = spawned
+        .map_err(|error| failed(&agent, Stage::Spawn, None, format!("the supervisor: {error}")))?;
+    tracing::info!(%agent, launch_id, "a supervisor was started");
+    Ok(Started { launch_id, agent, command, cwd, log, session: line.session, supervisor, news })
+}
+
+#[expect(clippy::disallowed_methods, reason = "supervisors are started here and nowhere else")]
+fn spawn_supervisor(
+    program: &Path,
+    order: &SupervisorOrder,
+    variables: &BTreeMap<OsString, OsString>,
+) -> std::io::Result<(Child, Lines<BufReader<ChildStdout>>)> {
+    let order_text = serde_json::to_vec(order)?;
+    let (order_end, mut our_end) = std::io::pipe()?;
+    let mut child = tokio::process::Command::new(program)
+        .arg0("headcount")
+        .arg("supervise")
+        .env_clear()
+        .envs(variables)
+        .env(ending::SUPERVISOR_VARIABLE, &order.launch_id)
+        .stdin(Stdio::from(order_end))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
+    our_end.write_all(&order_text)?;
+    let stdout = child.stdout.take();
+    let stdout = stdout.ok_or_else(|| std::io::Error::other("the supervisor has no stdout"))?;
+    Ok((child, BufReader::new(stdout).lines()))
+}
+
+/// What an agent told within the time.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Told {
+    pub process: ProcessRef,
+    /// The session, told by the agent or chosen before; nothing where it is not known yet.
+    pub session: Option<SessionId>,
+}
+
+impl Started {
+    /// Waits until the agent has told its session, and at most [`SESSION_WAIT`]. Dropping the wait leaves the
+    /// launch as it is.
+    pub async fn told(&mut self) -> Result<Told, RpcError> {
+        let mut until = Instant::now() + SESSION_WAIT;
+        let mut process = None;
+        let mut session = None;
+        loop {
+            let Ok(line) = timeout_at(until, self.news.next_line()).await else { break };
+            let event = line.ok().flatten().and_then(|it| serde_json::from_str(&it).ok());
+            match event {
+                Some(Event::Started(it)) => process = Some(it),
+                Some(Event::Session(it)) => {
+                    session = Some(it);
+                    until = until.min(Instant::now() + SETTLE);
+                }
+                Some(Event::Ended { exit_code: 0, .. }) if session.is_some() => break,
+                Some(Event::Ended { exit_code, output }) => {
+                    let stage = diagnose::stage(&output);
+                    return Err(failed(&self.agent, stage, Some(exit_code), output));
+                }
+                Some(Event::Refused(why) | Event::NotStarted(why)) => {
+                    return Err(failed(&self.agent, Stage::Spawn, None, why));
+                }
+                None => {
+                    let message = "the supervisor is gone".to_owned();
+                    return Err(failed(&self.agent, Stage::Spawn, None, message));
+                }
+            }
+        }
+        let Some(process) = process else {
+            // It has not come as far as to start the agent, and now it never shall.
+            if let Err(error) = self.supervisor.start_kill() {
+                tracing::warn!(%error, "a supervisor that hangs cannot be killed");
+            }
+            let message = format!("no word within {} s", SESSION_WAIT.as_secs());
+            return Err(failed(&self.agent, Stage::Spawn, None, message));
+        };
+        Ok(Told { process, session: session.or_else(|| self.session.clone()) })
+    }
+}
+
+/// A directory without symbolic links; refused where it is none.
+fn directory(path: &AbsPath, member: &'static str) -> Result<AbsPath, RpcError> {
+    let why = match path.as_path().canonicalize() {
+        Ok(real) if !real.is_dir() => "is not a directory".to_owned(),
+        Ok(real) => match AbsPath::parse(real) {
+            Some(real) => return Ok(real),
+            None => "has no absolute path".to_owned(),
+        },
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => "does not exist".to_owned(),
+        Err(error) => format!("cannot be read: {error}"),
+    };
+    Err(RpcError::invalid(member, format!("`{member}`: `{path}` {why}")))
+}
+
+fn this_process() -> Option<ProcessRef> {
+    let pid = Pid(i32::try_from(std::process::id()).ok()?);
+    procs::identity(Path::new(procs::PROC), pid)
+}
+
+/// The command line as people are shown it: long arguments are cut.
+fn shown(program: &Path, args: &[String]) -> Vec<String> {
+    let cut = |it: &String| match it.char_indices().nth(SHOWN_ARGUMENT_MAX) {
+        Some((end, _)) => format!("{}…", &it[..end]),
+        None => it.clone(),
+    };
+    std::iter::once(program.display().to_string()).chain(args.iter().map(cut)).collect()
+}
+
+fn unsupported(agent: &AgentId, unsupported: Unsupported) -> RpcError {
+    let Unsupported { what, hint } = unsupported;
+    RpcError::Unsupported { agent: agent.clone(), what, hint }
+}
+
+fn failed(agent: &AgentId, stage: Stage, exit_code: Option<i32>, output: String) -> RpcError {
+    let failure = Box::new(LaunchFailure { stage, exit_code, output });
+    RpcError::LaunchFailed { agent: agent.clone(), failure }
+}
+
+fn unavailable(error: &LedgerError) -> RpcError {
+    RpcError::LedgerUnavailable(error.to_string())
+}
+
+fn refused(env: &Env, refusal: Refusal, session: Option<&SessionId>) -> RpcError {
+    match (refusal, session) {
+        (Refusal::Locked(lock), _) => RpcError::DirectoryLocked {
+            directory: lock.directory.clone(),
+            holder: Box::new((*lock).into()),
+        },
+        (Refusal::Alive(owner), Some(session)) => {
+            let table = ProcessTable::snapshot(env.proc_root());
+            let process = table.ok().and_then(|it| it.shown(owner));
+            let internal = || RpcError::Internal(format!("process {} owns it", owner.pid));
+            process.map_or_else(internal, |process| RpcError::SessionAlive {
+                session: session.clone(),
+                process,
+            })
+        }
+        (Refusal::Alive(_) | Refusal::Gone, _) => {
+            RpcError::Internal("the ledger changed while the launch began".into())
+        }
+    }
+}
+
+/// Removes the logs of launches that are forgotten; what cannot be removed stays.
+pub fn remove_logs(logs: &[PathBuf]) {
+    for log in logs {
+        for path in [log.clone(), log::set_aside(log)] {
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    tracing::warn!(path = %path.display(), %error, "a log is left behind");
+                }
+                _ => {}
+            }
+        }
+    }
+}

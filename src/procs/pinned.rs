@@ -1,0 +1,78 @@
+//! A process held by a descriptor: what is signalled is what was looked at, and its end can be waited for.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use rustix::process::{PidfdFlags, pidfd_open, pidfd_send_signal};
+
+pub use rustix::process::Signal;
+
+use crate::base::ProcessRef;
+
+/// A process that cannot turn into another one, even after its end.
+#[derive(Debug)]
+pub struct Pinned {
+    process: ProcessRef,
+    fd: OwnedFd,
+}
+
+impl Pinned {
+    /// Holds the process; nothing where it has ended, and where its id is another's now.
+    pub fn hold(proc_root: &Path, process: ProcessRef) -> Option<Self> {
+        let pid = rustix::process::Pid::from_raw(process.pid.0)?;
+        let fd = pidfd_open(pid, PidfdFlags::empty()).ok()?;
+        // Looked at after it is held: from here on the id cannot come to mean another.
+        let found = super::identity(proc_root, process.pid)?;
+        (found == process).then_some(Self { process, fd })
+    }
+
+    pub fn process(&self) -> ProcessRef {
+        self.process
+    }
+
+    /// Sends a signal, and says whether there was still somebody to receive it.
+    pub fn signal(&self, signal: Signal) -> io::Result<bool> {
+        match pidfd_send_signal(&self.fd, signal) {
+            Ok(()) => Ok(true),
+            Err(rustix::io::Errno::SRCH) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Waits until the process has ended, at most that long, and says whether it has.
+    pub fn has_ended_within(&self, limit: Duration) -> bool {
+        wait_for(&[self], limit)
+    }
+}
+
+impl AsFd for Pinned {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// Waits until all of them have ended, at most that long, and says whether they have.
+pub fn wait_for(processes: &[&Pinned], limit: Duration) -> bool {
+    let end = Instant::now() + limit;
+    let mut left: Vec<&Pinned> = processes.to_vec();
+    loop {
+        let mut polled: Vec<PollFd<'_>> =
+            left.iter().map(|it| PollFd::new(it.as_fd(), PollFlags::POLLIN)).collect();
+        let timeout = end.saturating_duration_since(Instant::now());
+        let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX);
+        if polled.is_empty() {
+            return true;
+        }
+        match poll(&mut polled, timeout) {
+            Ok(0) => return false,
+            Ok(_) | Err(nix::Error::EINTR) => {}
+            Err(_) => return false,
+        }
+        let ended: Vec<bool> = polled.iter().map(|it| it.any().unwrap_or(false)).collect();
+        let mut ended = ended.into_iter();
+        left.retain(|_| !ended.next().unwrap_or(false));
+    }
+}

@@ -1,0 +1,114 @@
+//! What the ledger adds to an agent's own evidence: whose the launched processes are, and how they ended. PURE.
+
+use crate::adapters::Record;
+use crate::adapters::evidence::{Claim, Hints, TurnState};
+use crate::base::{ProcessRef, Timestamp};
+use crate::ledger::LaunchEntry;
+use crate::procs::ProcessTable;
+use crate::protocol::session::{Certainty, Reason, Source, Status};
+
+/// How long a launch is listed although neither its store nor a process shows it.
+const SHOWN_MS: u64 = 30_000;
+/// How much later than its process's end a launched session's last record may be and still be that process's.
+const LAST_WORDS_MS: u64 = 5_000;
+
+/// Adds what is known of launched processes to the claims of the agent's adapter. All of them live.
+pub(super) fn claim_launched(
+    claims: &mut Vec<Claim>,
+    launches: &[&LaunchEntry],
+    processes: &ProcessTable,
+) {
+    for launch in launches.iter().filter(|it| it.ended.is_none()) {
+        let Some(top) = launch.process.filter(|it| processes.is_alive(*it)) else { continue };
+        let is_below =
+            |process: ProcessRef| processes.lineage(process.pid).any(|it| it.identity == top);
+        let related: Vec<&Claim> = claims.iter().filter(|it| is_below(it.process)).collect();
+        let says_other = |it: &&&Claim| {
+            it.certainty == Certainty::Asserted
+                && it.session.is_some()
+                && it.session != launch.session
+        };
+        let is_settled = match &launch.session {
+            // The agent's own word about its process goes before ours: sessions change in place.
+            Some(_) => {
+                let of_it = |it: &&&Claim| it.process == top && says_other(it);
+                related.iter().any(|it| of_it(&it))
+            }
+            // A process that somebody shows needs no row of ours.
+            None => !related.is_empty(),
+        };
+        if is_settled {
+            continue;
+        }
+        // What was launched may be a wrapper: the process that the agent itself shows is the owner.
+        let mut owners: Vec<ProcessRef> =
+            related.iter().filter(|it| !says_other(it)).map(|it| it.process).collect();
+        owners.sort_unstable();
+        let owner = match owners.first() {
+            Some(first) if !owners.contains(&top) => *first,
+            _ => top,
+        };
+        let activity = related.iter().find(|it| it.process == owner).and_then(|it| {
+            // A live record of a process without a session is that of the session we know.
+            it.session.is_none().then(|| it.activity.clone()).flatten()
+        });
+        claims.push(Claim {
+            activity,
+            hints: hints(launch),
+            ..Claim::of(owner, launch.session.clone(), Source::Ledger)
+        });
+    }
+}
+
+fn hints(launch: &LaunchEntry) -> Hints {
+    Hints {
+        cwd: launch.cwd.clone(),
+        created: Some(launch.launch.launched_at),
+        updated: Some(launch.launch.launched_at),
+        ..Hints::default()
+    }
+}
+
+/// Whether a launch without a live process, which no store shows, is listed: it is fresh, or the one that
+/// could tell has failed.
+pub(super) fn is_shown(launch: &LaunchEntry, adapter_failed: bool, now: Timestamp) -> bool {
+    adapter_failed || now.millis_since(launch.launch.launched_at) < SHOWN_MS
+}
+
+/// How a session ended, by the end of the process that was launched; nothing where the records say, and
+/// where it went on without us.
+pub(super) fn end_by_exit(
+    record: Option<&Record>,
+    launch: &LaunchEntry,
+) -> Option<(Status, Reason, Certainty)> {
+    let ended = launch.ended?;
+    let turn = record.map_or(&TurnState::Unknown, |it| &it.turn);
+    let is_told = matches!(
+        turn,
+        TurnState::Completed | TurnState::Interrupted | TurnState::Failed(_) | TurnState::Killed
+    );
+    let updated = record.and_then(|it| it.updated);
+    if is_told || updated.is_some_and(|it| it.millis_since(ended) > LAST_WORDS_MS) {
+        return None;
+    }
+    match launch.launch.exit_code {
+        None => Some((Status::Failed, Reason::LaunchError, Certainty::Asserted)),
+        Some(0) if *turn == TurnState::InProgress => None,
+        Some(0) => Some((Status::Stopped, Reason::Completed, Certainty::Inferred)),
+        // A signal's end, as shells write it.
+        Some(code) if code > 128 => Some((Status::Stopped, Reason::Killed, Certainty::Asserted)),
+        Some(_) => Some((Status::Failed, Reason::ExitCode, Certainty::Asserted)),
+    }
+}
+
+/// What the evidence says of a launch.
+pub(super) fn describe(launch: &LaunchEntry) -> String {
+    let at = launch.launch.launched_at;
+    match (launch.ended, launch.launch.exit_code) {
+        (Some(ended), Some(code)) => {
+            format!("launched {at}; ended {ended} with exit code {code}")
+        }
+        (Some(_), None) => format!("launched {at}; it did not start"),
+        (None, _) => format!("launched {at}; its end was not seen"),
+    }
+}

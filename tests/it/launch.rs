@@ -1,0 +1,457 @@
+//! `session.launch`, `resume`, `stop` and `prune` with stand-in agents: real processes, a real supervisor.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use headcount::adapters::REGISTRY;
+use headcount::env::Env;
+use headcount::rpc::{self, App};
+use nix::sys::stat::Mode;
+use serde_json::{Value, json};
+
+use crate::support::{Home, project, talk};
+
+/// How long any one thing may take before a test is called broken; on an idle machine all take milliseconds.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// The thread that the stand-in tells.
+const THREAD: &str = "01a204f1-08e9-78d2-82f9-39a1cb452841";
+
+/// A home, a directory to work in, and the stand-ins on the PATH.
+struct World {
+    home: Home,
+    work: PathBuf,
+}
+
+impl World {
+    fn new() -> Self {
+        let home = Home::empty();
+        let work = home.path().join("work");
+        fs::create_dir(&work).unwrap();
+        let work = work.canonicalize().unwrap();
+        Self { home, work }
+    }
+
+    fn call(&self, method: &str, params: &Value) -> Value {
+        let path = format!(
+            "{}:/usr/local/bin:/usr/bin:/bin",
+            project().join("tests/fixtures/bin").display()
+        );
+        let vars = [
+            ("HOME", self.home.path().to_str().unwrap().to_owned()),
+            ("HEADCOUNT_STATE_DIR", self.home.path().join("state").to_str().unwrap().to_owned()),
+            ("PATH", path),
+            ("SHELL", "/bin/false".into()),
+            ("CLAUDECODE", "1".into()),
+        ];
+        let vars = vars.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let app = App::new(Env::of_vars(vars).unwrap(), REGISTRY)
+            .supervised_by(env!("CARGO_BIN_EXE_headcount").into());
+        let message = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        talk(&rpc::router(app).into_methods(), &[message]).pop().unwrap()
+    }
+
+    /// Launches the stand-in, which does what `prompt` says; `more` are further parameters.
+    fn launch(&self, prompt: &str, more: Value) -> Value {
+        let mut params = json!({ "agent": "codex", "cwd": self.work, "prompt": prompt });
+        let Value::Object(more) = more else { panic!("parameters are an object") };
+        for (name, value) in more {
+            params[name] = value;
+        }
+        self.call("session.launch", &params)
+    }
+
+    /// A pipe with a name, which nobody has opened yet.
+    fn pipe(&self, name: &str) -> Pipe {
+        let path = self.home.path().join(name);
+        nix::unistd::mkfifo(&path, Mode::S_IRWXU).unwrap();
+        Pipe(path)
+    }
+
+    fn session(&self, id: &str) -> Value {
+        self.call("session.status", &json!({ "sessionId": id }))["result"]["session"].clone()
+    }
+
+    fn locks(&self) -> Vec<Value> {
+        self.call("lock.list", &json!({}))["result"]["locks"].as_array().unwrap().clone()
+    }
+}
+
+/// One request and its reply of each method that launches or ends something, by method.
+pub(crate) fn examples() -> BTreeMap<&'static str, (Value, Value)> {
+    let world = World::new();
+    let launched = json!({
+        "agent": "codex", "cwd": world.work, "prompt": "Fix the failing test", "label": "tests",
+        "permissions": "edit", "timeoutMs": 3_600_000,
+    });
+    let by_id = json!({ "sessionId": THREAD, "agent": "codex" });
+    let resumed = json!({
+        "sessionId": THREAD, "agent": "codex", "prompt": "Now write the changelog",
+    });
+    let steps = [
+        ("session.launch", launched),
+        ("session.stop", by_id.clone()),
+        ("session.resume", resumed),
+        ("session.stop", by_id),
+        ("session.prune", json!({ "dryRun": true })),
+    ];
+    let mut examples = BTreeMap::new();
+    for (method, params) in steps {
+        let mut reply = world.call(method, &params);
+        // Both ends are written by supervisors, a moment after the stops.
+        while method == "session.prune" && reply["result"]["kept"] != 0 {
+            std::thread::yield_now();
+            reply = world.call(method, &params);
+        }
+        assert!(reply["error"].is_null(), "{method}: {reply}");
+        let mut params = params;
+        let home = world.home.path().canonicalize().unwrap();
+        for value in [&mut params, &mut reply] {
+            settle(value, home.to_str().unwrap());
+        }
+        examples.insert(method, (params, reply["result"].take()));
+    }
+    examples
+}
+
+/// Puts shown values in the place of those that differ from run to run.
+fn settle(value: &mut Value, home: &str) {
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                match name.as_str() {
+                    "pid" => *value = 4242.into(),
+                    "launchId" => *value = "7c9e6679-7425-40de-944b-e07fc1f90ae7".into(),
+                    "logPath" => *value = "/home/dev/.local/state/headcount/launches/7c9e6679-7425-40de-944b-e07fc1f90ae7.log".into(),
+                    "elapsedMs" => *value = 0.into(),
+                    it if it.ends_with("At") => *value = "2026-11-22T21:00:00.000Z".into(),
+                    _ => settle(value, home),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|it| settle(it, home)),
+        Value::String(text) if text.ends_with("/bin/codex") => {
+            "/usr/local/bin/codex".clone_into(text)
+        }
+        Value::String(text) => *text = text.replace(home, "/home/dev"),
+        _ => {}
+    }
+}
+
+/// A pipe with a name: how a test and what it launched wait for each other.
+struct Pipe(PathBuf);
+
+impl Pipe {
+    fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// What is written into it, once whoever writes has closed it.
+    fn read(&self) -> String {
+        let path = self.0.clone();
+        within_patience(move || fs::read_to_string(path).unwrap())
+    }
+
+    /// Lets whoever reads it go on.
+    fn release(&self) {
+        let path = self.0.clone();
+        within_patience(move || fs::write(path, "go\n").unwrap());
+    }
+}
+
+fn within_patience<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || sender.send(work()).ok());
+    receiver.recv_timeout(PATIENCE).expect("it happens in time")
+}
+
+/// A hook that writes its variables into a pipe.
+fn hook(pipe: &Pipe) -> Value {
+    let script = "env | grep ^HEADCOUNT_ | grep -v STATE_DIR | sort > \"$0\"";
+    json!(["sh", "-c", script, pipe.path()])
+}
+
+#[test]
+fn a_launch_tells_the_agents_own_id_and_its_end_is_known() {
+    let world = World::new();
+    let (hold, created, completed) =
+        (world.pipe("hold"), world.pipe("created"), world.pipe("completed"));
+    let prompt = format!("tell; read line < '{}'; exit 3", hold.path().display());
+    let reply = world.launch(
+        &prompt,
+        json!({
+            "label": "a label", "group": "g1", "model": "m1",
+            "onCreate": hook(&created), "onComplete": hook(&completed),
+        }),
+    );
+    let result = &reply["result"];
+    let launch = &result["launch"];
+    assert_eq!(launch["sessionId"], THREAD, "{reply}");
+    assert_eq!(launch["cwd"], json!(world.work));
+    let command: Vec<&str> =
+        launch["command"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
+    assert!(command[0].ends_with("/tests/fixtures/bin/codex"));
+    assert_eq!(command[1..5], ["exec", "--json", "-m", "m1"]);
+    assert_eq!(command[5..], ["--", &prompt]);
+
+    let session = &result["session"];
+    assert_eq!(session["sessionId"], THREAD);
+    assert_eq!(
+        (&session["status"], &session["reason"]),
+        (&json!("running"), &json!("process_alive"))
+    );
+    assert_eq!(session["process"]["pid"], launch["pid"]);
+    assert_eq!(session["cwd"], json!(world.work));
+    assert_eq!(session["launch"]["launchId"], launch["launchId"]);
+    assert_eq!(session["launch"]["group"], "g1");
+    let variables = created.read();
+    assert!(variables.contains(&format!("HEADCOUNT_SESSION_ID={THREAD}\n")), "{variables}");
+    assert!(variables.contains("HEADCOUNT_GROUP=g1\n") && !variables.contains("EXIT_CODE"));
+
+    // Meanwhile the directory is the launch's.
+    let refused = world.launch("tell", json!({}));
+    assert_eq!(refused["error"]["code"], 1004);
+    let holder = &refused["error"]["data"]["holder"];
+    assert_eq!((&holder["pid"], &holder["sessionId"]), (&launch["pid"], &json!(THREAD)));
+    assert_eq!(holder["by"], "codex");
+    let lock = &world.locks()[0];
+    assert_eq!((&lock["kind"], &lock["directory"]), (&json!("launch"), &json!(world.work)));
+
+    hold.release();
+    let variables = completed.read();
+    assert!(variables.contains("HEADCOUNT_EXIT_CODE=3\n"), "{variables}");
+    assert!(variables.contains(&format!("HEADCOUNT_CWD={}\n", world.work.display())));
+    let session = world.session(THREAD);
+    assert_eq!((&session["status"], &session["reason"]), (&json!("failed"), &json!("exit_code")));
+    assert_eq!(session["launch"]["exitCode"], 3);
+    assert_eq!(world.locks(), Vec::<Value>::new());
+    let log = fs::read_to_string(launch["logPath"].as_str().unwrap()).unwrap();
+    assert!(log.contains("thread.started"));
+}
+
+#[test]
+fn an_agent_that_ends_before_it_tells_a_session_is_a_failed_launch() {
+    let world = World::new();
+    let cases = [
+        (
+            "echo 'Not inside a trusted directory and --skip-git-repo-check was not specified.' >&2; exit 1",
+            "trust",
+            1,
+        ),
+        ("echo 'ERROR: 401 Unauthorized' >&2; exit 1", "auth", 1),
+        ("tell; echo 'Not logged in' >&2; exit 1", "auth", 1),
+        ("echo something else; exit 0", "exit", 0),
+        ("kill -9 $$", "exit", 137),
+    ];
+    for (prompt, stage, exit_code) in cases {
+        let error = &world.launch(prompt, json!({}))["error"];
+        assert_eq!(error["code"], 1006, "{prompt}: {error}");
+        assert_eq!(error["data"]["kind"], "launch_failed");
+        assert_eq!(
+            (&error["data"]["stage"], &error["data"]["exitCode"]),
+            (&json!(stage), &json!(exit_code)),
+            "{error}"
+        );
+        assert!(error["data"]["output"].is_string());
+        assert_eq!(world.locks(), Vec::<Value>::new(), "{prompt}");
+    }
+    let error = &world.launch("yes 'ä' | head -c 100000; exit 1", json!({}))["error"];
+    assert!(error["data"]["output"].as_str().unwrap().len() <= 2048);
+}
+
+#[test]
+fn what_cannot_be_launched_is_refused_before_anything_happens() {
+    let world = World::new();
+    let file = world.work.join("file");
+    fs::write(&file, "").unwrap();
+    for (more, path) in [
+        (json!({ "cwd": world.work.join("none") }), "cwd"),
+        (json!({ "cwd": file }), "cwd"),
+        (json!({ "cwd": "relative" }), "cwd"),
+        (json!({ "prompt": " " }), "prompt"),
+        (json!({ "prompt": "a\0b" }), "prompt"),
+        (json!({ "model": "" }), "model"),
+        (json!({ "model": "--dangerous" }), "model"),
+        (json!({ "label": "x".repeat(1025) }), "label"),
+        (json!({ "env": { "A=B": "c" } }), "env"),
+        (json!({ "args": ["a\0"] }), "args"),
+        (json!({ "args": vec!["x"; 257] }), "args"),
+        (json!({ "onCreate": [] }), "onCreate"),
+        (json!({ "onComplete": "a string" }), "onComplete"),
+        (json!({ "permissions": "all" }), "permissions"),
+        (json!({ "timeoutMs": 0 }), "timeoutMs"),
+        (json!({ "promt": "x" }), "promt"),
+    ] {
+        let error = &world.launch("tell", more.clone())["error"];
+        assert_eq!(
+            (&error["code"], &error["data"]["path"]),
+            (&json!(-32602), &json!(path)),
+            "{more}: {error}"
+        );
+    }
+    let unknown = world.launch("tell", json!({ "agent": "nobody" }));
+    assert_eq!(unknown["error"]["code"], 1003);
+    let absent = world.launch("tell", json!({ "agent": "pi" }));
+    assert_eq!(absent["error"]["code"], 1006, "{absent}");
+    assert_eq!(absent["error"]["data"]["stage"], "spawn");
+    let unsupported = world.launch("tell", json!({ "agent": "openclaw" }));
+    assert_eq!(unsupported["error"]["code"], 1007);
+    let unsupported = world.launch("tell", json!({ "agent": "pi", "permissions": "full" }));
+    assert_eq!(unsupported["error"]["code"], 1007);
+    assert!(!world.home.path().join("state/ledger.db").exists(), "nothing was written");
+}
+
+#[test]
+fn the_agent_gets_a_long_prompt_a_clean_environment_and_its_directory() {
+    let world = World::new();
+    let done = world.pipe("done");
+    let padding = format!(": {}; ", "x".repeat(70_000));
+    let prompt = format!("{padding} tell; env; pwd; echo \"$0 $#\"");
+    let reply = world.launch(&prompt, json!({ "env": { "MINE": "1" }, "onComplete": hook(&done) }));
+    let launch = &reply["result"]["launch"];
+    assert_eq!(launch["sessionId"], THREAD, "{reply}");
+    assert_eq!(launch["command"].as_array().unwrap().last().unwrap(), "-");
+    done.read();
+    let log = fs::read_to_string(launch["logPath"].as_str().unwrap()).unwrap();
+    let says = |line: &str| log.lines().any(|it| it == line);
+    assert!(says("MINE=1") && says(&format!("PWD={}", world.work.display())));
+    assert!(says(&format!("HEADCOUNT_LAUNCH_ID={}", launch["launchId"].as_str().unwrap())));
+    assert!(!log.contains("CLAUDECODE") && !log.contains("HEADCOUNT_SUPERVISES"), "{log}");
+    assert!(says(world.work.to_str().unwrap()));
+}
+
+#[test]
+fn a_stop_ends_the_agent_with_all_that_it_started() {
+    let world = World::new();
+    let (ready, done) = (world.pipe("ready"), world.pipe("done"));
+    // One child in its group, one that has left it, and one that has even lost its parent.
+    let prompt = format!(
+        "trap '' INT; sleep 1000 & setsid sleep 1001 & (setsid sleep 1002 & echo $! ) ; tell; \
+         echo ready > '{}'; while :; do read x < /dev/zero & wait; done",
+        ready.path().display()
+    );
+    let prompt = prompt.replace("; while :; do read x < /dev/zero & wait; done", "; sleep 1003");
+    let reply = world.launch(&prompt, json!({ "onComplete": hook(&done) }));
+    assert_eq!(reply["result"]["launch"]["sessionId"], THREAD, "{reply}");
+    ready.read();
+    let alive = world
+        .call("session.resume", &json!({ "sessionId": THREAD, "prompt": "tell", "force": true }));
+    assert_eq!(alive["error"]["code"], 1005, "{alive}");
+    assert_eq!(alive["error"]["data"]["process"]["pid"], reply["result"]["launch"]["pid"]);
+
+    let stopped =
+        world.call("session.stop", &json!({ "sessionId": "01a204f1", "graceMs": 50 }))["result"]
+            .clone();
+    assert_eq!(stopped["outcome"], "stopped");
+    assert_eq!(stopped["survivors"], json!([]));
+    let signals: Vec<(&str, i64)> = stopped["signals"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| (it["signal"].as_str().unwrap(), it["pid"].as_i64().unwrap()))
+        .collect();
+    assert_eq!(signals[0], ("SIGINT", reply["result"]["launch"]["pid"].as_i64().unwrap()));
+    assert!(signals.len() >= 5, "{signals:?}");
+    for (_, pid) in &signals {
+        assert!(!is_alive(*pid), "{pid} of {signals:?}");
+    }
+    assert!(done.read().contains("HEADCOUNT_EXIT_CODE=1"), "it ended by a signal");
+    let again = world.call("session.stop", &json!({ "sessionId": THREAD }));
+    assert_eq!(again["result"]["outcome"], "already_stopped");
+    assert_eq!(again["result"]["signals"], json!([]));
+}
+
+fn is_alive(pid: i64) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    !stat.is_empty() && !stat.contains(") Z ")
+}
+
+#[test]
+fn an_agent_that_takes_too_long_is_ended() {
+    let world = World::new();
+    let done = world.pipe("done");
+    world.launch("tell; exec sleep 1000", json!({ "timeoutMs": 200, "onComplete": hook(&done) }));
+    assert!(done.read().contains("HEADCOUNT_EXIT_CODE=130"), "by the agent's own polite signal");
+    let session = world.session(THREAD);
+    assert_eq!((&session["status"], &session["reason"]), (&json!("stopped"), &json!("killed")));
+}
+
+#[test]
+fn a_hook_that_fails_is_told_and_changes_nothing_else() {
+    let world = World::new();
+    let done = world.pipe("done");
+    let reply =
+        world.launch("tell", json!({ "onCreate": ["/nonexistent"], "onComplete": hook(&done) }));
+    assert_eq!(reply["result"]["launch"]["sessionId"], THREAD);
+    done.read();
+    // The failure is written after the last hook has ended: looked for until it is there.
+    let told = within_patience(move || {
+        loop {
+            let session = world.session(THREAD);
+            if let Some(failure) = session["launch"]["hookFailure"].as_str() {
+                return (failure.to_owned(), session["status"].clone());
+            }
+            std::thread::yield_now();
+        }
+    });
+    assert!(told.0.contains("onCreate") && told.0.contains("/nonexistent"), "{told:?}");
+    assert_eq!(told.1, "stopped");
+}
+
+#[test]
+fn a_session_goes_on_where_it_worked() {
+    let world = World::new();
+    let (first, second) = (world.pipe("first"), world.pipe("second"));
+    world.launch("tell", json!({ "onComplete": hook(&first) }));
+    first.read();
+    let reply = world.call(
+        "session.resume",
+        &json!({ "sessionId": THREAD, "prompt": "tell; pwd", "onComplete": hook(&second) }),
+    );
+    let launch = &reply["result"]["launch"];
+    assert_eq!(launch["sessionId"], THREAD, "{reply}");
+    let command = launch["command"].as_array().unwrap();
+    assert_eq!(
+        command[1..],
+        [
+            json!("exec"),
+            json!("resume"),
+            json!("--json"),
+            json!("--"),
+            json!(THREAD),
+            json!("tell; pwd")
+        ]
+    );
+    second.read();
+    let log = fs::read_to_string(launch["logPath"].as_str().unwrap()).unwrap();
+    assert!(log.contains(world.work.to_str().unwrap()));
+    let unknown = world.call("session.resume", &json!({ "sessionId": "none-such", "prompt": "x" }));
+    assert_eq!(unknown["error"]["code"], 1001);
+}
+
+#[test]
+fn pruning_forgets_what_has_ended_and_says_so_before() {
+    let world = World::new();
+    let (hold, done) = (world.pipe("hold"), world.pipe("done"));
+    let ended = world.launch("tell ended-1", json!({ "onComplete": hook(&done) }));
+    let log = PathBuf::from(ended["result"]["launch"]["logPath"].as_str().unwrap());
+    done.read();
+    let prompt = format!("tell alive-1; read x < '{}'", hold.path().display());
+    world.launch(&prompt, json!({}));
+
+    let dry = world.call("session.prune", &json!({ "dryRun": true }))["result"].clone();
+    assert_eq!(dry["forgotten"][0]["sessionId"], "ended-1");
+    assert_eq!(dry["forgotten"][0]["reason"], "ended");
+    assert_eq!((&dry["kept"], &dry["dryRun"]), (&json!(1), &json!(true)));
+    let early = json!({ "olderThan": "2020-01-01T00:00:00Z" });
+    assert_eq!(world.call("session.prune", &early)["result"]["forgotten"], json!([]));
+    assert!(log.exists());
+    let pruned = world.call("session.prune", &json!({}))["result"].clone();
+    assert_eq!(pruned["forgotten"], dry["forgotten"]);
+    assert!(!log.exists());
+    assert_eq!(world.call("session.prune", &json!({}))["result"]["forgotten"], json!([]));
+    assert_eq!(world.session("alive-1")["status"], "running");
+    hold.release();
+}
