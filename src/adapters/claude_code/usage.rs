@@ -68,7 +68,7 @@ fn beginning(it: &Transcript) -> impl Ord {
 
 /// The model calls of one file.
 #[derive(Debug, Default)]
-struct Calls(Vec<Call>);
+pub(super) struct Calls(Vec<Call>);
 
 /// One model call. A number for its ids: two calls of one user with the same 64 bits will not be met.
 #[derive(Clone, Copy, Debug)]
