@@ -9,13 +9,31 @@ use super::super::files::{Beyond, Found, Transcript, WHOLE_MAX};
 use super::super::scan::{self, Tally};
 use super::transcript::{Entry, NAMES};
 use crate::base::Timestamp;
-use crate::protocol::session::Usage;
+use crate::protocol::session::{Problem, ProblemKind, Usage};
 use crate::scope::Scope;
+
+/// Most bytes of transcripts that are searched for names, the newest first: a second of reading from a slow disk
+/// that holds nothing in memory yet. Twice the largest store seen.
+const SEARCHED_MAX: u64 = 512 << 20;
 
 /// Finds the last name of each session whose transcript is too long to be read whole anyway.
 pub(in super::super) fn names(scope: &Scope, found: &Found, beyond: &mut Beyond) {
-    let long: Vec<&Transcript> =
+    let mut long: Vec<&Transcript> =
         found.transcripts.iter().filter(|it| it.stamp.size > WHOLE_MAX).collect();
+    long.sort_by_key(|it| std::cmp::Reverse((it.stamp.modified_ns, &it.path)));
+    let searched = within(SEARCHED_MAX, long.iter().map(|it| it.stamp.size));
+    if searched < long.len() {
+        let left = long.len() - searched;
+        beyond.problems.push(Problem {
+            kind: ProblemKind::Limit,
+            message: format!(
+                "{left} of the oldest transcripts are not searched for names in their middle"
+            ),
+            path: None,
+            line: None,
+        });
+        long.truncate(searched);
+    }
     let names = scan::all::<LastName>(scope, &long, &mut beyond.problems);
     for (transcript, name) in long.into_iter().zip(names) {
         let Some(name) = name else { continue };
@@ -25,6 +43,17 @@ pub(in super::super) fn names(scope: &Scope, found: &Found, beyond: &mut Beyond)
             beyond.sightings.push(Sighting::Recorded(Arc::new(record)));
         }
     }
+}
+
+/// How many of the sizes, from the first on, fit into a sum.
+fn within(sum: u64, sizes: impl Iterator<Item = u64>) -> usize {
+    let mut left = Some(sum);
+    sizes
+        .take_while(|size| {
+            left = left.and_then(|left| left.checked_sub(*size));
+            left.is_some()
+        })
+        .count()
 }
 
 /// Counts the sessions whose usage is wanted. What a fork has copied was spent by its source: it bears the
@@ -128,4 +157,19 @@ fn usage_of(entry: &Entry<'_>) -> Option<Usage> {
         cost_is_estimate: cost_usd.map(|_| true),
         subagents: None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_as_much_is_searched_as_fits() {
+        let check =
+            |sum, sizes: &[u64], expect| assert_eq!(within(sum, sizes.iter().copied()), expect);
+        check(10, &[], 0);
+        check(10, &[4, 6, 1], 2);
+        check(10, &[11, 1], 0);
+        check(u64::MAX, &[u64::MAX, 1], 1);
+    }
 }
