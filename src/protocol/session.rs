@@ -529,10 +529,35 @@ pub struct StatusParams {
 pub struct StatusResult {
     /// The session, with `evidence` and `usage`.
     pub session: Session,
+    /// How a person goes on with it in a terminal; absent where the agent cannot, and for subagents.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resume: Option<ResumeCommand>,
+    /// The owner's process and those above it, nearest first: a terminal whose shell is among them runs the session.
+    /// None without a live owner.
+    pub ancestors: Vec<Ancestor>,
     /// True when no adapter failed or missed its deadline.
     pub complete: bool,
     /// What each adapter contributed.
     pub agents: Vec<AgentReport>,
+}
+
+/// A command line for a person's terminal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ResumeCommand {
+    /// The program and its arguments; not quoted for any shell.
+    pub command: Vec<String>,
+    /// Where it has to be run: most agents find a session in its own directory alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cwd: Option<AbsPath>,
+}
+
+/// A process on the way from a session's owner to the first process of the machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Ancestor {
+    /// The process id.
+    pub pid: Pid,
+    /// The kernel's name of the process, at most 15 bytes; programs may set it.
+    pub name: String,
 }
 
 impl Method for GetStatus {

@@ -7,12 +7,12 @@ use super::router::Call;
 use super::{App, ledger_access};
 use crate::adapters::files::blocking;
 use crate::adapters::{Adapter, Peeked};
-use crate::base::AgentId;
+use crate::base::{AgentId, ProcessRef};
 use crate::census;
 use crate::protocol::error::{Candidate, RpcError};
 use crate::protocol::session::{
-    AgentReport, DeadlineMs, Include, ListParams, ListResult, Outcome, PeekParams, PeekResult,
-    StatusParams, StatusResult, Turn,
+    AgentReport, Ancestor, DeadlineMs, Include, ListParams, ListResult, Outcome, PeekParams,
+    PeekResult, ResumeCommand, SessionKind, StatusParams, StatusResult, Turn,
 };
 use crate::query::{Cursor, page};
 use crate::reconcile::{Roster, Row, reconcile};
@@ -59,9 +59,35 @@ pub(super) async fn status(call: Call, params: StatusParams) -> Result<StatusRes
     let usage = UsageWanted::Of(params.session_id.clone());
     let (row, complete, agents) =
         one_session(&call.app, &params.session_id, params.agent.as_ref(), usage).await?;
+    let resume = resume_by_hand(&call.app, &row);
+    let ancestors = match row.owners.first() {
+        Some(owner) => ancestors(&observe(&call.app, UsageWanted::None).await, *owner),
+        None => Vec::new(),
+    };
     let mut session = row.session;
     session.evidence = Some(row.evidence);
-    Ok(StatusResult { session, complete, agents })
+    Ok(StatusResult { session, resume, ancestors, complete, agents })
+}
+
+/// How a person goes on with a session. A subagent answers to its parent alone.
+fn resume_by_hand(app: &App, row: &Row) -> Option<ResumeCommand> {
+    let session = &row.session;
+    let adapter = app.adapters.iter().find(|it| it.card().id == session.agent)?;
+    let transcript = row.record.as_ref().and_then(|it| it.path.as_deref());
+    let args = (adapter.driver().by_hand)(session.session_id.as_ref()?, transcript)
+        .filter(|_| session.kind != SessionKind::Subagent)?;
+    let program = (*adapter.card().binaries.first()?).to_owned();
+    let command = std::iter::once(program).chain(args).collect();
+    Some(ResumeCommand { command, cwd: session.cwd.clone() })
+}
+
+/// The processes above the owner; none where it has ended meanwhile.
+fn ancestors(scope: &Scope, owner: ProcessRef) -> Vec<Ancestor> {
+    if !scope.processes.is_alive(owner) {
+        return Vec::new();
+    }
+    let lineage = scope.processes.lineage(owner.pid);
+    lineage.map(|it| Ancestor { pid: it.identity.pid, name: it.comm.clone() }).collect()
 }
 
 /// Returns the last turns of one session.

@@ -8,6 +8,7 @@ use crate::protocol::launch::Permissions;
 
 pub(super) static DRIVER: Driver = Driver {
     command,
+    by_hand: |id, _| Some(vec!["--resume".into(), id.as_str().into()]),
     nesting: &[
         "CLAUDECODE",
         "CLAUDE_CODE_SESSION_ID",

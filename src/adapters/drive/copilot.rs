@@ -5,6 +5,7 @@ use crate::protocol::launch::Permissions;
 
 pub(super) static DRIVER: Driver = Driver {
     command,
+    by_hand: |id, _| Some(vec![format!("--resume={}", id.as_str())]),
     polite: Polite::Terminate,
     is_shared: |arguments| arguments.iter().any(|it| it == "--acp"),
     ..super::UNDRIVEN

@@ -5,6 +5,7 @@ use crate::protocol::launch::Permissions;
 
 pub(super) static DRIVER: Driver = Driver {
     command,
+    by_hand: |id, _| Some(vec!["--resume".into(), id.as_str().into()]),
     nesting: &["GEMINI_CLI", "GEMINI_CLI_NO_RELAUNCH"],
     polite: Polite::Interrupt,
     is_shared: |arguments| arguments.iter().any(|it| it == "--acp"),

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unnecessary_wraps, reason = "drivers share a signature; some agents can do all")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +25,9 @@ pub const PROMPT_ARGUMENT_MAX: usize = 64 << 10;
 pub struct Driver {
     /// The command line that does what is ordered.
     pub command: fn(&Order) -> Result<CommandLine, Unsupported>,
+    /// The arguments by which a person goes on with a session in a terminal, in the session's directory; nothing
+    /// where there are none, or where they take a transcript whose path is not known.
+    pub by_hand: fn(&SessionId, Option<&Path>) -> Option<Vec<String>>,
     /// Variables by which the agent's own tools are known. What is launched must not inherit them.
     pub nesting: &'static [&'static str],
     /// Of these, the one that holds the id of the session.
@@ -54,6 +57,7 @@ pub static UNDRIVEN: Driver = Driver {
             hint: "start it in a terminal; it is listed like any other".into(),
         })
     },
+    by_hand: |_, _| None,
     nesting: &[],
     session_variable: None,
     pid_variable: None,

@@ -7,6 +7,7 @@ use crate::protocol::launch::Permissions;
 
 pub(super) static DRIVER: Driver = Driver {
     command,
+    by_hand: |id, _| Some(vec!["--session".into(), id.as_str().into()]),
     nesting: &["AGENT", "OPENCODE", "OPENCODE_PID", "OPENCODE_RUN_ID"],
     pid_variable: Some("OPENCODE_PID"),
     polite: Polite::Interrupt,

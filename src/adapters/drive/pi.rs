@@ -7,13 +7,29 @@
 use std::path::Path;
 
 use super::{Args, CommandLine, Driver, Learn, Order, Polite, Task, Unsupported};
+use crate::base::SessionId;
 use crate::protocol::launch::Permissions;
 
-pub(super) static DRIVER: Driver =
-    Driver { command, nesting: &["PI_CODING_AGENT"], polite: Polite::Terminate, ..super::UNDRIVEN };
+pub(super) static DRIVER: Driver = Driver {
+    command,
+    by_hand,
+    nesting: &["PI_CODING_AGENT"],
+    polite: Polite::Terminate,
+    ..super::UNDRIVEN
+};
 
-pub(super) static RUST_DRIVER: Driver =
-    Driver { command: command_of_port, nesting: &[], polite: Polite::Interrupt, ..super::UNDRIVEN };
+pub(super) static RUST_DRIVER: Driver = Driver {
+    command: command_of_port,
+    by_hand,
+    nesting: &[],
+    polite: Polite::Interrupt,
+    ..super::UNDRIVEN
+};
+
+/// By its path a session is found from everywhere.
+fn by_hand(_: &SessionId, transcript: Option<&Path>) -> Option<Vec<String>> {
+    Some(vec!["--session".into(), transcript?.to_str()?.into()])
+}
 
 fn command(order: &Order) -> Result<CommandLine, Unsupported> {
     if order.permissions != Permissions::Agent {

@@ -137,3 +137,25 @@ fn the_session_is_read_off_the_line_that_tells_it() {
         check("pi", broken, None);
     }
 }
+
+#[test]
+fn a_person_goes_on_with_a_session_by_its_id_or_its_transcript() {
+    let id = SessionId::parse("s1").unwrap();
+    let transcript = std::path::Path::new("/store/s1.jsonl");
+    let lines = DRIVERS.map(|(agent, driver)| {
+        let [known, unknown] =
+            [Some(transcript), None].map(|it| (driver.by_hand)(&id, it).map(|it| it.join(" ")));
+        assert!(known == unknown || unknown.is_none(), "{agent}");
+        format!("{agent}: {}", known.unwrap_or_default())
+    });
+    insta::assert_snapshot!(lines.join("\n"), @"
+    claude-code: --resume s1
+    codex: resume s1
+    copilot: --resume=s1
+    gemini: --resume s1
+    opencode: --session s1
+    pi: --session /store/s1.jsonl
+    pi-rust: --session /store/s1.jsonl
+    ");
+    assert_eq!((of(&AgentId::of("openclaw")).by_hand)(&id, None), None);
+}
