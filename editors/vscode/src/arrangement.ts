@@ -1,0 +1,158 @@
+/** How sessions stand in the tree: narrowed, folded under their parents, grouped, the most urgent first. */
+
+import path from "node:path";
+import type { Session, Status } from "./protocol.gen";
+import { compareSessions, type Key, keyOf, rankOf, sessionKey } from "./roster";
+import { folderOf, titleOf } from "./words";
+
+export type GroupBy = "status" | "folder" | "agent";
+
+/** What of the sessions is shown, and how. */
+export interface View {
+  readonly groupBy: GroupBy;
+  /** Only sessions that work in one of these folders; all where there are none. */
+  readonly under: readonly string[];
+  /** Only sessions with this text in their title, prompt, directory, branch, id or label. */
+  readonly query: string;
+  /** Only these; all where there are none. */
+  readonly statuses: readonly Status[];
+  readonly agents: readonly string[];
+  /** The folders of the workspace: they group what works below them. */
+  readonly workspaceFolders: readonly string[];
+  readonly nameOf: (agent: string) => string;
+}
+
+/** A session with the sessions that it started. */
+export interface Row {
+  readonly key: Key;
+  readonly session: Session;
+  readonly children: readonly Row[];
+  /** How urgent the session is, or the most urgent of those below it. */
+  readonly rank: number;
+}
+
+export interface Group {
+  readonly id: string;
+  readonly label: string;
+  readonly rows: readonly Row[];
+  /** Whether anything in it is alive. */
+  readonly isLive: boolean;
+}
+
+/** The groups to show, the most urgent first. */
+export function arrange(sessions: readonly Session[], view: View): Group[] {
+  const rows = fold(sessions, keep(sessions, view));
+  const groups = new Map<string, { label: string; rows: Row[] }>();
+  for (const row of rows) {
+    const { id, label } = groupOf(row, view);
+    const group = groups.get(id);
+    if (group) group.rows.push(row);
+    else groups.set(id, { label, rows: [row] });
+  }
+  // Rows are in order, so a group stands where its first row does.
+  return [...groups].map(([id, { label, rows }]) => ({ id, label, rows, isLive: (rows[0]?.rank ?? 3) < 3 }));
+}
+
+/** How many rows need somebody: a parent counts once, with all below it. */
+export function countWaiting(sessions: readonly Session[]): number {
+  return fold(sessions, undefined).filter((it) => it.rank === 0).length;
+}
+
+/** The keys of what the view lets through, with the parents that lead to it; nothing where it lets all through. */
+function keep(sessions: readonly Session[], view: View): Set<Key> | undefined {
+  const { under, statuses, agents } = view;
+  const query = view.query.trim().toLowerCase();
+  if (!query && !under.length && !statuses.length && !agents.length) return undefined;
+  const byKey = new Map(sessions.map((it) => [keyOf(it), it]));
+  const kept = new Set<Key>();
+  for (const session of sessions) {
+    const isMeant =
+      (!statuses.length || statuses.includes(session.status)) &&
+      (!agents.length || agents.includes(session.agent)) &&
+      (!under.length || under.some((it) => isWithin(session.cwd, it))) &&
+      (!query || matches(session, query));
+    if (!isMeant) continue;
+    for (let it: Session | undefined = session; it && !kept.has(keyOf(it)); it = parentOf(it, byKey)) {
+      kept.add(keyOf(it));
+    }
+  }
+  return kept;
+}
+
+function matches(session: Session, query: string): boolean {
+  const { title, prompt, cwd, branch, sessionId, launch } = session;
+  return [title, prompt, cwd, branch, sessionId, launch?.label].some((it) =>
+    it?.toLowerCase().includes(query),
+  );
+}
+
+/** Whether a directory is that folder or below it. */
+export function isWithin(cwd: string | undefined, folder: string): boolean {
+  if (cwd === undefined) return false;
+  const relative = path.posix.relative(folder, cwd);
+  return relative === "" || (relative !== ".." && !relative.startsWith("../"));
+}
+
+function parentOf(session: Session, byKey: ReadonlyMap<Key, Session>): Session | undefined {
+  const { agent, parentSessionId } = session;
+  return parentSessionId === undefined ? undefined : byKey.get(sessionKey(agent, parentSessionId));
+}
+
+/** The rows that stand at the top, in order, each with what is below it. */
+function fold(sessions: readonly Session[], kept: ReadonlySet<Key> | undefined): Row[] {
+  const shown = kept ? sessions.filter((it) => kept.has(keyOf(it))) : sessions;
+  const byKey = new Map(shown.map((it) => [keyOf(it), it]));
+  const children = new Map<Session, Session[]>();
+  const tops: Session[] = [];
+  for (const session of shown) {
+    const parent = parentOf(session, byKey);
+    const siblings = parent && children.get(parent);
+    if (!parent || isOwnAncestor(session, byKey)) tops.push(session);
+    else if (siblings) siblings.push(session);
+    else children.set(parent, [session]);
+  }
+  const rowOf = (session: Session): Row => {
+    const below = inOrder((children.get(session) ?? []).map(rowOf));
+    const rank = Math.min(rankOf(session.status), ...below.map((it) => it.rank));
+    return { key: keyOf(session), session, children: below, rank };
+  };
+  return inOrder(tops.map(rowOf));
+}
+
+/** Records could claim a circle; nothing in it may be lost. */
+function isOwnAncestor(session: Session, byKey: ReadonlyMap<Key, Session>): boolean {
+  const seen = new Set<Session>();
+  for (let it = parentOf(session, byKey); it && !seen.has(it); it = parentOf(it, byKey)) {
+    if (it === session) return true;
+    seen.add(it);
+  }
+  return false;
+}
+
+function inOrder(rows: Row[]): Row[] {
+  return rows.sort((a, b) => a.rank - b.rank || compareSessions(a.session, b.session));
+}
+
+const BY_RANK = ["Needs you", "Running", "Idle", "Recent"] as const;
+
+function groupOf(row: Row, { groupBy, workspaceFolders, nameOf }: View): { id: string; label: string } {
+  const { cwd, agent } = row.session;
+  switch (groupBy) {
+    case "status":
+      return { id: `status ${row.rank}`, label: BY_RANK[row.rank] ?? "Recent" };
+    case "agent":
+      return { id: `agent ${agent}`, label: nameOf(agent) };
+    case "folder": {
+      if (cwd === undefined) return { id: "folder", label: "Folder not known" };
+      const folder = workspaceFolders
+        .filter((it) => isWithin(cwd, it))
+        .sort((a, b) => b.length - a.length)[0];
+      return { id: `folder ${folder ?? cwd}`, label: folderOf(folder ?? cwd) };
+    }
+  }
+}
+
+/** A session as one choice among many. */
+export function choiceOf(session: Session, nameOf: (agent: string) => string): string {
+  return `${titleOf(session)} — ${nameOf(session.agent)}`;
+}

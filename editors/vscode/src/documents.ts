@@ -1,0 +1,78 @@
+/** Read-only documents: transcripts and explanations, kept up to date while they are open. */
+
+import * as vscode from "vscode";
+import { evidencePage, fileName, transcriptPage } from "./pages";
+import type { Session } from "./protocol.gen";
+import { type Key, keyOf, sessionKey } from "./roster";
+import type { Server } from "./server";
+
+/** The scheme of our documents. */
+export const SCHEME = "headcount";
+
+/** How much of a conversation is shown: the most that the server gives, within a text that an editor opens at once. */
+const TURNS = 200;
+const BYTES = 1 << 20;
+
+export type Page = "transcript" | "evidence";
+
+/** The address of a page about a session; nothing for a session without an id. */
+export function addressOf(session: Session, page: Page): vscode.Uri | undefined {
+  if (session.sessionId === undefined) return undefined;
+  const query = new URLSearchParams({ page, agent: session.agent, session: session.sessionId }).toString();
+  const name = page === "transcript" ? fileName(session) : `Status of ${fileName(session)}`;
+  return vscode.Uri.from({ scheme: SCHEME, path: `/${name}.md`, query });
+}
+
+export class Documents implements vscode.TextDocumentContentProvider, vscode.Disposable {
+  private readonly emitter = new vscode.EventEmitter<vscode.Uri>();
+  readonly onDidChange = this.emitter.event;
+
+  constructor(
+    private readonly server: Server,
+    private readonly nameOf: (agent: string) => string,
+  ) {}
+
+  /** Opens a page; beside nothing, as a preview, as a file would. */
+  async open(session: Session, page: Page): Promise<void> {
+    const uri = addressOf(session, page);
+    if (!uri) throw new Error("this session has no id yet");
+    const document = await vscode.workspace.openTextDocument(uri);
+    await vscode.window.showTextDocument(document, { preview: true });
+  }
+
+  /** Reads again what is open about these sessions. */
+  touch(keys: ReadonlySet<Key>): void {
+    for (const { uri } of vscode.workspace.textDocuments) {
+      if (uri.scheme !== SCHEME) continue;
+      const { agent, session } = subjectOf(uri);
+      if (keys.has(sessionKey(agent, session))) this.emitter.fire(uri);
+    }
+  }
+
+  async provideTextDocumentContent(uri: vscode.Uri, token: vscode.CancellationToken): Promise<string> {
+    const { page, agent, session: sessionId } = subjectOf(uri);
+    const status = await this.server.request("session.status", { sessionId, agent }, token);
+    const name = this.nameOf(agent);
+    if (page === "evidence") return evidencePage(status, name);
+    const wanted = { sessionId, agent, turns: TURNS, maxBytes: BYTES };
+    return transcriptPage(status.session, await this.server.request("session.peek", wanted, token), name);
+  }
+
+  dispose(): void {
+    this.emitter.dispose();
+  }
+}
+
+function subjectOf(uri: vscode.Uri): { page: Page; agent: string; session: string } {
+  const query = new URLSearchParams(uri.query);
+  return {
+    page: query.get("page") === "evidence" ? "evidence" : "transcript",
+    agent: query.get("agent") ?? "",
+    session: query.get("session") ?? "",
+  };
+}
+
+/** The keys of sessions, for `touch`. */
+export function keysOf(sessions: readonly Session[]): Set<Key> {
+  return new Set(sessions.map(keyOf));
+}

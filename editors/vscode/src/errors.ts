@@ -1,0 +1,41 @@
+/** The server's errors, narrowed at the edge. */
+
+import { ResponseError } from "vscode-jsonrpc";
+import type { ErrorCode } from "./protocol.gen";
+
+/** JSON-RPC's code of a request that its client cancelled. */
+const CANCELLED = -32800;
+
+/** What the server adds to an error. */
+export interface ErrorData {
+  readonly hint?: string;
+  /** The last that a launched agent said. */
+  readonly output?: string;
+}
+
+export function isCancelled(error: unknown): boolean {
+  return error instanceof ResponseError && error.code === CANCELLED;
+}
+
+/** Whether the server refused for this reason. */
+export function isKind(error: unknown, code: (typeof ErrorCode)[keyof typeof ErrorCode]): boolean {
+  return error instanceof ResponseError && error.code === code;
+}
+
+/** What the server adds to an error; nothing where it is not the server's. */
+export function dataOf(error: unknown): ErrorData {
+  const data: unknown = error instanceof ResponseError ? error.data : undefined;
+  if (typeof data !== "object" || data === null) return {};
+  const { hint, output } = data as Record<string, unknown>;
+  return {
+    ...(typeof hint === "string" && { hint }),
+    ...(typeof output === "string" && { output }),
+  };
+}
+
+/** What an error says, and what can be done. */
+export function inWords(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  const { hint } = dataOf(error);
+  return hint ? `${message}. ${hint}` : message;
+}

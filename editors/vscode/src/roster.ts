@@ -1,0 +1,85 @@
+/** The sessions as the server told them last. */
+
+import type { Change, Session, Status } from "./protocol.gen";
+
+/** What tells one session from another. */
+export type Key = string;
+
+/** The key of a session: its agent and id or, where it has none yet, its agent and process. */
+export function keyOf(session: Session): Key {
+  return session.sessionId === undefined
+    ? `${session.agent} pid ${session.process?.pid ?? ""}`
+    : sessionKey(session.agent, session.sessionId);
+}
+
+/** The key of the session with that id. */
+export function sessionKey(agent: string, sessionId: string): Key {
+  return `${agent} ${sessionId}`;
+}
+
+/** One session before and after; the one that is missing was not there. */
+export interface Step {
+  readonly before?: Session;
+  readonly after?: Session;
+}
+
+const RANK: Record<Status, number> = { waiting: 0, running: 1, idle: 2, stopped: 3, failed: 3, unknown: 3 };
+
+/** How urgent a status is: what needs you is 0, what is over is 3. A status of a later server counts as over. */
+export function rankOf(status: Status): number {
+  return (RANK as Partial<Record<string, number>>)[status] ?? RANK.unknown;
+}
+
+/** The order of `session.list`: by urgency, then the newest first, then by key. */
+export function compareSessions(a: Session, b: Session): number {
+  return (
+    rankOf(a.status) - rankOf(b.status) ||
+    compareText(b.updatedAt ?? "", a.updatedAt ?? "") ||
+    compareText(keyOf(a), keyOf(b))
+  );
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** The client's copy of what the server told. */
+export class Roster {
+  private byKey = new Map<Key, Session>();
+
+  get size(): number {
+    return this.byKey.size;
+  }
+
+  get(key: Key): Session | undefined {
+    return this.byKey.get(key);
+  }
+
+  sessions(): Session[] {
+    return [...this.byKey.values()].sort(compareSessions);
+  }
+
+  /** Takes sessions that were told as a whole. Those that were there before are steps; the others are no news. */
+  replace(sessions: readonly Session[]): Step[] {
+    const before = this.byKey;
+    this.byKey = new Map(sessions.map((it) => [keyOf(it), it]));
+    return sessions.flatMap((after) => {
+      const earlier = before.get(keyOf(after));
+      return earlier ? [{ before: earlier, after }] : [];
+    });
+  }
+
+  /** Takes changes of single sessions. */
+  apply(changes: readonly Change[]): Step[] {
+    return changes.map(({ kind, session }) => {
+      const key = keyOf(session);
+      const before = this.byKey.get(key);
+      if (kind === "removed") {
+        this.byKey.delete(key);
+        return { ...(before && { before }) };
+      }
+      this.byKey.set(key, session);
+      return { ...(before && { before }), after: session };
+    });
+  }
+}

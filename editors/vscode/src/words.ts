@@ -1,0 +1,143 @@
+/** Sessions in words. Whatever came from an agent is untrusted: it is shown, never interpreted. */
+
+import path from "node:path";
+import type { Reason, Session, Status, Usage } from "./protocol.gen";
+
+/** Longest title of a row; a prompt may be much longer. */
+const TITLE_MAX = 120;
+
+/** A session's title: its own, else its first prompt. */
+export function titleOf(session: Session): string {
+  const text = session.title ?? session.launch?.label ?? session.prompt;
+  const line = oneLine(text ?? "");
+  if (line) return line;
+  return session.sessionId === undefined ? "New session" : `Session ${session.sessionId.slice(0, 8)}`;
+}
+
+/** Text on one line, without what a terminal or a reader of bidirectional text would obey. */
+export function oneLine(text: string): string {
+  const flat = text
+    .replace(/[\s\p{Zl}\p{Zp}]+/gu, " ")
+    .replace(/[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, "")
+    .trim();
+  const characters = Array.from(flat);
+  return characters.length > TITLE_MAX ? `${characters.slice(0, TITLE_MAX - 1).join("")}…` : flat;
+}
+
+/** Text where VS Code would look for icons: `$(name)`. */
+export function withoutIcons(text: string): string {
+  return text.replaceAll("$(", "\\$(");
+}
+
+/** Text where VS Code would look for links: `[label](command:…)`, in notifications. */
+export function withoutLinks(text: string): string {
+  return text.replaceAll("](", "] (");
+}
+
+const STATUS: Record<Status, string> = {
+  waiting: "waiting for you",
+  running: "running",
+  idle: "idle",
+  stopped: "stopped",
+  failed: "failed",
+  unknown: "not clear",
+};
+
+const REASON: Partial<Record<Reason, string>> = {
+  permission: "waiting for a permission",
+  question: "waiting for an answer",
+  plan: "waiting for a plan to be approved",
+  input: "waiting for input",
+  login: "waiting for a login",
+  process_alive: "running, as far as can be seen",
+  never_prompted: "idle, nothing asked yet",
+  completed: "completed",
+  interrupted: "interrupted",
+  killed: "killed",
+  model_error: "failed: model error",
+  auth: "failed: login",
+  exit_code: "failed: exit code",
+  launch_error: "failed to launch",
+  adapter_failed: "not clear: could not be looked at",
+  unreachable: "not clear: out of reach",
+  unrecognised: "not clear: unknown to this version",
+  contradiction: "not clear: the evidence contradicts itself",
+};
+
+/** The status in words, for people. */
+export function statusInWords({ status, reason, conflict }: Session): string {
+  const word = REASON[reason] ?? (STATUS as Partial<Record<string, string>>)[status] ?? STATUS.unknown;
+  return conflict ? `${word}, two processes write it` : word;
+}
+
+/** What a waiting session wants, in a word or two. */
+export function wantOf(reason: Reason): string {
+  switch (reason) {
+    case "permission":
+      return "permission";
+    case "question":
+      return "a question";
+    case "plan":
+      return "plan approval";
+    case "login":
+      return "a login";
+    default:
+      return "input";
+  }
+}
+
+/** How long ago that was: `now`, `5m`, `3h`, `2d`, `4w`. */
+export function ageOf(timestamp: string, now: number): string {
+  const minutes = Math.floor((now - Date.parse(timestamp)) / 60_000);
+  if (Number.isNaN(minutes)) return "";
+  if (minutes < 1) return "now";
+  if (minutes < 60) return `${minutes}m`;
+  if (minutes < 60 * 24) return `${Math.floor(minutes / 60)}h`;
+  if (minutes < 60 * 24 * 14) return `${Math.floor(minutes / (60 * 24))}d`;
+  return `${Math.floor(minutes / (60 * 24 * 7))}w`;
+}
+
+/** The last part of a directory. */
+export function folderOf(cwd: string): string {
+  return path.posix.basename(cwd) || cwd;
+}
+
+/** Tokens and cost on one line. */
+export function usageInWords(usage: Usage): string {
+  const cached = (usage.cacheReadTokens ?? 0) + (usage.cacheWriteTokens ?? 0);
+  const parts = [
+    `${count(usage.inputTokens)} in`,
+    ...(cached ? [`${count(cached)} cached`] : []),
+    `${count(usage.outputTokens)} out`,
+    ...(usage.costUsd === undefined
+      ? []
+      : [`${usage.costIsEstimate ? "about " : ""}$${usage.costUsd.toFixed(2)}`]),
+  ];
+  return parts.join(" · ");
+}
+
+/** A count that fits a row: 950, 1.2k, 34k, 1.5M. */
+export function count(tokens: number): string {
+  if (tokens < 1_000) return String(tokens);
+  const [value, unit] = tokens < 999_500 ? [tokens / 1_000, "k"] : [tokens / 1_000_000, "M"];
+  return `${value < 10 ? value.toFixed(1) : Math.round(value)}${unit}`;
+}
+
+/** What a screen reader says of a row: title and status first. */
+export function accessibleName(session: Session, agentName: string, now: number): string {
+  const age = session.updatedAt === undefined ? "" : ageOf(session.updatedAt, now);
+  const parts = [
+    titleOf(session),
+    statusInWords(session),
+    agentName,
+    session.cwd && `in ${folderOf(session.cwd)}`,
+    age === "now" ? "active now" : age && `active ${age} ago`,
+  ];
+  return parts.filter(Boolean).join(", ");
+}
+
+/** How many sessions need somebody: `1 session needs you`. */
+export function needInWords(waiting: number): string {
+  if (waiting === 0) return "No session needs you";
+  return waiting === 1 ? "1 session needs you" : `${waiting} sessions need you`;
+}

@@ -1,0 +1,140 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { arrange, countWaiting, type Group, isWithin, type Row } from "../../src/arrangement";
+import type { Session } from "../../src/protocol.gen";
+import { EVERYTHING, session } from "./support";
+
+/** The tree as text, so that a test reads as what one sees. */
+function drawn(groups: readonly Group[]): string[] {
+  const row = (it: Row, indent: string): string[] => [
+    `${indent}${it.session.sessionId ?? ""}`,
+    ...it.children.flatMap((child) => row(child, `${indent}  `)),
+  ];
+  return groups.flatMap((it) => [it.label, ...it.rows.flatMap((each) => row(each, "  "))]);
+}
+
+test("what needs you comes first, then running, idle and recent", () => {
+  const sessions = [
+    session({ sessionId: "s", status: "stopped" }),
+    session({ sessionId: "f", status: "failed", updatedAt: "2026-11-22T21:00:00.000Z" }),
+    session({ sessionId: "u", status: "unknown", updatedAt: "2026-11-22T19:00:00.000Z" }),
+    session({ sessionId: "r", status: "running" }),
+    session({ sessionId: "w", status: "waiting" }),
+    session({ sessionId: "i", status: "idle" }),
+  ];
+  assert.deepEqual(drawn(arrange(sessions, EVERYTHING)), [
+    ...["Needs you", "  w", "Running", "  r", "Idle", "  i"],
+    ...["Recent", "  f", "  s", "  u"],
+  ]);
+});
+
+const FAMILY: Session[] = [
+  session({ sessionId: "parent", status: "running" }),
+  session({ sessionId: "child", status: "waiting", kind: "subagent", parentSessionId: "parent" }),
+  session({ sessionId: "grandchild", kind: "subagent", parentSessionId: "child", title: "Deep" }),
+  session({ sessionId: "orphan", status: "stopped", kind: "subagent", parentSessionId: "nobody" }),
+  session({ sessionId: "other", status: "waiting", agent: "codex", parentSessionId: "parent" }),
+];
+
+test("subagents stand under their parents, and lift them to their own urgency", () => {
+  assert.deepEqual(drawn(arrange(FAMILY, EVERYTHING)), [
+    ...["Needs you", "  other", "  parent", "    child", "      grandchild"],
+    ...["Recent", "  orphan"],
+  ]);
+});
+
+test("a parent counts once with all below it", () => {
+  assert.equal(countWaiting(FAMILY), 2);
+  assert.equal(countWaiting([]), 0);
+});
+
+test("parents that claim each other are both shown", () => {
+  const circle = [
+    session({ sessionId: "a", parentSessionId: "b" }),
+    session({ sessionId: "b", parentSessionId: "a" }),
+    session({ sessionId: "self", parentSessionId: "self" }),
+  ];
+  const shown = drawn(arrange(circle, EVERYTHING));
+  for (const id of ["a", "b", "self"])
+    assert.ok(
+      shown.some((it) => it.trim() === id),
+      id,
+    );
+});
+
+test("a match below keeps the way to it", () => {
+  assert.deepEqual(drawn(arrange(FAMILY, { ...EVERYTHING, query: " DEEP " })), [
+    ...["Needs you", "  parent", "    child", "      grandchild"],
+  ]);
+  assert.deepEqual(arrange(FAMILY, { ...EVERYTHING, query: "nowhere" }), []);
+});
+
+test("text, status, agent and workspace narrow together", () => {
+  const sessions = [
+    session({ sessionId: "a", status: "waiting", cwd: "/w/api", branch: "main" }),
+    session({ sessionId: "b", status: "waiting", cwd: "/w/api-old", branch: "main" }),
+    session({ sessionId: "c", status: "running", cwd: "/w/api/sub", branch: "main" }),
+    session({ sessionId: "d", status: "waiting", cwd: "/w/api", branch: "main", agent: "codex" }),
+    session({ sessionId: "e", status: "waiting" }),
+  ];
+  const view = { ...EVERYTHING, query: "main", under: ["/w/api"] };
+  assert.deepEqual(drawn(arrange(sessions, { ...view, statuses: ["waiting"], agents: ["claude-code"] })), [
+    "Needs you",
+    "  a",
+  ]);
+  assert.deepEqual(drawn(arrange(sessions, view)), ["Needs you", "  a", "  d", "Running", "  c"]);
+});
+
+test("groups by folder are the workspace's, else the directory's own; the urgent first", () => {
+  const sessions = [
+    session({ sessionId: "idle", cwd: "/w/api/deep/er" }),
+    session({ sessionId: "runs", status: "running", cwd: "/elsewhere/web" }),
+    session({ sessionId: "nowhere", status: "stopped" }),
+  ];
+  const view = { ...EVERYTHING, groupBy: "folder" as const, workspaceFolders: ["/w", "/w/api"] };
+  assert.deepEqual(drawn(arrange(sessions, view)), [
+    ...["web", "  runs", "api", "  idle"],
+    ...["Folder not known", "  nowhere"],
+  ]);
+});
+
+test("groups by agent have the agents' names", () => {
+  const sessions = [
+    session({ sessionId: "a" }),
+    session({ sessionId: "b", agent: "codex", status: "running" }),
+  ];
+  assert.deepEqual(drawn(arrange(sessions, { ...EVERYTHING, groupBy: "agent" })), [
+    ...["<codex>", "  b", "<claude-code>", "  a"],
+  ]);
+});
+
+test("a folder holds itself and what is below, and no neighbour", () => {
+  for (const [cwd, folder, expected] of [
+    ["/w/api", "/w/api", true],
+    ["/w/api/x", "/w/api", true],
+    ["/w/api-old", "/w/api", false],
+    ["/w", "/w/api", false],
+    ["/w/..hidden", "/w", true],
+    ["/", "/", true],
+    [undefined, "/", false],
+  ] as const) {
+    assert.equal(isWithin(cwd, folder), expected, `${cwd ?? "unknown"} in ${folder}`);
+  }
+});
+
+test("two thousand sessions are arranged within a frame", () => {
+  const many = Array.from({ length: 2_000 }, (_, at) =>
+    session({
+      sessionId: `s${at}`,
+      status: "stopped",
+      updatedAt: new Date(1e12 + ((at * 7919) % 2_000) * 1e3).toISOString(),
+      ...(at % 5 === 0 && at && { parentSessionId: `s${at - 1}` }),
+    }),
+  );
+  arrange(many, EVERYTHING);
+  const started = performance.now();
+  const groups = arrange(many, { ...EVERYTHING, query: "s1" });
+  const took = performance.now() - started;
+  assert.ok(groups.length > 0);
+  assert.ok(took < 50, `${took} ms`);
+});

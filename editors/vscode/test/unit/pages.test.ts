@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { evidencePage, fileName, transcriptPage } from "../../src/pages";
+import { quoted, quotedIn } from "../../src/shell";
+import { session } from "./support";
+
+test("a transcript reads from the top", () => {
+  const page = transcriptPage(
+    session({
+      title: "Port the parser",
+      status: "waiting",
+      reason: "permission",
+      cwd: "/w/api",
+      branch: "main",
+    }),
+    {
+      turns: [
+        { role: "user", at: "2026-11-22T20:22:31.081Z", text: "port it\n" },
+        { role: "assistant", text: "on it" },
+        { role: "tool", tool: "Bash", text: "cargo test", truncated: true },
+      ],
+      earlier: true,
+    },
+    "Claude Code",
+  );
+  assert.equal(
+    page,
+    `# Port the parser
+
+Claude Code · waiting for a permission · /w/api · main
+
+[Earlier turns are not shown.]
+
+## You — 2026-11-22 20:22:31
+
+port it
+
+## Claude Code
+
+on it
+
+## Tool: Bash
+
+cargo test
+
+[…]
+`,
+  );
+});
+
+test("an explanation has every step of the evidence", () => {
+  const told = session({
+    title: "T",
+    evidence: [{ source: "registry", observedAt: "2026-11-22T20:22:31.081Z", says: "status busy" }],
+    usage: { inputTokens: 1, outputTokens: 2 },
+  });
+  const page = evidencePage({ session: told, ancestors: [], complete: false, agents: [] }, "Claude Code");
+  assert.match(page, /- Status: idle \(turn_ended\), asserted/);
+  assert.match(page, /- 2026-11-22 20:22:31 · registry: status busy/);
+  assert.match(page, /- Tokens: 1 in · 2 out/);
+  assert.match(page, /Not everything could be looked at/);
+});
+
+test("a title becomes a file name that no path or address can misread", () => {
+  assert.equal(fileName(session({ title: "../../etc/passwd?x#y%41" })), "etc passwd x y 41");
+  assert.equal(fileName(session({ title: "///" })), "session");
+  assert.equal(Array.from(fileName(session({ title: "y".repeat(100) }))).length, 60);
+});
+
+test("a shell gets every word as it is", () => {
+  assert.equal(quoted(["claude", "--resume", "0123-abc"]), "claude --resume 0123-abc");
+  assert.equal(quoted(["a b", "it's", "$(rm)", "", "-x;y"]), `'a b' 'it'\\''s' '$(rm)' '' '-x;y'`);
+  assert.equal(quotedIn("/w/my repo", ["pi"]), "cd '/w/my repo' && pi");
+  assert.equal(quotedIn(undefined, ["pi"]), "pi");
+});

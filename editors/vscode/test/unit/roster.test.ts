@@ -1,0 +1,63 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { keyOf, Roster } from "../../src/roster";
+import { session } from "./support";
+
+test("sessions stand in the order of session.list", () => {
+  const roster = new Roster();
+  roster.replace([
+    session({ sessionId: "old", status: "stopped", updatedAt: "2026-11-22T20:00:00.000Z" }),
+    session({ sessionId: "new", status: "failed", updatedAt: "2026-11-22T21:00:00.000Z" }),
+    session({ sessionId: "idle", status: "idle" }),
+    session({ sessionId: "runs", status: "running" }),
+    session({ sessionId: "waits", status: "waiting" }),
+  ]);
+  assert.deepEqual(
+    roster.sessions().map((it) => it.sessionId),
+    ["waits", "runs", "idle", "new", "old"],
+  );
+});
+
+test("changes become steps, and what was never known is no step from anything", () => {
+  const roster = new Roster();
+  const [before, after] = [session({ status: "running" }), session({ status: "waiting" })];
+  assert.deepEqual(roster.apply([{ kind: "added", session: before }]), [{ after: before }]);
+  assert.deepEqual(roster.apply([{ kind: "changed", session: after }]), [{ before, after }]);
+  assert.deepEqual(roster.apply([{ kind: "removed", session: after }]), [{ before: after }]);
+  assert.equal(roster.size, 0);
+});
+
+test("a whole list drops what is not in it, and steps only from what was known", () => {
+  const roster = new Roster();
+  const [kept, gone, fresh] = [
+    session({ sessionId: "kept" }),
+    session({ sessionId: "gone" }),
+    session({ sessionId: "fresh" }),
+  ];
+  roster.replace([kept, gone]);
+  assert.deepEqual(roster.replace([fresh, kept]), [{ before: kept, after: kept }]);
+  assert.deepEqual(
+    roster
+      .sessions()
+      .map((it) => it.sessionId)
+      .sort(),
+    ["fresh", "kept"],
+  );
+});
+
+test("a live agent without a session is told apart by its process", () => {
+  const process = { pid: 7, startedAt: "2026-11-22T20:00:00.000Z" };
+  const { sessionId: _, ...unnamed } = session({ process });
+  assert.equal(keyOf(unnamed), "claude-code pid 7");
+  assert.equal(keyOf({ ...unnamed, sessionId: "abc" }), "claude-code abc");
+});
+
+test("a status of a later server stands with what is over", () => {
+  const roster = new Roster();
+  const later = { ...session({ sessionId: "later" }), status: "dreaming" as "idle" };
+  roster.replace([later, session({ sessionId: "runs", status: "running" })]);
+  assert.deepEqual(
+    roster.sessions().map((it) => it.sessionId),
+    ["runs", "later"],
+  );
+});

@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as words from "../../src/words";
+import { session } from "./support";
+
+test("a title is the agent's, else a label, else the prompt, else the id", () => {
+  assert.equal(words.titleOf(session({ title: "Fix it", prompt: "please" })), "Fix it");
+  assert.equal(words.titleOf(session({ prompt: "please\nfix\tit" })), "please fix it");
+  assert.equal(words.titleOf(session({ title: "  ", sessionId: "0123456789" })), "Session 01234567");
+  const { sessionId: _, ...unnamed } = session();
+  assert.equal(words.titleOf(unnamed), "New session");
+});
+
+test("nothing that a terminal or a reader would obey stays in a line", () => {
+  assert.equal(words.oneLine("a\u001b[31m\u202eb\u0000c\u2028d"), "a[31mbc d");
+  assert.equal(Array.from(words.oneLine("😀".repeat(500))).length, 120);
+  assert.ok(words.oneLine("x".repeat(500)).endsWith("…"));
+});
+
+test("icons and links of an untrusted text are defused", () => {
+  assert.equal(words.withoutIcons("$(trash) gone"), "\\$(trash) gone");
+  assert.equal(words.withoutLinks("[press me](command:evil)"), "[press me] (command:evil)");
+});
+
+test("a screen reader hears title and status first", () => {
+  const now = Date.parse("2026-11-22T20:05:00.000Z");
+  const waiting = session({
+    title: "Port the parser",
+    status: "waiting",
+    reason: "permission",
+    cwd: "/w/api",
+  });
+  assert.equal(
+    words.accessibleName(waiting, "Claude Code", now),
+    "Port the parser, waiting for a permission, Claude Code, in api, active 5m ago",
+  );
+  assert.match(
+    words.accessibleName({ ...waiting, conflict: "two_owners" }, "x", now),
+    /two processes write it/,
+  );
+});
+
+test("words of a later server are shown as not clear", () => {
+  const later = { ...session(), status: "dreaming" as "idle", reason: "asleep" as "question" };
+  assert.equal(words.statusInWords(later), "not clear");
+});
+
+test("ages", () => {
+  const now = Date.parse("2026-11-22T20:00:00.000Z");
+  const ages = [30, 90, 3_599, 3_600, 86_400, 13 * 86_400, 14 * 86_400].map((seconds) =>
+    words.ageOf(new Date(now - seconds * 1_000).toISOString(), now),
+  );
+  assert.deepEqual(ages, ["now", "1m", "59m", "1h", "1d", "13d", "2w"]);
+  assert.equal(words.ageOf("2026-11-22T20:00:09.000Z", now), "now");
+  assert.equal(words.ageOf("no date", now), "");
+});
+
+test("counts and usage", () => {
+  assert.deepEqual([0, 999, 1_000, 12_345, 999_499, 999_500, 1_500_000].map(words.count), [
+    ...["0", "999", "1.0k", "12k", "999k", "1.0M", "1.5M"],
+  ]);
+  const usage = {
+    inputTokens: 1_200,
+    outputTokens: 10,
+    cacheReadTokens: 400,
+    costUsd: 0.126,
+    costIsEstimate: true,
+  };
+  assert.equal(words.usageInWords(usage), "1.2k in · 400 cached · 10 out · about $0.13");
+  assert.equal(words.usageInWords({ inputTokens: 0, outputTokens: 0 }), "0 in · 0 out");
+});
