@@ -11,6 +11,8 @@
 //!    others', who are gone.
 //! 4. A session that may belong to several goes to a process that has none, if they can only mean each other;
 //!    a process without a terminal and a turn in flight are the first to.
+//! 5. Several sessions with a turn in flight that are still left, and processes enough for them, belong together
+//!    in the order in which they came to be: which is whose is a guess, that all are at work is none.
 //!
 //! Whatever is left is not guessed at: the process is shown without a session, the session without a process.
 
@@ -242,7 +244,39 @@ fn match_up<'a>(
     let rest: Vec<_> = without.iter().copied().filter(is_left).collect();
     let taken: Vec<_> = pairs.iter().map(|(_, session)| *session).collect();
     pairs.extend(only_pairs(&rest, shared, |_, it| !taken.contains(&it.candidate.session)));
+    pairs.extend(in_order(without, shared, &pairs));
     pairs
+}
+
+/// Gives the sessions at work that are left to processes that are left, in the order in which both came to be.
+fn in_order<'a>(
+    without: &[&Waiting<'a>],
+    shared: &[Shared<'_, 'a>],
+    pairs: &[(ProcessRef, &SessionId)],
+) -> Vec<(ProcessRef, &'a SessionId)> {
+    let mut processes: Vec<_> = without
+        .iter()
+        .filter(|it| pairs.iter().all(|(process, _)| *process != it.live.process))
+        .collect();
+    processes.sort_by_key(|it| (it.live.is_interactive, it.started, it.live.process));
+    let mut sessions: Vec<_> = shared
+        .iter()
+        .filter(|it| it.candidate.is_in_flight)
+        .filter(|it| pairs.iter().all(|(_, session)| *session != it.candidate.session))
+        .collect();
+    // With more of them than processes, some are over, and nothing says which.
+    if sessions.len() < 2 || sessions.len() > processes.len() {
+        return Vec::new();
+    }
+    sessions.sort_by_key(|it| (it.candidate.created, it.candidate.session));
+    let mut served = Vec::new();
+    for it in sessions {
+        let fits = |process: &&&Waiting<'_>| it.possible_for(process.live.process).is_some();
+        if let Some(at) = processes.iter().position(|process| fits(&process)) {
+            served.push((processes.remove(at).live.process, it.candidate.session));
+        }
+    }
+    served
 }
 
 /// The pairs in which neither side has another choice.

@@ -161,9 +161,27 @@ fn a_first_session_is_the_new_processs_and_not_the_idle_ones() {
 #[test]
 fn what_cannot_be_told_apart_is_not_guessed_at() {
     let two = [in_flight("x", 400, 410), in_flight("y", 400, 410)];
-    check(&[tui(1, 100), tui(2, 100)], &two, &[(1, "-"), (2, "-")]);
     check(&[tui(1, 100), tui(2, 100)], &two[..1], &[(1, "-"), (2, "-")]);
     check(&[tui(1, 100)], &two, &[(1, "-")]);
+}
+
+#[test]
+fn sessions_at_work_go_to_processes_in_the_order_of_their_times() {
+    // Started at once, by a script.
+    let told = [in_flight("second", 103, 410), in_flight("first", 102, 410)];
+    check(&[headless(1, 100), headless(2, 100)], &told, &[(1, "first"), (2, "second")]);
+    // A third one's first answer left no session yet; a terminal idles beside them.
+    check(
+        &[headless(1, 100), headless(2, 101), headless(3, 101), tui(4, 90)],
+        &told,
+        &[(1, "first"), (2, "second"), (3, "-"), (4, "-")],
+    );
+    // Terminals, asked for the first time long after their start.
+    let told = [in_flight("first", 300, 410), in_flight("second", 310, 410)];
+    check(&[tui(1, 100), tui(2, 200)], &told, &[(1, "first"), (2, "second")]);
+    // One of three was killed: nothing says which.
+    let told = [in_flight("x", 102, 410), in_flight("y", 102, 410), in_flight("z", 102, 410)];
+    check(&[headless(1, 100), headless(2, 100)], &told, &[(1, "-"), (2, "-")]);
 }
 
 #[test]
