@@ -220,6 +220,8 @@ impl Look {
         for (process, answer) in join_all(questions).await {
             match answer {
                 Ok(statuses) => answers.entry(process).or_default().extend(statuses),
+                // It is the same for each directory.
+                Err(problem) if self.problems.contains(&problem) => {}
                 Err(problem) => self.problems.push(problem),
             }
         }

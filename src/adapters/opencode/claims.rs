@@ -19,8 +19,8 @@ const SUBAGENT_DEPTH_MAX: usize = 16;
 /// What the servers among the processes say, by process; one that was not asked, or did not answer, says nothing.
 pub(super) type Answers = BTreeMap<ProcessRef, Statuses>;
 
-/// The directories to ask a server about: those in which it alone can have been at work since it started, and its own
-/// if anything happened there.
+/// The directories to ask a server about: its own, if anything happened there since it started, and those with a turn
+/// in flight that no other process can be at. Asking makes it open the directory, so that there is no asking around.
 pub(super) fn directories(
     agent: &Agent,
     agents: &[Agent],
@@ -28,12 +28,14 @@ pub(super) fn directories(
     problems: &mut Vec<Problem>,
 ) -> Vec<AbsPath> {
     let mut touched: BTreeMap<&AbsPath, Timestamp> = BTreeMap::new();
-    for record in sessions.iter().map(|it| &it.record) {
+    for stored in sessions {
+        let record = &stored.record;
         let (Some(cwd), Some(at)) = (&record.cwd, touched_at(record)) else { continue };
         let is_own = agent.live.cwd.as_ref() == Some(cwd);
         let may_be_anothers =
             || agents.iter().any(|it| it.server.is_none() && may_have_touched(it, cwd, at));
-        if agent.live.was_there(at) && (is_own || !may_be_anothers()) {
+        let is_in_flight = stored.in_flight_since.is_some_and(|it| agent.live.was_there(it));
+        if agent.live.was_there(at) && (is_own || is_in_flight && !may_be_anothers()) {
             touched.entry(cwd).and_modify(|it| *it = at.max(*it)).or_insert(at);
         }
     }
@@ -67,11 +69,11 @@ pub(super) fn conclude(agents: &[Agent], sessions: &[Stored], answers: &Answers)
             claims.push(claim(agent, Some(session.clone()), activity.clone()));
             served.insert(session);
         }
-        for record in sessions.iter().map(|it| &it.record) {
-            let session = &record.session;
+        for stored in sessions {
+            let session = &stored.record.session;
             if !statuses.contains_key(session)
                 && !named.contains(session)
-                && is_only_of(agent, agents, record)
+                && is_surely_of(agent, agents, stored)
             {
                 claims.push(claim(agent, Some(session.clone()), Activity::Idle));
                 served.insert(session);
@@ -110,11 +112,16 @@ fn candidate(stored: &Stored) -> Option<Candidate<'_>> {
     Some(Candidate { in_flight_since: stored.in_flight_since, ..candidate })
 }
 
-/// Whether no other process can have touched the session since the agent was there. Subagents follow their parent.
-fn is_only_of(agent: &Agent, agents: &[Agent], record: &Record) -> bool {
+/// Whether a session that is not busy belongs to the server: it is of the server's own directory, was touched since, was
+/// not begun by a process of its own that may be gone, and no other process can have touched it. Subagents follow their
+/// parent.
+fn is_surely_of(agent: &Agent, agents: &[Agent], stored: &Stored) -> bool {
+    let record = &stored.record;
     let (Some(cwd), Some(at)) = (&record.cwd, touched_at(record)) else { return false };
     record.kind != SessionKind::Subagent
-        && may_have_touched(agent, cwd, at)
+        && !stored.is_headless
+        && agent.live.cwd.as_ref() == Some(cwd)
+        && agent.live.was_there(at)
         && agents
             .iter()
             .filter(|it| it.live.process != agent.live.process)

@@ -96,7 +96,7 @@ fn listing(database: &Connection, path: &Path) -> rusqlite::Result<Listing> {
 /// The columns in the order of [`facts`]; what a version's table does not have is `NULL`.
 fn select_sessions(columns: &Columns) -> String {
     let text = |name| bounded(columns.or_null(name), LINE_MAX);
-    let texts = ["id", "parent_id", "directory", "title"].map(text);
+    let texts = ["id", "parent_id", "directory", "title", "permission"].map(text);
     let numbers = [
         "time_created",
         "time_updated",
@@ -126,13 +126,13 @@ fn bounded(column: &str, max: usize) -> String {
 fn facts(row: &Row<'_>) -> Option<Facts> {
     let time = |column| sqlite::integer(row, column).and_then(Timestamp::from_millis);
     let count = |column| sqlite::integer(row, column).and_then(|it| u64::try_from(it).ok());
-    let cost = sqlite::real(row, 12);
-    let usage = count(7).zip(count(8)).map(|(input, output)| Usage {
+    let cost = sqlite::real(row, 13);
+    let usage = count(8).zip(count(9)).map(|(input, output)| Usage {
         input_tokens: input,
         output_tokens: output,
-        reasoning_tokens: count(9),
-        cache_read_tokens: count(10),
-        cache_write_tokens: count(11),
+        reasoning_tokens: count(10),
+        cache_read_tokens: count(11),
+        cache_write_tokens: count(12),
         cost_usd: cost,
         cost_is_estimate: cost.is_some().then_some(true),
         subagents: None,
@@ -142,9 +142,10 @@ fn facts(row: &Row<'_>) -> Option<Facts> {
         parent: sqlite::text(row, 1).and_then(|it| SessionId::parse(&it)),
         directory: sqlite::text(row, 2),
         title: sqlite::text(row, 3),
-        created: time(4),
-        updated: time(5),
-        is_archived: sqlite::integer(row, 6).is_some(),
+        is_headless: sqlite::text(row, 4).is_some_and(|it| it.contains(r#""question""#)),
+        created: time(5),
+        updated: time(6),
+        is_archived: sqlite::integer(row, 7).is_some(),
         usage,
     })
 }

@@ -149,6 +149,8 @@ fn facts(json: &[u8]) -> Option<Facts> {
         directory: raw.directory,
         title: raw.title,
         usage: None,
+        // No server of that age is asked anything.
+        is_headless: false,
     })
 }
 

@@ -228,7 +228,7 @@ impl Part {
                     is_running: state.status == "running",
                     has_metadata: state.metadata.is_some(),
                     started: state.time.and_then(|it| Timestamp::from_millis(it.start?)),
-                    input: state.input.map_or(String::new(), |it| it.get().to_owned()),
+                    input: state.input.map_or(String::new(), |it| it.to_string()),
                     output: state.output.map(Cow::into_owned),
                     error: state.error.map(Cow::into_owned),
                 }))
@@ -259,8 +259,7 @@ struct RawPart<'a> {
 struct RawState<'a> {
     #[serde(borrow)]
     status: Cow<'a, str>,
-    #[serde(borrow)]
-    input: Option<&'a RawValue>,
+    input: Option<serde_json::Value>,
     #[serde(borrow)]
     metadata: Option<&'a RawValue>,
     #[serde(borrow)]

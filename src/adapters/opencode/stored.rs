@@ -17,6 +17,8 @@ pub(super) struct Stored {
     pub(super) in_flight_since: Option<Timestamp>,
     /// Its own calls, where the session itself says what they add up to.
     pub(super) usage: Option<Usage>,
+    /// Whether `opencode run` began it, in a process of its own.
+    pub(super) is_headless: bool,
 }
 
 /// What is said of a session beside its messages.
@@ -30,6 +32,8 @@ pub(super) struct Facts {
     pub(super) updated: Option<Timestamp>,
     pub(super) is_archived: bool,
     pub(super) usage: Option<Usage>,
+    /// Whether questions are denied to it: `opencode run` does so, and nothing else.
+    pub(super) is_headless: bool,
 }
 
 impl Facts {
@@ -83,6 +87,7 @@ impl Facts {
             record: Arc::new(record),
             in_flight_since: moved.filter(|_| is_in_flight),
             usage: self.usage,
+            is_headless: self.is_headless,
         }
     }
 }

@@ -163,3 +163,233 @@ fn nothing_is_absent_and_what_cannot_be_read_is_a_problem() {
         "the files are read all the same"
     );
 }
+
+const EXE: &str = "/usr/lib/node_modules/opencode-ai/bin/opencode.exe";
+
+/// Hundredths of a second from the boot of the recorded table, 2026-11-22T20:00:00Z, to a time of that hour.
+fn ticks(minutes: u64, seconds: u64) -> u64 {
+    (minutes * 60 + seconds) * 100
+}
+
+/// A process in `/home/dev/work/…` that holds the home's database open.
+fn process<'a>(
+    table: &'a FakeProc,
+    home: &Home,
+    pid: i32,
+    started: u64,
+    cwd: &str,
+    arguments: &[&str],
+) -> testing::FakeProcess<'a> {
+    table
+        .process(pid, started, "opencode")
+        .exe(EXE)
+        .cwd(cwd)
+        .arguments(arguments)
+        .open_file(15, &fs::canonicalize(home.data("opencode.db")).unwrap())
+}
+
+#[test]
+fn a_run_owns_what_it_began_and_its_subagent_lives_in_it() {
+    let home = Home::new().with_database("opencode.db", &recorded("child-running-1.18.33.sql"));
+    let table = FakeProc::new();
+    process(&table, &home, 30_000, ticks(50, 10), "/home/dev/work/a", &["opencode", "run", "x"]);
+    insta::assert_snapshot!(
+        "child-running",
+        roster(&testing::concluded(&ADAPTER, &table.scope(home.path())))
+    );
+}
+
+#[test]
+fn a_tool_at_work_is_in_progress_and_one_without_its_process_was_killed() {
+    let home = Home::new().with_database("opencode.db", &recorded("tool-running-1.18.33.sql"));
+    let word = |table: &FakeProc| {
+        let concluded = testing::concluded(&ADAPTER, &table.scope(home.path()));
+        let session = &concluded["sessions"][0];
+        format!("{} {}", session["reason"], session["process"]["pid"])
+    };
+    let table = FakeProc::new();
+    assert_eq!(word(&table), r#""killed" null"#);
+    process(&table, &home, 21_955, ticks(22, 20), "/home/dev/work/b", &["opencode", "run", "x"]);
+    assert_eq!(word(&table), r#""turn_in_progress" 21955"#);
+    // Named by a process that began when the turn had long been dead.
+    let later = FakeProc::new();
+    process(
+        &later,
+        &home,
+        22_000,
+        ticks(50, 0),
+        "/home/dev/work/b",
+        &["opencode", "-s", "ses_dfb136b15ffemRqRcglFGKR77Z"],
+    );
+    assert_eq!(word(&later), r#""turn_ended" 22000"#);
+}
+
+#[test]
+fn a_terminal_beside_old_sessions_has_none_of_them_and_nothing_asked() {
+    let home = Home::new().with_database("opencode.db", &recorded("final-1.18.33.sql"));
+    let table = FakeProc::new();
+    let terminal = Path::new("/dev/pts/3");
+    table
+        .process_like(10_180, ticks(59, 0), "opencode", 1, 34_819)
+        .exe(EXE)
+        .cwd("/home/dev/work/a")
+        .arguments(&["opencode"])
+        .open_file(0, terminal)
+        .open_file(1, terminal)
+        .open_file(24, &fs::canonicalize(home.data("opencode.db")).unwrap());
+    let concluded = testing::concluded(&ADAPTER, &table.scope(home.path()));
+    let owned: Vec<_> = concluded["sessions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|it| !it["process"].is_null())
+        .collect();
+    assert_eq!(owned.len(), 1);
+    assert_eq!(
+        (&owned[0]["sessionId"], &owned[0]["reason"]),
+        (&Value::Null, &"never_prompted".into())
+    );
+}
+
+#[test]
+fn a_command_that_waits_for_approval_waits_for_a_human() {
+    let home = Home::new().with_database("opencode.db", &recorded("final-1.18.33.sql"));
+    let table = FakeProc::new();
+    process(
+        &table,
+        &home,
+        40_000,
+        ticks(48, 20),
+        "/home/dev/work/d",
+        &["opencode", "-s", "ses_dfafb8857ffeFFPugot8hktYNJ"],
+    );
+    let concluded = testing::concluded(&ADAPTER, &table.scope(home.path()));
+    let asking = concluded["sessions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|it| it["sessionId"] == "ses_dfafb8857ffeFFPugot8hktYNJ")
+        .unwrap();
+    assert_eq!((&asking["status"], &asking["reason"]), (&"waiting".into(), &"permission".into()));
+}
+
+/// A server of the process that holds its socket; it gives these answers to `/session/status` and `/permission`.
+fn with_server(answer: impl Fn(&str) -> Vec<u8> + Send + 'static) -> String {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let home = Home::new().with_database("opencode.db", &recorded("final-1.18.33.sql"));
+    let table = FakeProc::new();
+    fs::create_dir_all(table.root().join("net")).unwrap();
+    let line = format!(
+        "0: 0100007F:{:04X} 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 77 1\n",
+        address.port()
+    );
+    fs::write(table.root().join("net/tcp"), line).unwrap();
+    // It has been there since before the session `via http`, which it alone can have served.
+    process(&table, &home, 50_000, ticks(36, 0), "/home/dev/work/b", &["opencode", "serve"])
+        .open_file(40, Path::new("socket:[77]"));
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = [0; 4096];
+            let read = stream.read(&mut request).unwrap();
+            let answer = answer(str::from_utf8(&request[..read]).unwrap());
+            // An empty answer is a server that hangs.
+            if answer.is_empty() {
+                std::mem::forget(stream);
+            } else {
+                stream.write_all(&answer).unwrap();
+            }
+        }
+    });
+    let concluded = testing::concluded(&ADAPTER, &table.scope(home.path()));
+    // Only those that something lives for, and the problems.
+    let is_telling = |it: &&str| it.starts_with("problem") || it.contains("50000");
+    let text = roster(&concluded).replace(&address.to_string(), "ADDRESS");
+    let lines = text.lines().filter(is_telling).map(|it| it.split(" | /home").next().unwrap());
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn json(body: &str) -> Vec<u8> {
+    format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
+#[test]
+fn a_server_says_who_is_busy_and_who_waits() {
+    let seen = with_server(|request| {
+        let is_here = request.contains("?directory=/home/dev/work/b ");
+        if request.starts_with("GET /permission") {
+            json(if is_here { r#"[{"sessionID":"ses_dfaff0febffeaofTwtE5aJkUcl"}]"# } else { "[]" })
+        } else {
+            json(if is_here {
+                r#"{"ses_dfb06acd2ffeW1DIu2FEDqs3NR":{"type":"busy"},"ses_dfaff0febffeaofTwtE5aJkUcl":{"type":"busy"}}"#
+            } else {
+                "{}"
+            })
+        }
+    });
+    insta::assert_snapshot!("served", seen);
+}
+
+#[test]
+fn what_a_server_alone_can_have_served_and_is_not_busy_with_is_idle() {
+    let seen = with_server(|request| {
+        json(if request.starts_with("GET /permission") { "[]" } else { "{}" })
+    });
+    assert_eq!(seen, "Dqs3NR idle/turn_ended asserted | via http | http [[slow 30]] go");
+}
+
+#[test]
+fn a_server_that_does_not_answer_is_a_problem_and_a_process_like_any_other() {
+    let page =
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\nhi".to_vec();
+    let answers =
+        [page, b"HTTP/1.1 401 Unauthorized\r\n\r\n".to_vec(), b"220 smtp\r\n".to_vec(), Vec::new()];
+    let seen: String = answers.map(|answer| with_server(move |_| answer.clone())).join("\n---\n");
+    insta::assert_snapshot!("unanswered", seen);
+}
+
+#[test]
+fn hostile_values_cost_no_more_than_themselves() {
+    let hostile = "CREATE TABLE session(id, parent_id, directory, title, time_created, time_updated, time_archived, cost, tokens_input, tokens_output);
+        CREATE TABLE message(id, session_id, time_created, data); CREATE TABLE part(id, message_id, data);
+        INSERT INTO session VALUES(NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL), (x'00', 1, 2, 3, 'x', 'y', 'z', 'w', -1, -2),
+            ('ses_a', 'ses_a', 'relative', 'loop', 9223372036854775807, -1, NULL, 9e999, -5, 7),
+            ('ses_b', NULL, '/work/b', printf('%.99999c', 'x'), 1795378784851, NULL, NULL, NULL, NULL, NULL);
+        INSERT INTO message VALUES('m1', 'ses_b', 1, '[1,2'), ('m2', 'ses_b', 2, printf('{\"role\":\"user\",\"x\":\"%.5000000c\"}', 'x')), (NULL, 'ses_a', 'x', x'ff');";
+    let home = Home::new().with_database("opencode-x.db", hostile);
+    insta::assert_snapshot!("hostile", roster(&survey(&home)));
+    let foreign = Home::new().with_database("opencode.db", "CREATE TABLE other(id);");
+    assert_eq!(survey(&foreign)["report"]["problems"][0]["message"], "it has no table of sessions");
+}
+
+#[test]
+fn the_last_turns_are_read_from_either_store() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let peek = |home: &Home, id: &str, turns| {
+        let scope = FakeProc::new().scope(home.path());
+        let survey = runtime.block_on(ADAPTER.survey(scope.clone()));
+        let record = survey.sightings.into_iter().find_map(|it| match it {
+            Sighting::Recorded(record) if record.session.as_str() == id => Some(record),
+            _ => None,
+        });
+        let peeked =
+            runtime.block_on(ADAPTER.peek(scope, record.unwrap(), turns).unwrap()).unwrap();
+        let mut text = String::new();
+        for turn in peeked.turns {
+            writeln!(text, "{:?} {:?} {}", turn.role, turn.tool, turn.text).unwrap();
+        }
+        writeln!(text, "earlier: {}", peeked.has_earlier).unwrap();
+        text
+    };
+    let database = Home::new().with_database("opencode.db", &recorded("migrated-1.2.27.sql"));
+    let files = Home::new().with_storage();
+    let id = "ses_dfb0265acffe12zLV6ZuTP62zl";
+    assert_eq!(peek(&database, id, 9), peek(&files, id, 9));
+    insta::assert_snapshot!("peeked", peek(&files, id, 9) + &peek(&database, id, 2));
+}
