@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{Failure, call};
 use crate::base::{AbsPath, Timestamp};
@@ -11,8 +11,10 @@ use crate::env::Env;
 use crate::protocol::session::{AgentReport, Session, Status};
 use crate::scope::now;
 
-/// Widest title or directory in a table that nobody's terminal bounds.
+/// Width of a table that no terminal bounds.
 const WIDTH: usize = 120;
+/// Least room for title and directory together, however narrow the terminal: below it nothing is readable.
+const ROOM_MIN: usize = 30;
 /// Most sessions of a table.
 const ROWS: usize = 10_000;
 
@@ -42,6 +44,7 @@ struct Listed {
 
 pub(super) fn run(env: Env, options: Options) -> Result<u8, Failure> {
     let home = env.home().clone();
+    let is_plain = env.var("NO_COLOR").is_some();
     let Options { agent, status, cwd, json: as_json } = options;
     let under = cwd.map(std::path::absolute).transpose()?;
     let mut params = json!({ "limit": ROWS });
@@ -62,14 +65,15 @@ pub(super) fn run(env: Env, options: Options) -> Result<u8, Failure> {
         writeln!(out)?;
         return Ok(0);
     }
-    let is_complete = result["complete"] == Value::Bool(true);
     let listed: Listed = serde_json::from_value(result)
         .map_err(|error| Failure::Request(format!("unreadable reply: {error}")))?;
-    let table = Table { home: &home, now: now(), has_colour: io::stdout().is_terminal() };
+    let is_terminal = io::stdout().is_terminal();
+    let width = terminal_width().filter(|_| is_terminal).unwrap_or(WIDTH);
+    let table = Table { home: &home, now: now(), has_colour: is_terminal && !is_plain, width };
     out.write_all(table.render(&listed.sessions).as_bytes())?;
     out.flush()?;
     report(&listed.agents);
-    Ok(u8::from(!is_complete))
+    Ok(0)
 }
 
 /// Names what is left out, on stderr: the table stays a table.
@@ -87,28 +91,49 @@ fn report(agents: &[AgentReport]) {
     }
 }
 
+/// How many columns the terminal at stdout has.
+fn terminal_width() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    (size.ws_col > 0).then_some(usize::from(size.ws_col))
+}
+
 /// How the sessions are shown.
 struct Table<'a> {
     home: &'a AbsPath,
     now: Timestamp,
     has_colour: bool,
+    /// Columns of the whole table.
+    width: usize,
 }
+
+/// Where title and directory stand in a row: the two that give way where there is no room.
+const TITLE: usize = 2;
+const DIRECTORY: usize = 3;
 
 impl Table<'_> {
     fn render(&self, sessions: &[Session]) -> String {
         if sessions.is_empty() {
             return "no sessions\n".to_owned();
         }
-        let rows: Vec<[String; 5]> = sessions.iter().map(|it| self.row(it)).collect();
+        let mut rows: Vec<[String; 5]> = sessions.iter().map(|it| self.row(it)).collect();
         let header = ["STATUS", "AGENT", "TITLE", "DIRECTORY", "AGE"].map(str::to_owned);
         let width = |column: usize| {
-            std::iter::once(&header)
-                .chain(&rows)
-                .map(|row| row[column].chars().count())
-                .max()
-                .unwrap_or(0)
+            let cells =
+                std::iter::once(&header).chain(&rows).map(|row| row[column].chars().count());
+            cells.max().unwrap_or(0)
         };
-        let widths: [usize; 5] = std::array::from_fn(width);
+        let mut widths: [usize; 5] = std::array::from_fn(width);
+        let gaps = GAP.len() * (widths.len() - 1);
+        let fixed: usize = widths.iter().sum::<usize>() - widths[TITLE] - widths[DIRECTORY] + gaps;
+        let room = self.width.saturating_sub(fixed).max(ROOM_MIN);
+        // Each may have half of the room, and what the other leaves of its half.
+        let (title, directory) = (widths[TITLE], widths[DIRECTORY]);
+        widths[TITLE] = title.min((room / 2).max(room.saturating_sub(directory)));
+        widths[DIRECTORY] = directory.min(room - widths[TITLE]);
+        for row in &mut rows {
+            row[TITLE] = cut_end(&row[TITLE], widths[TITLE]);
+            row[DIRECTORY] = cut_start(&row[DIRECTORY], widths[DIRECTORY]);
+        }
         let mut text = line(&header, &widths, None);
         for (session, row) in sessions.iter().zip(&rows) {
             text += &line(row, &widths, self.has_colour.then(|| colour(session.status)));
@@ -122,13 +147,7 @@ impl Table<'_> {
         let age =
             session.updated_at.map_or_else(|| "–".to_owned(), |it| age(self.now.millis_since(it)));
         let status = format!("{} {}", symbol(session.status), wire_word(session.status));
-        [
-            status,
-            session.agent.to_string(),
-            one_line(title, WIDTH / 2),
-            one_line(&cwd, WIDTH / 2),
-            age,
-        ]
+        [status, session.agent.to_string(), one_line(title), one_line(&cwd), age]
     }
 
     fn tilde(&self, path: &AbsPath) -> String {
@@ -140,6 +159,9 @@ impl Table<'_> {
     }
 }
 
+/// What stands between two columns.
+const GAP: &str = "  ";
+
 fn line(cells: &[String; 5], widths: &[usize; 5], colour: Option<&str>) -> String {
     let padded = |column: usize| {
         let cell = &cells[column];
@@ -150,20 +172,30 @@ fn line(cells: &[String; 5], widths: &[usize; 5], colour: Option<&str>) -> Strin
         None => padded(0),
     };
     let rest: Vec<String> = (1..cells.len()).map(padded).collect();
-    format!("{}\n", format!("{status}  {}", rest.join("  ")).trim_end())
+    format!("{}\n", format!("{status}{GAP}{}", rest.join(GAP)).trim_end())
 }
 
-/// The text on one line, without control characters, cut to `width` characters.
-fn one_line(text: &str, width: usize) -> String {
-    let words =
-        text.split(|it: char| it.is_whitespace() || it.is_control()).filter(|it| !it.is_empty());
-    let text = words.collect::<Vec<_>>().join(" ");
-    match text.char_indices().nth(width) {
-        Some((end, _)) => {
-            format!("{}…", &text[..text[..end].char_indices().next_back().map_or(0, |(at, _)| at)])
-        }
-        None => text,
+/// The text on one line, without control characters.
+fn one_line(text: &str) -> String {
+    let words = text.split(|it: char| it.is_whitespace() || it.is_control());
+    words.filter(|it| !it.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// The text, at most so many characters of it; its end is what it loses.
+fn cut_end(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
     }
+    text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// The text, at most so many characters of it; its start is what it loses: the end of a path says more.
+fn cut_start(text: &str, width: usize) -> String {
+    let surplus = text.chars().count().saturating_sub(width);
+    if surplus == 0 {
+        return text.to_owned();
+    }
+    std::iter::once('…').chain(text.chars().skip(surplus + 1)).collect()
 }
 
 fn wire_word(status: Status) -> String {
@@ -221,8 +253,41 @@ mod tests {
 
     #[test]
     fn a_title_is_one_line_without_control_characters() {
-        assert_eq!(one_line("fix\n\tthe \x1b[31mbug", 60), "fix the [31mbug");
-        assert_eq!(one_line("abcdef", 6), "abcdef");
-        assert_eq!(one_line("abcdefg", 6), "abcde…");
+        assert_eq!(one_line("fix\n\tthe \x1b[31mbug"), "fix the [31mbug");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_cut_where_it_says_least() {
+        assert_eq!(cut_end("abcdef", 6), "abcdef");
+        assert_eq!(cut_end("abcdefg", 6), "abcde…");
+        assert_eq!(cut_start("~/work", 6), "~/work");
+        assert_eq!(cut_start("~/work/api", 6), "…k/api");
+        assert_eq!(cut_end("日本語です", 3), "日本…");
+    }
+
+    #[test]
+    fn a_table_keeps_to_its_width() {
+        let session = |title: &str, cwd: &str| -> Session {
+            serde_json::from_value(json!({
+                "agent": "claude-code", "status": "waiting", "reason": "permission", "certainty": "asserted",
+                "kind": "main", "title": title, "cwd": cwd, "updatedAt": "2026-11-22T20:00:00.000Z",
+            }))
+            .unwrap()
+        };
+        let home = AbsPath::parse("/home/dev").unwrap();
+        let now = Timestamp::parse("2026-11-22T20:02:00Z").unwrap();
+        let long =
+            "a very long title that says more than anybody wants to read in one line of a table";
+        let sessions = [
+            session(long, "/home/dev/work/api"),
+            session("short", "/srv/one/two/three/four/five/six/seven"),
+        ];
+        let table = Table { home: &home, now, has_colour: false, width: 80 };
+        let text = table.render(&sessions);
+        assert!(text.lines().all(|it| it.chars().count() <= 80), "{text}");
+        assert!(
+            text.lines().nth(1).unwrap().contains("~/work/api") && text.contains("/five/six/seven"),
+            "{text}"
+        );
     }
 }

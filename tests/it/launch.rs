@@ -133,7 +133,7 @@ fn settle(value: &mut Value, home: &str) {
         }
         Value::Array(items) => items.iter_mut().for_each(|it| settle(it, home)),
         Value::String(text) if text.ends_with("/bin/codex") => {
-            "/usr/local/bin/codex".clone_into(text)
+            "/usr/local/bin/codex".clone_into(text);
         }
         Value::String(text) => *text = text.replace(home, "/home/dev"),
         _ => {}
