@@ -271,8 +271,8 @@ fn in_order<'a>(
     sessions.sort_by_key(|it| (it.candidate.created, it.candidate.session));
     let mut served = Vec::new();
     for it in sessions {
-        let fits = |process: &&&Waiting<'_>| it.possible_for(process.live.process).is_some();
-        if let Some(at) = processes.iter().position(|process| fits(&process)) {
+        let fits = |process: &&Waiting<'_>| it.possible_for(process.live.process).is_some();
+        if let Some(at) = processes.iter().position(|process| fits(process)) {
             served.push((processes.remove(at).live.process, it.candidate.session));
         }
     }
