@@ -1,11 +1,12 @@
 //! Live processes as pairing wants them: which store they use, where they are, who drives them.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::pairing::Live;
 use crate::base::{AbsPath, ProcessRef, SessionId};
 use crate::env::Env;
-use crate::procs::Process;
+use crate::procs::{FileLock, Process, ProcessTable};
 use crate::scope::Scope;
 
 /// Whether the process keeps its sessions in one of the scope's stores, judged by the environment it was started
@@ -16,6 +17,18 @@ pub fn uses_store(scope: &Scope, process: ProcessRef, roots: fn(&Env) -> Vec<Pat
     vars.entry("HOME".into()).or_insert_with(|| scope.env.home().as_path().into());
     let Some(theirs) = Env::of_vars(vars).map(|env| roots(&env)) else { return false };
     roots(&scope.env).iter().any(|it| theirs.contains(it))
+}
+
+/// The advisory locks that are held: the file by its device and inode, and the process. Never taken to be looked
+/// at: a lock held for a moment could make an agent's start fail. The table can name another device than `stat`
+/// does, on Btrfs and on overlays; where it cannot be read, nothing is held.
+pub fn lock_holders(processes: &ProcessTable) -> BTreeMap<(u64, u64), ProcessRef> {
+    let table = processes.file_locks().unwrap_or_else(|error| {
+        tracing::debug!(%error, "the table of locks cannot be read");
+        Vec::new()
+    });
+    let holder = |it: &FileLock| Some(((it.device, it.inode), processes.get(it.holder)?.identity));
+    table.iter().filter_map(holder).collect()
 }
 
 /// The process as it is now; `session` is the one that its arguments name.

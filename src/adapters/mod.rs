@@ -12,6 +12,7 @@ use crate::scope::Scope;
 
 pub mod claude_code;
 pub mod codex;
+mod copilot;
 pub mod drive;
 pub mod evidence;
 pub mod excerpt;
@@ -34,8 +35,9 @@ pub use files::FileAgent;
 pub static REGISTRY: &[&'static dyn Adapter] = &[
     &claude_code::ADAPTER,
     &codex::ADAPTER,
-    &opencode::ADAPTER,
+    &copilot::ADAPTER,
     &openclaw::ADAPTER,
+    &opencode::ADAPTER,
     &pi::ADAPTER,
     &pi_rust::ADAPTER,
 ];

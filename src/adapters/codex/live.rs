@@ -13,7 +13,7 @@ use std::path::Path;
 
 use super::super::evidence::{Claim, Hints, TurnState, problem_at};
 use super::super::files::Found;
-use super::super::live::uses_store;
+use super::super::live::{lock_holders, uses_store};
 use super::rollout;
 use crate::base::{AbsPath, ProcessRef, SessionId, Timestamp};
 use crate::memo::FileStamp;
@@ -116,15 +116,9 @@ fn held(processes: &ProcessTable, locks: &[Lock]) -> Vec<Claim> {
     if locks.is_empty() {
         return Vec::new();
     }
-    let table = processes.file_locks().unwrap_or_else(|error| {
-        tracing::debug!(%error, "the table of locks cannot be read");
-        Vec::new()
-    });
-    let holders: BTreeMap<_, _> =
-        table.iter().map(|it| ((it.device, it.inode), it.holder)).collect();
+    let holders = lock_holders(processes);
     let claim = |lock: &Lock| {
-        let holder = holders.get(&(lock.stamp.device, lock.stamp.inode))?;
-        let process = processes.get(*holder)?.identity;
+        let process = *holders.get(&(lock.stamp.device, lock.stamp.inode))?;
         Some(Claim::of(process, Some(lock.thread.clone()), Source::Lock))
     };
     locks.iter().filter_map(claim).collect()

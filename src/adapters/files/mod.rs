@@ -24,7 +24,7 @@ mod reading;
 use finder::FoundFile;
 pub use finder::{EntryKind, Finder};
 use reading::{Buffers, read_at, read_excerpt};
-pub use reading::{SMALL_FILE_MAX, WHOLE_MAX, open_regular, read_small};
+pub use reading::{SMALL_FILE_MAX, WHOLE_MAX, open_regular, read_small, remembered};
 
 /// Most transcripts listed of one agent: ten times the largest store seen. What lies beyond is a problem.
 const FILES_MAX: usize = 200_000;

@@ -1,5 +1,6 @@
 //! Reads files that others write: never one that could block, never more than a bound.
 
+use std::any::Any;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::ops::Range;
@@ -17,6 +18,7 @@ use crate::adapters::excerpt::{Excerpt, Wants};
 use crate::base::Timestamp;
 use crate::memo::FileStamp;
 use crate::protocol::session::{Problem, ProblemKind};
+use crate::scope::Scope;
 
 /// Bytes of head and tail that are read of a transcript, step by step: most tell all in the first,
 /// and the last is where we stop looking. Codex's first line alone is 22 KB.
@@ -55,6 +57,29 @@ pub fn read_small(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(SMALL_FILE_MAX).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// What a small file says, read again only when it has changed; nothing where it is not there. `purpose` names
+/// what is remembered.
+pub fn remembered<T: Any + Send + Sync>(
+    scope: &Scope,
+    purpose: &'static str,
+    path: &Path,
+    parse: impl FnOnce(&[u8]) -> T,
+) -> Result<Option<Arc<T>>, Problem> {
+    let unreadable =
+        |error: io::Error| problem_at(ProblemKind::Unreadable, path, error.to_string());
+    let stamp = match fs::metadata(path) {
+        Ok(meta) => FileStamp::of(&meta),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unreadable(error)),
+    };
+    if let Some(known) = scope.memo.recall(purpose, stamp) {
+        return Ok(Some(known));
+    }
+    let value = Arc::new(parse(&read_small(path).map_err(unreadable)?));
+    scope.memo.remember(purpose, stamp, value.clone());
+    Ok(Some(value))
 }
 
 /// A thread's own space for what it reads.
