@@ -28,6 +28,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::Watched;
 use super::evidence::{Claim, Hints, Sighting};
 use super::files::{Beyond, EntryKind, FileAgent, Finder, Found, remembered};
 use super::live::{lock_holders, uses_store};
@@ -46,7 +47,7 @@ mod workspace;
 
 use workspace::Workspace;
 
-pub(super) static ADAPTER: FileAgent = FileAgent {
+pub static ADAPTER: FileAgent = FileAgent {
     card: AgentCard {
         id: AgentId::of("copilot"),
         name: "GitHub Copilot CLI",
@@ -56,6 +57,7 @@ pub(super) static ADAPTER: FileAgent = FileAgent {
         blind_spots: "subagents, which are recorded inside their parent's session",
     },
     roots,
+    watched: |root| vec![Watched::all_below(root.join(SESSIONS))],
     find,
     parse: events::parse,
     beyond,

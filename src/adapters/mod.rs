@@ -12,15 +12,16 @@ use crate::scope::Scope;
 
 pub mod claude_code;
 pub mod codex;
-mod copilot;
+pub mod copilot;
 pub mod drive;
 pub mod evidence;
 pub mod excerpt;
 pub mod files;
+pub mod gemini;
 pub mod jsonl;
 pub mod live;
-mod openclaw;
-mod opencode;
+pub mod openclaw;
+pub mod opencode;
 pub mod pairing;
 pub mod parallel;
 pub mod pi;
@@ -36,6 +37,7 @@ pub static REGISTRY: &[&'static dyn Adapter] = &[
     &claude_code::ADAPTER,
     &codex::ADAPTER,
     &copilot::ADAPTER,
+    &gemini::ADAPTER,
     &openclaw::ADAPTER,
     &opencode::ADAPTER,
     &pi::ADAPTER,

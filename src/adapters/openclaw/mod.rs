@@ -62,7 +62,7 @@ const PAGES_MAX: usize = 20;
 /// Most messages that `chat.history` gives at a time.
 const MESSAGES_MAX: usize = 1_000;
 
-pub(super) static ADAPTER: OpenClaw = OpenClaw {
+pub static ADAPTER: OpenClaw = OpenClaw {
     card: AgentCard {
         id: AgentId::of("openclaw"),
         name: "OpenClaw",
@@ -74,7 +74,7 @@ pub(super) static ADAPTER: OpenClaw = OpenClaw {
 };
 
 /// The adapter; it has no state, and so nothing to remember.
-pub(super) struct OpenClaw {
+pub struct OpenClaw {
     card: AgentCard,
 }
 

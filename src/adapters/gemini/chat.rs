@@ -1,0 +1,231 @@
+//! The lines of a chat: what a session is, how its last turn stands, what was said. PURE.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::super::evidence::{Failure, Record, TurnState};
+use super::super::excerpt::{Excerpt, Malformed, Parsed, Wants};
+use super::super::jsonl;
+use crate::base::{SessionId, Timestamp};
+use crate::protocol::session::{Role, SessionKind, Source, Turn, Usage};
+
+/// What Gemini's own first message begins with.
+const CONTEXT: &str = "<session_context>";
+
+/// A line: the header, a change to it, or a message. Of the older whole files, all at once.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Line {
+    session_id: Option<String>,
+    start_time: Option<String>,
+    last_updated: Option<String>,
+    kind: Option<String>,
+    summary: Option<String>,
+    messages: Option<Vec<Message>>,
+    #[serde(rename = "$set")]
+    set: Option<Box<Line>>,
+}
+
+/// A message; `kind` is `user`, `gemini`, `info`, `warning` or `error`.
+#[derive(Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Message {
+    pub(super) id: Option<String>,
+    #[serde(rename = "type")]
+    kind: String,
+    timestamp: Option<String>,
+    content: Option<Content>,
+    model: Option<String>,
+    pub(super) tokens: Option<Tokens>,
+    #[serde(default)]
+    tool_calls: Vec<ToolCall>,
+}
+
+/// A text, or a list of parts of which some are text.
+#[derive(Clone, Deserialize)]
+#[serde(untagged)]
+enum Content {
+    Text(String),
+    Parts(Vec<Part>),
+    Other(serde::de::IgnoredAny),
+}
+
+#[derive(Clone, Deserialize)]
+struct Part {
+    text: Option<String>,
+}
+
+#[derive(Clone, Deserialize)]
+struct ToolCall {
+    name: Option<String>,
+    args: Option<Box<RawValue>>,
+}
+
+/// Tokens as Gemini counts them: what a cache served is part of the input, thoughts are no part of the output.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Tokens {
+    input: u64,
+    output: u64,
+    cached: u64,
+    thoughts: u64,
+    /// Results of tools, given to the model beside its input.
+    tool: u64,
+}
+
+impl Tokens {
+    /// The same on the wire, where input is what no cache had, and reasoning is part of the output.
+    pub(super) fn shown(self) -> Usage {
+        Usage {
+            input_tokens: self.input.saturating_sub(self.cached).saturating_add(self.tool),
+            output_tokens: self.output.saturating_add(self.thoughts),
+            cache_read_tokens: Some(self.cached),
+            reasoning_tokens: Some(self.thoughts),
+            ..Usage::default()
+        }
+    }
+}
+
+/// The messages that a line holds: itself, or those that take the place of all before.
+pub(super) fn messages(line: &[u8]) -> Vec<Message> {
+    if let Some(message) = jsonl::record::<Message>(line) {
+        return vec![message];
+    }
+    let line = jsonl::record::<Line>(line).unwrap_or_default();
+    let set = line.set.and_then(|it| it.messages);
+    set.or(line.messages).unwrap_or_default()
+}
+
+impl Message {
+    fn at(&self) -> Option<Timestamp> {
+        self.timestamp.as_deref().and_then(Timestamp::parse)
+    }
+
+    fn text(&self) -> String {
+        match &self.content {
+            Some(Content::Text(text)) => text.clone(),
+            Some(Content::Parts(parts)) => {
+                let texts: Vec<&str> = parts.iter().filter_map(|it| it.text.as_deref()).collect();
+                texts.join("\n")
+            }
+            _ => String::new(),
+        }
+    }
+
+    /// What a person asked; nothing for Gemini's own context and for results of tools.
+    fn prompt(&self) -> Option<String> {
+        let text = Some(self.text()).filter(|_| self.kind == "user")?;
+        (!text.trim().is_empty() && !text.starts_with(CONTEXT)).then_some(text)
+    }
+
+    fn is_context(&self) -> bool {
+        self.kind == "user" && self.text().starts_with(CONTEXT)
+    }
+
+    /// How the turn stands that ends in this message; nothing where it says nothing of a turn.
+    fn turn(&self) -> Option<TurnState> {
+        match self.kind.as_str() {
+            "user" => (!self.is_context()).then_some(TurnState::InProgress),
+            // An answer without a text is one that calls tools, and it is written again when they have ended.
+            "gemini" if self.tool_calls.is_empty() && !self.text().trim().is_empty() => {
+                Some(TurnState::Completed)
+            }
+            "gemini" => Some(TurnState::InProgress),
+            "error" => Some(TurnState::Failed(Failure::Model)),
+            _ => None,
+        }
+    }
+}
+
+/// Reads what an excerpt says of its session.
+pub(super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, Malformed> {
+    if excerpt.path.extension().is_some_and(|it| it == "json") {
+        return parse_whole(excerpt);
+    }
+    let no_header = || Malformed { what: "the first record is no header".into(), line: Some(1) };
+    let first =
+        excerpt.head_lines().next().and_then(jsonl::record::<Line>).ok_or_else(no_header)?;
+    let mut record = header(excerpt, &first).ok_or_else(no_header)?;
+    record.prompt = excerpt.head_lines().flat_map(messages).find_map(|it| it.prompt());
+    let mut turn = None;
+    for line in excerpt.tail_lines() {
+        let change = jsonl::record::<Line>(line).unwrap_or_default().set.unwrap_or_default();
+        let messages = messages(line);
+        let at = change.last_updated.as_deref().and_then(Timestamp::parse);
+        let spoke = messages.iter().filter_map(Message::at).max();
+        record.updated = record.updated.max(at).max(spoke);
+        record.title = record.title.or(change.summary);
+        let model = |it: &Message| it.model.clone().filter(|_| it.kind == "gemini");
+        record.model = record.model.or_else(|| messages.iter().rev().find_map(model));
+        if turn.is_none() {
+            turn = messages.iter().rev().find_map(Message::turn);
+            // All there was has been taken back: what was asked has failed, or was undone.
+            if turn.is_none() && change.messages.is_some() && record.prompt.is_some() {
+                turn = Some(TurnState::Unknown);
+            }
+        }
+        if turn.is_some() && record.model.is_some() {
+            break;
+        }
+    }
+    let wants = Wants::more_if(turn.is_none() || record.prompt.is_none() || record.model.is_none());
+    record.turn = turn.unwrap_or(match record.prompt {
+        None if excerpt.is_whole() => TurnState::NeverPrompted,
+        _ => TurnState::Unknown,
+    });
+    Ok(Parsed { value: record, wants })
+}
+
+/// Reads a session of an older version: one JSON text, which has to be there to its end.
+fn parse_whole(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, Malformed> {
+    if !excerpt.is_whole() {
+        return Err(Malformed::new("a session in one JSON text that is too long to be read whole"));
+    }
+    let malformed = || Malformed::new("no session in one JSON text");
+    let session = jsonl::record::<Line>(excerpt.head()).ok_or_else(malformed)?;
+    let mut record = header(excerpt, &session).ok_or_else(malformed)?;
+    let messages = session.messages.unwrap_or_default();
+    record.prompt = messages.iter().find_map(Message::prompt);
+    record.title = session.summary;
+    record.updated = record.updated.max(messages.iter().filter_map(Message::at).max());
+    record.model = messages.iter().rev().find_map(|it| it.model.clone());
+    let turn = messages.iter().rev().find_map(Message::turn);
+    record.turn = turn.unwrap_or(TurnState::NeverPrompted);
+    Ok(Parsed { value: record, wants: Wants::Nothing })
+}
+
+fn header(excerpt: &Excerpt<'_>, line: &Line) -> Option<Record> {
+    let session = SessionId::parse(line.session_id.as_deref()?)?;
+    let mut record = Record::new(session, Source::Transcript);
+    record.created = line.start_time.as_deref().and_then(Timestamp::parse);
+    record.updated = line.last_updated.as_deref().and_then(Timestamp::parse).max(record.created);
+    if line.kind.as_deref() == Some("subagent") {
+        record.kind = SessionKind::Subagent;
+        let parent = excerpt.path.parent().and_then(|it| it.file_name()).and_then(|it| it.to_str());
+        record.parent = parent.and_then(SessionId::parse);
+    }
+    Some(record)
+}
+
+/// The turns of a line. A change that repeats all messages says nothing new.
+pub(super) fn turns(line: &[u8]) -> Vec<Turn> {
+    let Some(message) = jsonl::record::<Message>(line) else { return Vec::new() };
+    let at = message.at();
+    let said = |role, text| Turn { role, at, text, tool: None, truncated: None };
+    match message.kind.as_str() {
+        "user" => message.prompt().map(|it| said(Role::User, it)).into_iter().collect(),
+        // A message without calls may be written again with them; its text is shown where it stands alone.
+        "gemini" if message.tool_calls.is_empty() => {
+            let text = Some(message.text()).filter(|it| !it.trim().is_empty());
+            text.map(|it| said(Role::Assistant, it)).into_iter().collect()
+        }
+        "gemini" => {
+            let calls = message.tool_calls.iter().map(|it| Turn {
+                tool: it.name.clone(),
+                ..said(Role::Tool, it.args.as_deref().map_or("", RawValue::get).to_owned())
+            });
+            calls.collect()
+        }
+        _ => Vec::new(),
+    }
+}
