@@ -26,6 +26,10 @@ fn the_published_document_is_what_the_types_say() {
 
 #[test]
 fn discover_returns_the_published_document() {
+    if is_blessing() {
+        // The document is being written, by the test above.
+        return;
+    }
     let reply = Home::empty().call("rpc.discover", &json!({}));
     let text = format!("{}\n", serde_json::to_string_pretty(&reply["result"]).unwrap());
     assert_eq!(text, std::fs::read_to_string(project().join("schema/openrpc.json")).unwrap());
