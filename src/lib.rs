@@ -7,6 +7,7 @@
 pub mod base;
 pub mod protocol;
 
+pub mod config;
 pub mod env;
 pub mod memo;
 pub mod procs;
@@ -17,6 +18,7 @@ pub mod scope;
 pub mod adapters;
 
 pub mod census;
+pub mod fuses;
 pub mod launch;
 pub mod query;
 pub mod reconcile;

@@ -35,20 +35,30 @@ fn parse(text: &str) -> Result<Value, Failure> {
 
 /// Sends one request through the real connection, in memory, and returns its result.
 pub(super) fn request(env: Env, method: &str, params: &Value) -> Result<Value, Failure> {
-    let request =
-        serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
-    let input = format!("{request}\n").into_bytes();
-    let mut output = Vec::new();
+    let mut results = all(env, &[(method, params.clone())])?;
+    Ok(results.pop().unwrap_or_default())
+}
+
+/// Sends requests one after the other to one server, and returns their results.
+pub(super) fn all(env: Env, requests: &[(&str, Value)]) -> Result<Vec<Value>, Failure> {
     let methods = rpc::router(App::new(env, REGISTRY)).into_methods();
     let runtime = super::runtime()?;
-    runtime.block_on(transport::serve(
-        &input[..],
-        &mut output,
-        methods,
-        transport::Options::default(),
-    ));
+    let ask = |(method, params): &(&str, Value)| {
+        let request =
+            serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        let input = format!("{request}\n").into_bytes();
+        let mut output = Vec::new();
+        let options = transport::Options::default();
+        runtime.block_on(transport::serve(&input[..], &mut output, methods.clone(), options));
+        output
+    };
+    let outputs: Vec<Vec<u8>> = requests.iter().map(ask).collect();
     runtime.shutdown_background();
-    let mut reply: Value = serde_json::from_slice(&output)
+    outputs.iter().map(|it| result(it)).collect()
+}
+
+fn result(output: &[u8]) -> Result<Value, Failure> {
+    let mut reply: Value = serde_json::from_slice(output)
         .map_err(|error| Failure::Request(format!("no reply: {error}")))?;
     match reply.get("error") {
         Some(error) => Err(Failure::Request(error.to_string())),

@@ -17,6 +17,7 @@ mod call;
 mod doctor;
 mod list;
 mod log;
+mod metrics;
 
 /// The exit code of a request that failed.
 const FAILED: u8 = 1;
@@ -62,6 +63,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Look once, and print counts as OpenMetrics text.
+    Metrics,
     /// Supervise the launch that stdin orders; started by `session.launch`.
     #[command(hide = true)]
     Supervise,
@@ -143,6 +146,7 @@ fn execute(cli: Cli) -> Result<u8, Failure> {
         Command::Call { method, params } => call::run(env, &method, params.as_deref()),
         Command::List(options) => list::run(env, options),
         Command::Doctor { json } => doctor::run(&env, json),
+        Command::Metrics => metrics::run(env),
         Command::Supervise | Command::Schema { .. } => unreachable!("answered above"),
     }
 }
@@ -182,7 +186,9 @@ const BLOCKING_THREADS: usize = 32;
 
 fn serve(env: Env, framing: Option<Framing>) -> Result<u8, Failure> {
     let runtime = runtime()?;
-    let methods = rpc::router(App::new(env, REGISTRY)).into_methods();
+    let app = App::new(env, REGISTRY);
+    let (fuses, env) = (app.fuses.clone(), app.env.clone());
+    let methods = rpc::router(app).into_methods();
     let options = transport::Options {
         framing: framing.map(|it| match it {
             Framing::ContentLength => transport::Framing::ContentLength,
@@ -190,12 +196,14 @@ fn serve(env: Env, framing: Option<Framing>) -> Result<u8, Failure> {
         }),
     };
     tracing::info!(pid = std::process::id(), "serving");
-    let exit = runtime.block_on(transport::serve(
-        tokio::io::stdin(),
-        tokio::io::stdout(),
-        methods,
-        options,
-    ));
+    let exit = runtime.block_on(async {
+        let connection =
+            transport::serve(tokio::io::stdin(), tokio::io::stdout(), methods, options);
+        tokio::select! {
+            exit = connection => exit,
+            never = fuses.keep(env) => match never {},
+        }
+    });
     tracing::info!(?exit, "the connection has ended");
     if let Some(complaint) = exit.complaint() {
         drop(writeln!(io::stderr(), "headcount: {complaint}"));

@@ -1,5 +1,7 @@
 //! The launcher's own programs, run when a session is known and when its agent has ended.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -9,7 +11,8 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use super::order::SupervisorOrder;
-use crate::base::SessionId;
+use crate::base::{AbsPath, SessionId};
+use crate::env::Env;
 use crate::procs::pinned::Pinned;
 use crate::procs::{self};
 
@@ -34,18 +37,29 @@ pub(super) fn variables(
     always.into_iter().chain(optional).collect()
 }
 
-/// Runs the program to its end, in `cwd`; an error says why it did not do its work.
+/// The environment of such a program where it is not this process's own: that of an agent.
+pub fn environment(env: &Env, cwd: &AbsPath) -> BTreeMap<OsString, OsString> {
+    super::environment::of_agent(env, cwd, &BTreeMap::new())
+}
+
+/// Runs the program to its end, in `cwd`, with this process's environment or another; an error says why it did
+/// not do its work.
 #[expect(clippy::disallowed_methods, reason = "hooks are started here and nowhere else")]
-pub(super) fn run(
+pub fn run(
     name: &str,
     argv: &[String],
     cwd: &Path,
     variables: &[(&'static str, String)],
+    environment: Option<&BTreeMap<OsString, OsString>>,
 ) -> Result<(), String> {
     let failed = |what: String| format!("{name}: {what}");
     let (program, rest) =
         argv.split_first().ok_or_else(|| failed("names no program".to_owned()))?;
-    let mut child = Command::new(program)
+    let mut command = Command::new(program);
+    if let Some(environment) = environment {
+        command.env_clear().envs(environment);
+    }
+    let mut child = command
         .args(rest)
         .current_dir(cwd)
         .envs(variables.iter().map(|(name, value)| (name, value)))
@@ -78,7 +92,7 @@ mod tests {
 
     fn check(argv: &[&str]) -> Result<(), String> {
         let argv: Vec<String> = argv.iter().map(|it| (*it).to_owned()).collect();
-        run("onCreate", &argv, Path::new("/"), &[("HEADCOUNT_SESSION_ID", "s1".into())])
+        run("onCreate", &argv, Path::new("/"), &[("HEADCOUNT_SESSION_ID", "s1".into())], None)
     }
 
     #[test]

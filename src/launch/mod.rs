@@ -25,7 +25,7 @@ use crate::scope;
 mod diagnose;
 pub mod ending;
 mod environment;
-mod hooks;
+pub mod hooks;
 mod log;
 pub mod order;
 mod pipes;

@@ -125,7 +125,7 @@ impl Supervisor {
         let created = on_create.map_or(Ok(()), |it| it.join().unwrap_or(Ok(())));
         let completed = order.on_complete.as_ref().map_or(Ok(()), |argv| {
             let variables = hooks::variables(&order, session.as_ref(), Some(exit_code));
-            hooks::run("onComplete", argv, order.cwd.as_path(), &variables)
+            hooks::run("onComplete", argv, order.cwd.as_path(), &variables, None)
         });
         let failures: Vec<String> =
             [created, completed].into_iter().filter_map(Result::err).collect();
@@ -215,7 +215,7 @@ impl Supervisor {
             let variables = hooks::variables(&self.order, Some(&session), None);
             let cwd = self.order.cwd.clone();
             self.on_create = Some(thread::spawn(move || {
-                hooks::run("onCreate", &argv, cwd.as_path(), &variables)
+                hooks::run("onCreate", &argv, cwd.as_path(), &variables, None)
             }));
         }
         tell(&Event::Session(session));

@@ -40,6 +40,9 @@ pub struct Fuse {
     pub on_expire: OnExpire,
 }
 
+/// The notification that watching clients are sent when a fuse with an `event` runs out.
+pub const FUSE_EXPIRED: &str = "fuse.expired";
+
 /// What a webhook and a `fuse.expired` notification carry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

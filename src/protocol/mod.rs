@@ -11,6 +11,7 @@ pub mod fuse;
 pub mod launch;
 pub mod lifecycle;
 pub mod lock;
+pub mod server;
 pub mod session;
 pub mod watch;
 

@@ -5,21 +5,26 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::adapters::Adapter;
 use crate::env::Env;
+use crate::fuses::FuseBoard;
 use crate::launch::LoginPath;
 use crate::memo::Memo;
-use crate::protocol::{discover, launch, lifecycle, lock, session, watch};
+use crate::protocol::{discover, fuse, launch, lifecycle, lock, server, session, watch};
 use crate::watch::Lookout;
 
+mod counters;
+mod fuse_handlers;
 mod launch_handlers;
 mod ledger_access;
 mod lifecycle_handlers;
 mod lock_handlers;
 pub mod openrpc;
 mod router;
+mod server_handlers;
 mod session_handlers;
 mod subscription;
 mod watch_handlers;
 
+use counters::Counters;
 pub use router::{Call, Router};
 
 /// What every handler works with. It holds no state of sessions: the memo can only save a read whose answer
@@ -31,6 +36,9 @@ pub struct App {
     /// The program that supervises launches: this one, even where its file was replaced.
     program: PathBuf,
     login_path: LoginPath,
+    /// The fuses that run out while this serves.
+    pub fuses: Arc<FuseBoard>,
+    counters: Counters,
     lookout: Mutex<Weak<Lookout>>,
 }
 
@@ -43,6 +51,8 @@ impl App {
             memo: Arc::default(),
             program: PathBuf::from("/proc/self/exe"),
             login_path: LoginPath::default(),
+            fuses: Arc::default(),
+            counters: Counters::default(),
             lookout: Mutex::default(),
         }
     }
@@ -80,6 +90,11 @@ pub fn router(app: App) -> Router {
         .method::<launch::Resume, _, _>(launch_handlers::resume)
         .method::<launch::Stop, _, _>(launch_handlers::stop)
         .method::<launch::Prune, _, _>(launch_handlers::prune)
+        .method::<fuse::Set, _, _>(fuse_handlers::set)
+        .method::<fuse::Extend, _, _>(fuse_handlers::extend)
+        .method::<fuse::Cancel, _, _>(fuse_handlers::cancel)
+        .method::<fuse::List, _, _>(fuse_handlers::list)
+        .method::<server::Metrics, _, _>(server_handlers::metrics)
         .method::<lock::Acquire, _, _>(lock_handlers::acquire)
         .method::<lock::Release, _, _>(lock_handlers::release)
         .method::<lock::List, _, _>(lock_handlers::list)

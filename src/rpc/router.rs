@@ -77,14 +77,20 @@ impl Router {
             let answer = move |params: Params<'static>,
                                app: Arc<App>,
                                extensions: jsonrpsee::Extensions| {
+                let server = app.clone();
                 let call = Call { app, table: table.clone(), progress: extensions.get().cloned() };
                 let handler = handler.clone();
-                async move {
+                let answer = async move {
                     let result = handler(call, parse::<M::Params>(&params)?).await?;
                     // Written once here, so that no result has to be copied on its way out.
                     serde_json::value::to_raw_value(&result).map_err(|error| {
                         ErrorObjectOwned::from(RpcError::Internal(error.to_string()))
                     })
+                };
+                async move {
+                    let answer = answer.await;
+                    server.counters.answered(M::NAME, answer.is_err());
+                    answer
                 }
             };
             let registered = module.register_async_method(M::NAME, answer);

@@ -40,6 +40,7 @@ pub(super) async fn list(call: Call, params: ListParams) -> Result<ListResult, R
     let usage =
         if params.include.contains(&Include::Usage) { UsageWanted::All } else { UsageWanted::None };
     let roster = roster(&call.app, &adapters, usage, params.deadline_ms).await;
+    call.app.counters.saw(&roster.reports, &roster.rows);
     let complete = roster.is_complete();
     let limit = params.limit.map_or(LIMIT, crate::protocol::bounded::Bounded::as_usize);
     let page = page(roster.rows, &filter, after.as_ref(), limit);

@@ -44,8 +44,12 @@ impl<E: Serialize> Client<E> {
 impl<E: Serialize> Listener<E> {
     /// Sends one event, waiting while the client is slow to read.
     pub(super) async fn tell(&self, event: &E) -> Result<(), Gone> {
-        let message =
-            SubscriptionMessage::new(self.sink.method_name(), self.sink.subscription_id(), event);
+        self.tell_of(self.sink.method_name(), event).await
+    }
+
+    /// Sends an event of another name to the same subscriber.
+    pub(super) async fn tell_of(&self, name: &str, event: &impl Serialize) -> Result<(), Gone> {
+        let message = SubscriptionMessage::new(name, self.sink.subscription_id(), event);
         let message = message.map_err(|_| Gone)?;
         self.sink.send(message).await.map_err(|_| Gone)
     }

@@ -6,6 +6,7 @@ use super::router::Call;
 use super::session_handlers::wanted;
 use super::subscription::Client;
 use crate::protocol::error::RpcError;
+use crate::protocol::fuse::FUSE_EXPIRED;
 use crate::protocol::session::{Filter, Session};
 use crate::protocol::watch::{Changed, WaitParams, WaitResult};
 use crate::query::select;
@@ -18,6 +19,7 @@ pub(super) async fn watch(call: Call, filter: Filter, client: Client<Changed>) {
     }
     let lookout = call.app.lookout();
     let mut views = lookout.views();
+    let mut expiries = call.app.fuses.expiries();
     let Some(listener) = client.accept().await else { return };
     let (mut known, mut seq, mut problems) = (Known::default(), 0, Vec::new());
     loop {
@@ -41,6 +43,12 @@ pub(super) async fn watch(call: Call, filter: Filter, client: Client<Changed>) {
         }
         tokio::select! {
             changed = views.changed() => if changed.is_err() { return },
+            expired = expiries.recv() => if let Ok(expired) = expired
+                && expired.fuse.on_expire.event.is_some()
+                && listener.tell_of(FUSE_EXPIRED, &expired).await.is_err()
+            {
+                return;
+            },
             () = listener.left() => return,
         }
     }

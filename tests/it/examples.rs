@@ -36,7 +36,12 @@ fn params(method: &str, home: &Home) -> Value {
         "lock.acquire" => {
             json!({ "directory": directory, "by": "example", "reason": "a migration runs here" })
         }
-        "lock.release" => json!({ "directory": directory }),
+        "lock.release" | "fuse.cancel" => json!({ "directory": directory }),
+        "fuse.set" => json!({
+            "directory": directory, "ttlMs": 3_600_000, "label": "review",
+            "onExpire": { "command": ["notify-send", "the hour is over"] },
+        }),
+        "fuse.extend" => json!({ "directory": directory, "ttlMs": 3_600_000 }),
         _ => json!({}),
     }
 }
@@ -47,7 +52,7 @@ fn settled(value: &mut Value, home: &str) {
         Value::Object(members) => {
             for (name, value) in members {
                 match name.as_str() {
-                    "observedAt" | "since" => *value = SHOWN_INSTANT.into(),
+                    "observedAt" | "since" | "expiresAt" => *value = SHOWN_INSTANT.into(),
                     "elapsedMs" | "uptimeMs" => *value = 0.into(),
                     _ => settled(value, home),
                 }
@@ -68,6 +73,9 @@ fn each_method_has_an_example_that_is_what_it_answers() {
         let home = Home::with("codex");
         fs::create_dir(home.path().join("work")).unwrap();
         let (params, mut result) = launching.remove(card.name).unwrap_or_else(|| {
+            if ["fuse.extend", "fuse.cancel", "fuse.list"].contains(&card.name) {
+                home.call("fuse.set", &params("fuse.set", &home));
+            }
             let params = params(card.name, &home);
             let reply = home.call(card.name, &params);
             assert!(reply["error"].is_null(), "{}: {reply}", card.name);

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod examples;
+mod fuse;
 mod hostile;
 mod launch;
 mod lock;

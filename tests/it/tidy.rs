@@ -9,10 +9,10 @@ use crate::support::project;
 const LAYERS: [&[&str]; 8] = [
     &["base"],
     &["protocol"],
-    &["env", "memo", "procs"],
+    &["config", "env", "memo", "procs"],
     &["ledger", "scope"],
     &["adapters"],
-    &["census", "reconcile", "query", "launch", "watch"],
+    &["census", "reconcile", "query", "launch", "fuses", "watch"],
     &["rpc"],
     &["cli", "main", "lib"],
 ];

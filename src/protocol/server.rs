@@ -1,0 +1,64 @@
+//! `server.*`: what the server says of itself.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Method;
+use super::session::Tally;
+
+/// `server.metrics`: counts.
+pub struct Metrics;
+
+/// The parameters of `server.metrics`: none.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MetricsParams {}
+
+/// How often a method was called.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Calls {
+    /// Requests answered, with a result or an error.
+    pub answered: u64,
+    /// Of these, the ones answered with an error.
+    pub failed: u64,
+}
+
+/// Launches in the ledger.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct LaunchCounts {
+    /// Launches whose process lives.
+    pub active: u64,
+    /// Launches that ended with exit code 0.
+    pub succeeded: u64,
+    /// Launches that ended with another exit code, or did not start.
+    pub failed: u64,
+    /// Launches whose process is gone, and whose end nobody saw.
+    pub lost: u64,
+}
+
+/// The result of `server.metrics`.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MetricsResult {
+    /// How long the server has run, in milliseconds.
+    pub uptime_ms: u64,
+    /// Requests by method, since the server started.
+    pub requests: BTreeMap<String, Calls>,
+    /// Sessions by agent and status, as of the last `session.list`; empty before the first.
+    pub sessions_active: Tally,
+    /// Claims on directories that hold now.
+    pub locks_active: u64,
+    /// Fuses that have not run out.
+    pub fuses_active: u64,
+    /// Launches that are not yet forgotten.
+    pub launches: LaunchCounts,
+}
+
+impl Method for Metrics {
+    const NAME: &'static str = "server.metrics";
+    const SUMMARY: &'static str = "Counts requests, sessions, claims, fuses and launches.";
+    type Params = MetricsParams;
+    type Result = MetricsResult;
+}

@@ -1,0 +1,88 @@
+//! Handlers of `fuse.*`.
+
+use super::ledger_access::{Refused, change, existing_directory, known_directory, read};
+use super::lock_handlers::{after, check_text};
+use super::router::Call;
+use crate::fuses::check_address;
+use crate::protocol::error::RpcError;
+use crate::protocol::fuse::{
+    CancelParams, CancelResult, ExtendParams, Fuse, FuseResult, ListParams, ListResult, OnExpire,
+    SetParams,
+};
+
+/// Sets a fuse in place of the one that the directory may have.
+pub(super) async fn set(call: Call, params: SetParams) -> Result<FuseResult, RpcError> {
+    check(&params.on_expire)?;
+    check_text("label", params.label.as_deref().unwrap_or("-"))?;
+    let directory = existing_directory("directory", &params.directory).await?;
+    let set = change(&call.app, move |ledger, world| {
+        let fuse = Fuse {
+            directory,
+            expires_at: after(world.now, params.ttl_ms).unwrap_or(world.now),
+            label: params.label,
+            session_id: params.session_id,
+            on_expire: params.on_expire,
+        };
+        ledger.set_fuse(fuse.clone());
+        Ok(FuseResult { fuse })
+    });
+    let set = set.await?;
+    call.app.fuses.changed();
+    Ok(set)
+}
+
+/// Sets a fuse's end anew.
+pub(super) async fn extend(call: Call, params: ExtendParams) -> Result<FuseResult, RpcError> {
+    let directory = known_directory(&params.directory).await;
+    let extended = change(&call.app, move |ledger, world| {
+        let until = after(world.now, params.ttl_ms).unwrap_or(world.now);
+        match ledger.extend_fuse(&directory, until) {
+            Some(fuse) => Ok(FuseResult { fuse }),
+            None => Err(Refused(RpcError::FuseNotFound(directory))),
+        }
+    });
+    let extended = extended.await?;
+    call.app.fuses.changed();
+    Ok(extended)
+}
+
+/// Takes a fuse away.
+pub(super) async fn cancel(call: Call, params: CancelParams) -> Result<CancelResult, RpcError> {
+    let directory = known_directory(&params.directory).await;
+    let cancelled = change(&call.app, move |ledger, _| {
+        Ok(CancelResult { cancelled: ledger.cancel_fuse(&directory) })
+    });
+    let cancelled = cancelled.await?;
+    call.app.fuses.changed();
+    Ok(cancelled)
+}
+
+/// Lists the fuses.
+pub(super) async fn list(call: Call, _: ListParams) -> Result<ListResult, RpcError> {
+    read(&call.app, |ledger, _| ListResult { fuses: ledger.fuses.clone() }).await
+}
+
+/// Refuses what could not be done when the time comes.
+fn check(on_expire: &OnExpire) -> Result<(), RpcError> {
+    let refuse =
+        |member: &str, why: &str| Err(RpcError::invalid(member, format!("`{member}`: {why}")));
+    let OnExpire { command, webhook, event } = on_expire;
+    if command.is_none() && webhook.is_none() && event.is_none() {
+        return refuse("onExpire", "one of `command`, `webhook` and `event` is needed");
+    }
+    if let Some(command) = command {
+        if command.first().is_none_or(String::is_empty) {
+            return refuse("onExpire.command", "names no program");
+        }
+        if command.iter().any(|it| it.contains('\0')) {
+            return refuse("onExpire.command", "holds a NUL, which no argument can");
+        }
+    }
+    if let Some(Err(why)) = webhook.as_deref().map(check_address) {
+        return refuse("onExpire.webhook", why);
+    }
+    match event {
+        Some(event) => check_text("onExpire.event", event),
+        None => Ok(()),
+    }
+}
