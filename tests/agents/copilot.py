@@ -66,6 +66,8 @@ def killed(world: CopilotWorld) -> None:
     world.run(folder, "Hello there", first).ended(0)
     child = world.run(folder, "Tell me more [[hold:cp-killed]]", second)
     world.model.wait_streaming("cp-killed")
+    events = world.home / ".copilot/session-state" / second / "events.jsonl"  # written a moment after the fact
+    wait_for("copilot to record the turn", lambda: events.exists() and "assistant.turn_start" in events.read_text())
     os.kill(world.owner(second).pid, signal.SIGKILL)
     child.ended()
     world.headcount.shows(folder, [row(first, "stopped", "completed", prompt="Hello there"), row(second, "stopped", "killed")], within_s=0)
