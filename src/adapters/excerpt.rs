@@ -147,8 +147,8 @@ pub enum Wants {
     Nothing,
     /// A longer head and tail.
     More,
-    /// The last line between head and tail that holds this text, if there is one: what lies between is
-    /// searched, and the excerpt is parsed again with what was found.
+    /// The last line behind the head that holds this text, as far as is searched for it: the excerpt is
+    /// parsed again with what was found.
     LastLineHolding(&'static str),
 }
 

@@ -48,7 +48,8 @@ pub static ADAPTER: FileAgent = FileAgent {
         binaries: &["claude"],
         seen_version: "2.1.197",
         live_signal: "its own registry of live processes, verified by their start times",
-        blind_spots: "sessions run with --no-session-persistence while they are not live; cost",
+        blind_spots: "sessions run with --no-session-persistence while they are not live; cost; \
+                      a name given in the middle of a long interactive session",
     },
     roots,
     watched,

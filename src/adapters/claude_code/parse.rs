@@ -32,7 +32,7 @@ pub(super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, Malformed> 
         (false, true) => SessionKind::Background,
         (false, false) => SessionKind::Main,
     };
-    // A person may rename a session at any time, and the name is then nowhere else.
+    // A person may rename a session at any time, and the name is then nowhere else; most do so early.
     let may_be_renamed = !is_subagent && !last.is_programmatic && !excerpt.tail_holds(CUSTOM_TITLE);
     let wants = match excerpt.is_whole() {
         false if is_short => Wants::More,

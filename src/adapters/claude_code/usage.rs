@@ -43,11 +43,11 @@ pub(super) fn count(scope: &Scope, found: &Found, beyond: &mut Beyond) {
     // Over all lineages at once: a call has one id, and so one first file.
     let mut seen = HashSet::new();
     for (file, calls) in files.into_iter().zip(counted) {
-        let Some(calls) = calls else { continue };
+        let Some(Calls { calls, .. }) = calls.as_deref() else { continue };
         let own = if has_family(file) {
-            calls.0.iter().filter(|it| seen.insert(it.key)).fold(Tokens::default(), Tokens::plus)
+            calls.iter().filter(|it| seen.insert(it.key)).fold(Tokens::default(), Tokens::plus)
         } else {
-            calls.0.iter().fold(Tokens::default(), Tokens::plus)
+            calls.iter().fold(Tokens::default(), Tokens::plus)
         };
         if is_wanted(file) {
             let session = file.record.session.clone();
@@ -68,7 +68,12 @@ fn beginning(it: &Transcript) -> impl Ord {
 
 /// The model calls of one file.
 #[derive(Debug, Default)]
-pub(super) struct Calls(Vec<Call>);
+pub(super) struct Calls {
+    calls: Vec<Call>,
+    /// The newest line of the message that is being read: its lines follow each other and say the same, so
+    /// that the last of them is the only one that is parsed.
+    pending: Vec<u8>,
+}
 
 /// One model call. A number for its ids: two calls of one user with the same 64 bits will not be met.
 #[derive(Clone, Copy, Debug)]
@@ -82,12 +87,18 @@ impl Tally for Calls {
     const NEEDLE: &'static str = "\"usage\"";
 
     fn add(&mut self, line: &[u8]) {
-        self.0.extend(call(line));
+        if message_id(line) != message_id(&self.pending) || message_id(line).is_none() {
+            self.calls.extend(call(&self.pending));
+        }
+        self.pending.clear();
+        self.pending.extend_from_slice(line);
     }
 
     fn finish(&mut self) {
-        self.0.sort_unstable_by_key(|it| it.key);
-        self.0.dedup_by(|again, call| {
+        self.calls.extend(call(&self.pending));
+        self.pending = Vec::new();
+        self.calls.sort_unstable_by_key(|it| it.key);
+        self.calls.dedup_by(|again, call| {
             let is_same = again.key == call.key;
             if is_same {
                 for (kept, other) in call.tokens.iter_mut().zip(again.tokens) {
@@ -96,8 +107,20 @@ impl Tally for Calls {
             }
             is_same
         });
-        self.0.shrink_to_fit();
+        self.calls.shrink_to_fit();
     }
+}
+
+/// The id of the message as it stands in the line, where it stands where it always does. A cheap look: what
+/// it misses is parsed.
+fn message_id(line: &[u8]) -> Option<&[u8]> {
+    /// Before the message there are only ids and the like.
+    const BEGINNING: usize = 1 << 10;
+    const MARK: &[u8] = b"\"message\":{\"id\":\"";
+    let beginning = &line[..line.len().min(BEGINNING)];
+    let id = memchr::memmem::find(beginning, MARK)? + MARK.len();
+    let end = memchr::memchr(b'"', &beginning[id..])?;
+    Some(&beginning[id..id + end])
 }
 
 #[derive(Default, Deserialize)]
