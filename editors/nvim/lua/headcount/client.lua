@@ -1,0 +1,330 @@
+--- One server process: started when it is first asked, spoken to, and started again when it ends.
+---
+--- `vim.lsp.rpc` carries the messages and not `vim.lsp`: a list of sessions is no language server.
+
+local config = require('headcount.config')
+
+local M = {}
+
+---@alias headcount.State 'stopped'|'starting'|'ready'|'missing'|'failed'
+---@alias headcount.Callback fun(err: headcount.Error|nil, result: any)
+
+---@class headcount.Error
+---@field code integer
+---@field message string
+---@field data table|nil `{kind, hint?, retryable}` for the server's own errors
+
+---@class headcount.Abilities
+---@field version string
+---@field methods table<string, boolean>
+---@field agents headcount.AgentCard[]
+
+--- What LSP calls a cancelled request; Neovim keeps the server's own answer to itself.
+M.CANCELLED = -32800
+--- The server is not there; never on the wire.
+M.GONE = -32000
+
+--- A server that ends is started again after 1, 2, 4 … seconds, unless it ended this often within the window.
+local LONGEST_PAUSE_MS = 30000
+local MOST_ENDS = 5
+local WINDOW_MS = 3 * 60 * 1000
+--- How long a server may take to end after it was told to; then it is killed.
+local FAREWELL_MS = 2000
+
+---@type headcount.Abilities
+local NO_ABILITIES = { version = '', methods = {}, agents = {} }
+
+local uv = vim.uv or vim.loop
+
+---@type headcount.State
+local state = 'stopped'
+local abilities = NO_ABILITIES
+--- The connection, as `vim.lsp.rpc.start` returns it; nil while there is none.
+local link = nil
+--- Requests that wait for their answer: token → callback. A token is the caller's alone.
+---@type table<table, headcount.Callback>
+local pending = {}
+--- What to do when the server is ready, or will not be.
+---@type headcount.Callback[]
+local waiting_for_start = {}
+---@type table<string, fun(params: any)[]>
+local listeners = {}
+---@type fun(state: headcount.State)[]
+local observers = {}
+---@type integer[] when the server ended by itself
+local ends = {}
+--- Rises with every start and stop: what belongs to an earlier process is told by it.
+local generation = 0
+
+---@param next_state headcount.State
+local function become(next_state)
+  state = next_state
+  for _, observer in ipairs(observers) do
+    observer(next_state)
+  end
+end
+
+---@param err headcount.Error|nil
+local function tell_started(err)
+  local callbacks = waiting_for_start
+  waiting_for_start = {}
+  for _, callback in ipairs(callbacks) do
+    callback(err, abilities)
+  end
+end
+
+--- Answers a request once, whoever is first: the server, a cancellation, or the end of the process.
+---@param token table
+---@param err headcount.Error|nil
+---@param result any
+local function finish(token, err, result)
+  local callback = pending[token]
+  pending[token] = nil
+  if callback then
+    callback(err, result)
+  end
+end
+
+---@param message string
+local function finish_all(message)
+  for token in pairs(vim.tbl_extend('force', {}, pending)) do
+    finish(token, { code = M.GONE, message = message })
+  end
+end
+
+---@param connection table
+---@param method string
+---@param params table
+---@param callback headcount.Callback
+---@return fun() cancel
+local function send(connection, method, params, callback)
+  local token = {}
+  pending[token] = callback
+  local is_sent, id = connection.request(method, params, function(err, result)
+    finish(token, err, result)
+  end)
+  if not is_sent then
+    vim.schedule(function()
+      finish(token, { code = M.GONE, message = 'the headcount server has ended' })
+    end)
+  end
+  return function()
+    if pending[token] then
+      connection.notify('$/cancelRequest', { id = id })
+      finish(token, { code = M.CANCELLED, message = 'cancelled' })
+    end
+  end
+end
+
+local start
+
+--- The process has ended by itself: again, later, unless that happens too often.
+---@param code integer
+local function ended(code)
+  link = nil
+  abilities = NO_ABILITIES
+  local now = uv.now()
+  ends = vim.tbl_filter(function(at)
+    return now - at < WINDOW_MS
+  end, ends)
+  table.insert(ends, now)
+  finish_all(('the headcount server has ended with code %d'):format(code))
+  if #ends >= MOST_ENDS then
+    become('failed')
+    tell_started({ code = M.GONE, message = 'the headcount server keeps ending' })
+    return
+  end
+  become('starting')
+  local mine = generation
+  vim.defer_fn(function()
+    if generation == mine then
+      start()
+    end
+  end, math.min(1000 * 2 ^ (#ends - 1), LONGEST_PAUSE_MS))
+end
+
+---@param program string
+---@param arguments string[]
+---@param dispatchers table
+local function spawn(program, arguments, dispatchers)
+  if vim.fn.has('nvim-0.10') == 1 then
+    return vim.lsp.rpc.start(vim.list_extend({ program }, arguments), dispatchers)
+  end
+  return vim.lsp.rpc.start(program, arguments, dispatchers)
+end
+
+start = function()
+  generation = generation + 1
+  local mine = generation
+  local program = config.program()
+  if not program then
+    become('missing')
+    local message = ('no program `%s` on PATH; see :checkhealth headcount'):format(
+      config.current.cmd[1]
+    )
+    return tell_started({ code = M.GONE, message = message })
+  end
+  become('starting')
+  local connection = spawn(program, config.arguments(), {
+    notification = function(method, params)
+      if generation == mine then
+        for _, listener in ipairs(listeners[method] or {}) do
+          listener(params)
+        end
+      end
+    end,
+    server_request = function()
+      return nil, { code = -32601, message = 'no requests to the client' }
+    end,
+    on_exit = function(code)
+      vim.schedule(function()
+        if generation == mine then
+          ended(code)
+        end
+      end)
+    end,
+    on_error = function() end, -- a broken message is the log's; the request it belonged to ends with the process
+  })
+  link = connection
+  local hello = { processId = vim.fn.getpid(), clientInfo = { name = 'nvim' } }
+  send(connection, 'initialize', hello, function(err, result)
+    if generation ~= mine or err then
+      return -- a server without a hello ends, and that is told
+    end
+    connection.notify('initialized', vim.empty_dict())
+    local said = result.capabilities.experimental.headcount
+    local methods = {}
+    for _, method in ipairs(said.methods) do
+      methods[method] = true
+    end
+    abilities = { version = result.serverInfo.version, methods = methods, agents = said.agents }
+    become('ready')
+    tell_started(nil)
+  end)
+end
+
+--- Calls back when the server is there, with what it can do; starts it where nobody has.
+---@param callback fun(err: headcount.Error|nil, abilities: headcount.Abilities)
+function M.start(callback)
+  if state == 'ready' then
+    return callback(nil, abilities)
+  end
+  table.insert(waiting_for_start, callback)
+  if state ~= 'starting' then
+    ends = {} -- somebody asks afresh: what failed before does not count
+    start()
+  end
+end
+
+--- Asks the server. The callback is called exactly once: with the answer, with `CANCELLED`, or with `GONE`.
+---@param method string
+---@param params table|nil
+---@param callback headcount.Callback
+---@return fun() cancel ends the request on the server too; nothing after the answer
+function M.request(method, params, callback)
+  local is_cancelled, cancel = false, nil
+  M.start(function(err)
+    if is_cancelled then
+      return
+    elseif err then
+      return callback(err)
+    elseif not M.can(method) then
+      return callback({ code = -32601, message = ('this server has no `%s`'):format(method) })
+    end
+    cancel = send(link, method, params or vim.empty_dict(), callback)
+  end)
+  return function()
+    if cancel then
+      return cancel()
+    elseif not is_cancelled then
+      is_cancelled = true
+      callback({ code = M.CANCELLED, message = 'cancelled' })
+    end
+  end
+end
+
+--- Asks and waits, for where Neovim itself waits (`:checkhealth`).
+---@param method string
+---@param params table|nil
+---@param timeout_ms integer
+---@return headcount.Error|nil, any
+function M.request_sync(method, params, timeout_ms)
+  local answer = nil
+  local cancel = M.request(method, params, function(err, result)
+    answer = { err = err, result = result }
+  end)
+  if not vim.wait(timeout_ms, function()
+    return answer ~= nil
+  end, 10) then
+    cancel()
+  end
+  return answer.err, answer.result
+end
+
+--- Hears what the server pushes.
+---@param method string
+---@param listener fun(params: any)
+function M.on(method, listener)
+  listeners[method] = listeners[method] or {}
+  table.insert(listeners[method], listener)
+end
+
+--- Hears each change of state.
+---@param observer fun(state: headcount.State)
+function M.on_state(observer)
+  table.insert(observers, observer)
+end
+
+---@return headcount.State
+function M.state()
+  return state
+end
+
+--- Whether the server has this method: commands light up by it.
+---@param method string
+---@return boolean
+function M.can(method)
+  return abilities.methods[method] == true
+end
+
+---@return headcount.Abilities
+function M.abilities()
+  return abilities
+end
+
+--- The name of an agent for people.
+---@param agent string
+---@return string
+function M.agent_name(agent)
+  for _, card in ipairs(abilities.agents) do
+    if card.id == agent then
+      return card.name
+    end
+  end
+  return agent
+end
+
+--- Ends the server; the sessions it launched live on.
+function M.stop()
+  generation = generation + 1
+  local connection = link
+  link = nil
+  abilities = NO_ABILITIES
+  if connection then
+    connection.request('shutdown', vim.empty_dict(), function()
+      connection.notify('exit', vim.empty_dict())
+    end)
+    vim.defer_fn(function()
+      if connection.terminate then
+        connection.terminate()
+      elseif not connection.handle:is_closing() then
+        connection.handle:kill('sigterm')
+      end
+    end, FAREWELL_MS)
+  end
+  finish_all('the headcount server was stopped')
+  become('stopped')
+  tell_started({ code = M.GONE, message = 'the headcount server was stopped' })
+end
+
+return M

@@ -1,0 +1,154 @@
+--- `:Headcount`: the list, or a subcommand.
+
+local actions = require('headcount.actions')
+local client = require('headcount.client')
+local picker = require('headcount.picker')
+local roster = require('headcount.roster')
+local words = require('headcount.words')
+
+local M = {}
+
+---@param session headcount.Session
+---@return boolean
+local function has_owner(session)
+  return session.process ~= nil
+end
+
+---@param session headcount.Session
+---@return boolean
+local function has_no_owner(session)
+  return session.process == nil
+end
+
+local function any()
+  return true
+end
+
+---@class headcount.Subcommand
+---@field needs string the method without which it is dark
+---@field suits fun(session: headcount.Session): boolean what is offered where no session is named
+---@field run fun(session: headcount.Session, rest: string[], is_sure: boolean)
+
+---@type table<string, headcount.Subcommand>
+local ON_SESSION = {
+  peek = { needs = 'session.peek', suits = any, run = actions.peek },
+  explain = { needs = 'session.status', suits = any, run = actions.explain },
+  stop = {
+    needs = 'session.stop',
+    suits = has_owner,
+    run = function(session, _, is_sure)
+      actions.stop(session, is_sure)
+    end,
+  },
+  resume = {
+    needs = 'session.resume',
+    suits = has_no_owner,
+    run = function(session, rest)
+      actions.resume(session, table.concat(rest, ' '))
+    end,
+  },
+}
+
+---@param text string
+local function complain(text)
+  vim.notify('Headcount: ' .. text, vim.log.levels.ERROR)
+end
+
+--- Finds the session that is meant: the server knows which ids begin like this.
+---@param prefix string
+---@param callback fun(session: headcount.Session)
+local function find(prefix, callback)
+  client.request('session.status', { sessionId = prefix }, function(err, result)
+    if err then
+      return complain(words.error(err))
+    end
+    callback(result.session)
+  end)
+end
+
+---@param name string
+---@param arguments string[]
+---@param is_sure boolean
+local function on_session(name, arguments, is_sure)
+  local subcommand = ON_SESSION[name]
+  local function run(session)
+    if session then
+      subcommand.run(session, vim.list_slice(arguments, 2), is_sure)
+    end
+  end
+  client.start(function(err)
+    if err then
+      return complain(words.error(err))
+    elseif not client.can(subcommand.needs) then
+      return complain(('this server has no `%s`'):format(subcommand.needs))
+    elseif arguments[1] then
+      return find(arguments[1], run)
+    end
+    roster.refresh(function(list_err)
+      if list_err then
+        return complain(words.error(list_err))
+      end
+      picker.session(('Which session to %s?'):format(name), subcommand.suits, run)
+    end)
+  end)
+end
+
+--- Runs the command.
+---@param arguments string[]
+---@param has_bang boolean not to ask before something ends
+function M.run(arguments, has_bang)
+  local name = arguments[1]
+  local rest = vim.list_slice(arguments, 2)
+  require('headcount').begin()
+  if not name then
+    require('headcount.list').open()
+  elseif name == 'launch' then
+    local prompt = #rest > 1 and table.concat(vim.list_slice(rest, 2), ' ') or nil
+    actions.launch(rest[1], prompt)
+  elseif ON_SESSION[name] then
+    on_session(name, rest, has_bang)
+  else
+    complain(('`%s` is none of %s'):format(name, table.concat(M.subcommands(), ', ')))
+  end
+end
+
+--- What can follow `:Headcount`, as far as the server is known.
+---@return string[]
+function M.subcommands()
+  local names = {}
+  for name, subcommand in pairs(ON_SESSION) do
+    if client.state() ~= 'ready' or client.can(subcommand.needs) then
+      table.insert(names, name)
+    end
+  end
+  if client.state() ~= 'ready' or client.can('session.launch') then
+    table.insert(names, 'launch')
+  end
+  table.sort(names)
+  return names
+end
+
+--- Completes subcommands, then agents or session ids.
+---@param lead string
+---@param line string
+---@return string[]
+function M.complete(lead, line)
+  local before = vim.split(line:sub(1, #line - #lead), '%s+', { trimempty = true })
+  local candidates = {}
+  if #before == 1 then
+    candidates = M.subcommands()
+  elseif #before == 2 and before[2] == 'launch' then
+    for _, card in ipairs(client.abilities().agents) do
+      table.insert(candidates, card.id)
+    end
+  elseif #before == 2 and ON_SESSION[before[2]] then
+    for _, session in ipairs(vim.tbl_filter(ON_SESSION[before[2]].suits, roster.sessions())) do
+      table.insert(candidates, session.sessionId)
+    end
+  end
+  return vim.tbl_filter(function(it)
+    return vim.startswith(it, lead)
+  end, candidates)
+end
+
+return M

@@ -1,0 +1,60 @@
+--- Headcount in Neovim: which coding agents are at work here, and which of them needs you.
+
+local client = require('headcount.client')
+local config = require('headcount.config')
+local notices = require('headcount.notices')
+local roster = require('headcount.roster')
+local words = require('headcount.words')
+
+local M = {}
+
+local has_begun = false
+
+--- Tells whoever shows something of it: the status line, and `User HeadcountChanged`.
+local function redraw()
+  vim.cmd('redrawstatus!')
+  vim.api.nvim_exec_autocmds('User', { pattern = 'HeadcountChanged', modeline = false })
+end
+
+--- Looks from now on; the first use of anything calls it.
+function M.begin()
+  if has_begun then
+    return
+  end
+  has_begun = true
+  notices.begin()
+  roster.on_change(redraw)
+  vim.api.nvim_create_autocmd(
+    'VimLeavePre',
+    { callback = client.stop, desc = 'end the headcount server' }
+  )
+  roster.watch()
+end
+
+--- Takes settings, and looks from now on. Optional; may be called again.
+---@param options table|nil see |headcount-setup|
+function M.setup(options)
+  config.set(options)
+  if client.state() ~= 'stopped' then
+    client.stop()
+    client.start(function() end)
+  end
+  M.begin()
+end
+
+--- `2 need you`, or nothing: for a status line.
+---@return string
+function M.statusline()
+  if not has_begun then
+    vim.schedule(M.begin)
+  end
+  return words.need(roster.count('waiting'))
+end
+
+--- The sessions as they are known, for other plugins.
+---@return headcount.Session[]
+function M.sessions()
+  return roster.sessions()
+end
+
+return M

@@ -1,0 +1,186 @@
+--- Pages of one session in buffers: its transcript, and why its status is what it is.
+---
+--- A page is `headcount://transcript/AGENT/ID` or `headcount://evidence/AGENT/ID`; `:edit` reads it anew, and a
+--- transcript that somebody looks at follows its session.
+
+local client = require('headcount.client')
+local roster = require('headcount.roster')
+local words = require('headcount.words')
+
+local M = {}
+
+--- Turns of a transcript page.
+local TURNS = 50
+
+---@param session headcount.Session
+---@return string[]
+local function header(session)
+  local facts = { client.agent_name(session.agent), words.status(session) }
+  for _, name in ipairs({ 'model', 'cwd', 'branch' }) do
+    if session[name] then
+      table.insert(facts, words.one_line(session[name]))
+    end
+  end
+  return { '# ' .. words.title(session), '', table.concat(facts, ' · '), '' }
+end
+
+---@param text string
+---@return string[]
+local function lines_of(text)
+  return vim.split((text:gsub('\r\n', '\n'):gsub('%s+$', '')), '\n', { plain = true })
+end
+
+--- The last turns, as Markdown source.
+---@param session headcount.Session
+---@param peek headcount.PeekResult
+---@return string[]
+function M.transcript(session, peek)
+  local lines = header(session)
+  if peek.earlier then
+    vim.list_extend(lines, { '[Earlier turns are not shown.]', '' })
+  end
+  if #peek.turns == 0 then
+    vim.list_extend(lines, { '[Nothing was said yet.]', '' })
+  end
+  local speaker = { user = 'You', assistant = client.agent_name(session.agent), tool = 'Tool' }
+  for _, turn in ipairs(peek.turns) do
+    local who = turn.tool and 'Tool: ' .. words.one_line(turn.tool)
+      or speaker[turn.role]
+      or 'Unknown'
+    local heading = '## ' .. who .. (turn.at and ' — ' .. words.clock(turn.at) or '')
+    vim.list_extend(lines, { heading, '' })
+    vim.list_extend(lines, lines_of(turn.text))
+    vim.list_extend(lines, turn.truncated and { '', '[…]', '' } or { '' })
+  end
+  return lines
+end
+
+--- The chain of evidence that led to a status.
+---@param result headcount.StatusResult
+---@return string[]
+function M.evidence(result)
+  local session = result.session
+  local lines = header(session)
+  local function fact(name, value)
+    if value then
+      table.insert(lines, ('- %s: %s'):format(name, value))
+    end
+  end
+  fact('Status', ('%s (%s), %s'):format(session.status, session.reason, session.certainty))
+  fact('Conflict', session.conflict)
+  local process = session.process
+  fact('Process', process and ('%d, since %s'):format(process.pid, words.clock(process.startedAt)))
+  local usage = session.usage
+  fact('Tokens', usage and ('%d in, %d out'):format(usage.inputTokens, usage.outputTokens))
+  fact('Session', session.sessionId and words.one_line(session.sessionId))
+  vim.list_extend(lines, { '', '## Evidence', '' })
+  for _, it in ipairs(session.evidence or {}) do
+    local says = words.one_line(it.says)
+    table.insert(lines, ('- %s · %s: %s'):format(words.clock(it.observedAt), it.source, says))
+  end
+  if #(session.evidence or {}) == 0 then
+    table.insert(lines, '[None.]')
+  end
+  if not result.complete then
+    vim.list_extend(lines, { '', '[Not everything could be looked at.]' })
+  end
+  return lines
+end
+
+--- Writes a page without letting its text decide how it is shown.
+---@param buffer integer
+---@param lines string[]
+local function write(buffer, lines)
+  if not vim.api.nvim_buf_is_valid(buffer) then
+    return
+  end
+  vim.bo[buffer].modifiable = true
+  vim.api.nvim_buf_set_lines(buffer, 0, -1, false, lines)
+  vim.bo[buffer].modifiable = false
+  vim.bo[buffer].modified = false
+end
+
+---@param buffer integer
+---@return string|nil kind, string agent, string id
+local function parse(buffer)
+  return vim.api.nvim_buf_get_name(buffer):match('^headcount://(%a+)/([^/]+)/(.+)$')
+end
+
+--- Asks for both, the session and its last turns; calls back once.
+---@param params table
+---@param callback headcount.Callback
+local function ask_transcript(params, callback)
+  client.request('session.status', params, function(err, status)
+    if err then
+      return callback(err)
+    end
+    local peek = vim.tbl_extend('error', { turns = TURNS }, params)
+    client.request('session.peek', peek, function(peek_err, turns)
+      callback(peek_err, turns and M.transcript(status.session, turns))
+    end)
+  end)
+end
+
+---@param params table
+---@param callback headcount.Callback
+local function ask_evidence(params, callback)
+  client.request('session.status', params, function(err, status)
+    callback(err, status and M.evidence(status))
+  end)
+end
+
+local ASK = { transcript = ask_transcript, evidence = ask_evidence }
+
+--- Fills the buffer of a page; called when it is read.
+---@param buffer integer
+function M.read(buffer)
+  local kind, agent, id = parse(buffer)
+  local options = vim.bo[buffer]
+  options.buftype, options.swapfile, options.undofile = 'nofile', false, false
+  options.modeline, options.modifiable = false, false
+  if not ASK[kind] then
+    return
+  end
+  options.filetype = 'markdown'
+  ASK[kind]({ sessionId = id, agent = agent }, function(err, lines)
+    write(buffer, lines or { 'Headcount: ' .. words.error(err) })
+  end)
+end
+
+--- Shows a page of a session in this window.
+---@param kind 'transcript'|'evidence'
+---@param session headcount.Session
+function M.open(kind, session)
+  local buffer =
+    vim.fn.bufadd(('headcount://%s/%s/%s'):format(kind, session.agent, session.sessionId))
+  local is_loaded = vim.api.nvim_buf_is_loaded(buffer)
+  vim.bo[buffer].buflisted = true
+  vim.api.nvim_set_current_buf(buffer)
+  if is_loaded then
+    M.read(buffer)
+  end
+end
+
+--- Transcripts that somebody looks at follow their sessions.
+---@param steps headcount.Step[]
+local function follow(steps)
+  local changed = {}
+  for _, step in ipairs(steps) do
+    if step.before and step.after and step.before.updatedAt ~= step.after.updatedAt then
+      changed[roster.key(step.after)] = true
+    end
+  end
+  local seen = {}
+  for _, window in ipairs(vim.api.nvim_list_wins()) do
+    local buffer = vim.api.nvim_win_get_buf(window)
+    local kind, agent, id = parse(buffer)
+    if kind == 'transcript' and not seen[buffer] and changed[agent .. ' ' .. id] then
+      seen[buffer] = true
+      M.read(buffer)
+    end
+  end
+end
+
+roster.on_change(follow)
+
+return M

@@ -1,0 +1,417 @@
+--- The wire types. Generated from schema/openrpc.json by scripts/types.lua; not edited by hand.
+---@meta
+
+--- An absolute path.
+---@alias headcount.AbsPath string
+
+--- What is always true of one agent, as far as headcount can see.
+---@class headcount.AgentCard
+---@field binaries string[] The programs that start it, in order of preference.
+---@field blindSpots string What cannot be seen.
+---@field id headcount.AgentId The id of the adapter.
+---@field liveSignal string How a live session is told from a dead one.
+---@field name string The agent's name, as people write it.
+---@field seenVersion string The newest version whose records were seen.
+
+--- The id of an adapter: `claude-code`, `codex`, …
+---@alias headcount.AgentId string
+
+--- What one adapter contributed to a result.
+---@class headcount.AgentReport
+---@field agent headcount.AgentId The id of the adapter.
+---@field elapsedMs integer How long it took, in milliseconds.
+---@field outcome headcount.Outcome How its part ended.
+---@field problems headcount.Problem[] What it could not read; at most 20.
+---@field problemsOmitted integer|nil How many further problems are not listed.
+---@field sessions integer How many sessions it contributed, before any filter.
+
+--- What the server can do, where LSP has room for it.
+---@class headcount.Capabilities
+---@field experimental headcount.Experimental Capabilities outside LSP.
+
+--- How far a status can be trusted.
+---@alias headcount.Certainty 'inferred'|'asserted'
+
+--- One session that is not as it was.
+---@class headcount.Change
+---@field kind headcount.ChangeKind What became of it.
+---@field session headcount.Session The session as it is now.
+
+--- What became of a session.
+---@alias headcount.ChangeKind 'added'|'changed'|'removed'
+
+--- What one `session.changed` notification carries.
+---@class headcount.Changed
+---@field changes headcount.Change[] The sessions that are not as they were, in the order of `session.list`.
+---@field observedAt headcount.Timestamp The instant that the changes speak of.
+---@field problems headcount.Problem[]|nil What keeps changes from being seen as they happen; absent while nothing does.
+---@field seq integer Counts the notifications of the subscription, from 1. The first carries every session, as added.
+
+--- Who the client is.
+---@class headcount.ClientInfo
+---@field name string The client's name.
+---@field version string|nil The client's version.
+
+--- A state that should not be.
+---@alias headcount.Conflict 'two_owners'
+
+--- The parameters of `rpc.discover`: none.
+---@alias headcount.DiscoverParams table
+
+--- One step of the chain that led to a status; never transcript text.
+---@class headcount.Evidence
+---@field observedAt headcount.Timestamp When it was seen.
+---@field says string What it says.
+---@field source headcount.Source Where it was seen.
+
+--- Capabilities outside LSP.
+---@class headcount.Experimental
+---@field headcount headcount.HeadcountCapabilities What headcount can do.
+
+--- Which sessions a request is about; members that are absent do not filter.
+---@class headcount.Filter
+---@field agents headcount.AgentId[]|nil Only these agents; adapters of others are not touched.
+---@field cwd headcount.AbsPath|nil Only sessions that work in exactly this directory.
+---@field group string|nil Only sessions that were launched in this group.
+---@field includeSubagents boolean|nil Whether subagents are listed too.
+---@field query string|nil Only sessions whose id, title, prompt, directory, branch or label holds this text, whatever its case.
+---@field status headcount.Status[]|nil Only sessions in one of these states.
+---@field under headcount.AbsPath|nil Only sessions that work in this directory or below it.
+---@field updatedSince headcount.Timestamp|nil Only sessions with activity at or after this instant.
+
+--- A launch that is forgotten.
+---@class headcount.Forgotten
+---@field agent headcount.AgentId The id of the adapter.
+---@field launchId string The id of the launch.
+---@field reason headcount.PruneReason Why.
+---@field sessionId headcount.SessionId|nil The agent's own id of the session.
+
+--- What headcount can do.
+---@class headcount.HeadcountCapabilities
+---@field agents headcount.AgentCard[] The agents that it knows.
+---@field methods string[] The methods that it serves.
+
+--- What may be asked for beyond the session itself.
+---@alias headcount.Include 'usage'
+
+--- The parameters of `initialize`; members not named here are ignored, here and only here.
+---@class headcount.InitializeParams
+---@field clientInfo headcount.ClientInfo|nil Who the client is.
+---@field processId integer|nil The client's process; the server exits when it is gone.
+
+--- The result of `initialize`.
+---@class headcount.InitializeResult
+---@field capabilities headcount.Capabilities What the server can do.
+---@field protocolVersion integer The version of the protocol.
+---@field serverInfo headcount.ServerInfo Who the server is.
+
+--- What headcount knows of a session because headcount launched it.
+---@class headcount.Launch
+---@field exitCode integer|nil The exit code, once the process has ended; 128 + n where signal n ended it.
+---@field group string|nil The group that the launcher put it in.
+---@field hookFailure string|nil Which of the launcher's own programs, `onCreate` or `onComplete`, did not do its work, and how.
+---@field label string|nil The label that the launcher gave.
+---@field launchId string The id of the launch, given by headcount.
+---@field launchedAt headcount.Timestamp When it was launched.
+---@field logPath headcount.AbsPath Where the agent's output is kept.
+---@field model string|nil The model that was asked for.
+---@field prompt string The prompt it was launched with.
+---@field spec string|nil The specification that the launcher named.
+
+--- The parameters of `session.launch`.
+---@class headcount.LaunchParams
+---@field agent headcount.AgentId The adapter of the agent to start.
+---@field args string[]|nil Arguments to pass to the agent as they are, before the prompt.
+---@field cwd headcount.AbsPath Where it works; an existing directory.
+---@field env table|nil Variables to set on top of the server's own environment.
+---@field force boolean|nil Whether to go on where somebody else claims the directory.
+---@field group string|nil The group of launches that this one belongs to.
+---@field label string|nil A name for people.
+---@field lock boolean|nil Whether to claim the directory for as long as the agent runs.
+---@field model string|nil The model, as the agent names it; the agent's default where absent.
+---@field onComplete string[]|nil A program and its arguments, run without a shell once the agent has ended.
+---@field onCreate string[]|nil A program and its arguments, run without a shell once the session's id is known.
+---@field permissions headcount.Permissions|nil What the agent may do without asking.
+---@field prompt string What the agent is asked to do.
+---@field spec string|nil The specification that the prompt follows.
+---@field timeoutMs integer|nil After how long the agent is stopped; never where absent.
+
+--- The result of `session.launch` and `session.resume`.
+---@class headcount.LaunchResult
+---@field agents headcount.AgentReport[] What each adapter contributed.
+---@field complete boolean True when no adapter failed or missed its deadline.
+---@field launch headcount.Launched How it was started.
+---@field session headcount.Session|nil The session; absent where the agent has not told its id in time.
+
+--- How an agent was started.
+---@class headcount.Launched
+---@field command string[] The program and its arguments; a prompt among them is cut.
+---@field cwd headcount.AbsPath Where it works.
+---@field launchId string The id of the launch, given by headcount.
+---@field logPath headcount.AbsPath Where its output is kept.
+---@field pid headcount.Pid The agent's process.
+---@field sessionId headcount.SessionId|nil The agent's own id of the session; absent where it has not told it in time.
+
+--- The parameters of `session.list`.
+---@class headcount.ListParams
+---@field agents headcount.AgentId[]|nil Only these agents; adapters of others are not touched.
+---@field cursor string|nil Where the page begins: the `nextCursor` of the page before, with the same filter.
+---@field cwd headcount.AbsPath|nil Only sessions that work in exactly this directory.
+---@field deadlineMs integer|nil How long each adapter may take; 5000 where absent.
+---@field group string|nil Only sessions that were launched in this group.
+---@field include headcount.Include[]|nil What to add to each session.
+---@field includeSubagents boolean|nil Whether subagents are listed too.
+---@field limit integer|nil How many sessions a page holds; 100 where absent.
+---@field query string|nil Only sessions whose id, title, prompt, directory, branch or label holds this text, whatever its case.
+---@field status headcount.Status[]|nil Only sessions in one of these states.
+---@field under headcount.AbsPath|nil Only sessions that work in this directory or below it.
+---@field updatedSince headcount.Timestamp|nil Only sessions with activity at or after this instant.
+
+--- The result of `session.list`.
+---@class headcount.ListResult
+---@field agents headcount.AgentReport[] What each adapter contributed.
+---@field complete boolean True when no adapter failed or missed its deadline.
+---@field nextCursor string|nil Where the next page begins; absent at the end.
+---@field observedAt headcount.Timestamp The instant that the result speaks of.
+---@field problems headcount.Problem[] What headcount could not read of its own: its ledger of launches.
+---@field sessions headcount.Session[] One page: `waiting`, `running`, `idle`, then the rest; in each the newest activity first.
+---@field total integer How many sessions the filter lets through, over all pages.
+
+--- A claim on a directory.
+---@class headcount.Lock
+---@field by string Who holds it: the name given when it was acquired, or the agent that was launched.
+---@field directory headcount.AbsPath The directory, without symbolic links.
+---@field expiresAt headcount.Timestamp|nil When the claim runs out; absent where it does not.
+---@field kind headcount.LockKind Who made the claim.
+---@field pid headcount.Pid|nil The process whose life the claim is bound to.
+---@field reason string|nil Why it was claimed.
+---@field sessionId headcount.SessionId|nil The session that was launched.
+---@field since headcount.Timestamp Since when.
+
+--- The parameters of `lock.acquire`.
+---@class headcount.LockAcquireParams
+---@field by string Who claims it, as others shall read it.
+---@field directory headcount.AbsPath The directory; it must exist.
+---@field reason string|nil Why.
+---@field ttlMs integer|nil After how long the claim runs out; never where absent.
+
+--- The result of `lock.acquire`.
+---@class headcount.LockAcquireResult
+---@field lock headcount.Lock The claim.
+
+--- Who made a claim.
+---@alias headcount.LockKind 'manual'|'launch'
+
+--- The parameters of `lock.list`: none.
+---@alias headcount.LockListParams table
+
+--- The result of `lock.list`.
+---@class headcount.LockListResult
+---@field locks headcount.Lock[] The claims that hold now, by directory.
+
+--- The parameters of `lock.release`.
+---@class headcount.LockReleaseParams
+---@field directory headcount.AbsPath The directory; it need not exist any more.
+---@field force boolean|nil Whether the claim of a launch whose agent still lives is given up too.
+
+--- The result of `lock.release`.
+---@class headcount.LockReleaseResult
+---@field released boolean Whether there was a claim on exactly this directory.
+
+--- How an adapter's part of a request ended.
+---@alias headcount.Outcome 'ok'|'absent'|'timed_out'|'failed'
+
+--- The parameters of `session.peek`.
+---@class headcount.PeekParams
+---@field agent headcount.AgentId|nil The adapter to ask; all where absent.
+---@field maxBytes integer|nil How many bytes of text at the most, over all turns; 65536 where absent.
+---@field sessionId string The session's id, or a prefix of at least 4 characters that only it has.
+---@field turns integer|nil How many turns at the most, the newest; 20 where absent.
+
+--- The result of `session.peek`.
+---@class headcount.PeekResult
+---@field earlier boolean True where turns came before the first one shown.
+---@field turns headcount.Turn[] The newest turns, oldest of them first.
+
+--- What an agent may do without asking.
+---@alias headcount.Permissions 'agent'|'edit'|'full'
+
+--- A process id. Alone it is not an identity: ids are reused.
+---@alias headcount.Pid integer
+
+--- A failure that was reported and survived.
+---@class headcount.Problem
+---@field kind headcount.ProblemKind What kind of failure it is.
+---@field line integer|nil The line in the file, counted from 1.
+---@field message string What failed, with the offending value.
+---@field path headcount.AbsPath|nil The file or directory concerned.
+
+--- What kind of failure a problem is.
+---@alias headcount.ProblemKind 'unreadable'|'malformed'|'too_large'|'timed_out'|'panicked'|'unreachable'|'auth'|'protocol'|'limit'
+
+--- A live process, by its identity.
+---@class headcount.Process
+---@field pid headcount.Pid The process id.
+---@field startedAt headcount.Timestamp When the process started, by the kernel's clock.
+
+--- The parameters of `session.prune`.
+---@class headcount.PruneParams
+---@field dryRun boolean|nil Whether to only say what would be forgotten.
+---@field olderThan headcount.Timestamp|nil Only launches that ended before this instant.
+
+--- Why something is void.
+---@alias headcount.PruneReason 'ended'|'process_gone'|'expired'
+
+--- The result of `session.prune`.
+---@class headcount.PruneResult
+---@field dryRun boolean Whether nothing was changed.
+---@field forgotten headcount.Forgotten[] The launches that are forgotten. The sessions themselves stay: they are their agents'.
+---@field kept integer How many launches are kept.
+---@field released headcount.ReleasedClaim[] The claims that are void.
+
+--- The machine word under a status: why it is so.
+---@alias headcount.Reason 'turn_in_progress'|'active_run'|'process_alive'|'permission'|'question'|'plan'|'input'|'login'|'turn_ended'|'never_prompted'|'completed'|'interrupted'|'killed'|'unknown_end'|'model_error'|'auth'|'exit_code'|'launch_error'|'adapter_failed'|'unreachable'|'unrecognised'|'contradiction'
+
+--- A claim that is void.
+---@class headcount.ReleasedClaim
+---@field directory headcount.AbsPath The directory.
+---@field holder string Who held it.
+---@field reason headcount.PruneReason Why.
+
+--- The parameters of `session.resume`.
+---@class headcount.ResumeParams
+---@field agent headcount.AgentId|nil The adapter to ask; all where absent.
+---@field args string[]|nil Arguments to pass to the agent as they are, before the prompt.
+---@field env table|nil Variables to set on top of the server's own environment.
+---@field force boolean|nil Whether to go on where somebody else claims the directory.
+---@field group string|nil The group of launches that this one belongs to.
+---@field label string|nil A name for people.
+---@field lock boolean|nil Whether to claim the directory for as long as the agent runs.
+---@field model string|nil The model, as the agent names it; the agent's choice where absent.
+---@field onComplete string[]|nil A program and its arguments, run without a shell once the agent has ended.
+---@field onCreate string[]|nil A program and its arguments, run without a shell once the session's id is known.
+---@field permissions headcount.Permissions|nil What the agent may do without asking.
+---@field prompt string What the agent is asked to do next.
+---@field sessionId string The session's id, or a prefix of at least 4 characters that only it has.
+---@field spec string|nil The specification that the prompt follows.
+---@field timeoutMs integer|nil After how long the agent is stopped; never where absent.
+
+--- Who speaks in a turn.
+---@alias headcount.Role 'user'|'assistant'|'tool'
+
+--- Who the server is.
+---@class headcount.ServerInfo
+---@field name string Always `headcount`.
+---@field version string The server's version.
+
+--- One conversation with one agent. Absent members are not known.
+---@class headcount.Session
+---@field agent headcount.AgentId The id of the adapter.
+---@field archived boolean|nil True where the agent has put the session away; absent otherwise.
+---@field branch string|nil The git branch that the agent recorded last.
+---@field certainty headcount.Certainty How far the status can be trusted.
+---@field conflict headcount.Conflict|nil A state that should not be.
+---@field createdAt headcount.Timestamp|nil When the first record was made.
+---@field cwd headcount.AbsPath|nil Where the session works, from the agent's records.
+---@field endedAt headcount.Timestamp|nil When the session ended, if that is known.
+---@field evidence headcount.Evidence[]|nil The chain that led to the status; in `session.status` only.
+---@field forkedFrom headcount.SessionId|nil The session whose history this one began with.
+---@field host string|nil Which machine it is on, when not this one.
+---@field kind headcount.SessionKind What kind of conversation it is.
+---@field launch headcount.Launch|nil What headcount knows because it launched the session.
+---@field model string|nil The last real model; never the name of a stand-in.
+---@field parentSessionId headcount.SessionId|nil The session that started this one.
+---@field process headcount.Process|nil The live owner.
+---@field prompt string|nil The first human prompt, at most 500 characters; never a machine-made preamble.
+---@field reason headcount.Reason Why the status is what it is.
+---@field sessionId headcount.SessionId|nil The agent's own id of the session; absent for a live agent whose store shows no session yet,
+---@field status headcount.Status What the session is doing.
+---@field title string|nil The agent's own title of the session.
+---@field updatedAt headcount.Timestamp|nil When the last activity was recorded.
+---@field usage headcount.Usage|nil Tokens and cost, where they were asked for.
+
+--- A session's own id, as its agent writes it; never made up by us.
+---@alias headcount.SessionId string
+
+--- What kind of conversation a session is.
+---@alias headcount.SessionKind 'main'|'subagent'|'background'
+
+--- A signal that was sent.
+---@class headcount.Signalled
+---@field pid headcount.Pid The process that it was sent to.
+---@field signal string The signal, for example `SIGTERM`.
+
+--- Where a piece of evidence comes from.
+---@alias headcount.Source 'registry'|'lock'|'process'|'transcript'|'database'|'gateway'|'ledger'
+
+--- What a session is doing, concluded once, from evidence.
+---@alias headcount.Status 'waiting'|'running'|'idle'|'stopped'|'failed'|'unknown'
+
+--- The parameters of `session.status`.
+---@class headcount.StatusParams
+---@field agent headcount.AgentId|nil The adapter to ask; all where absent.
+---@field sessionId string The session's id, or a prefix of at least 4 characters that only it has.
+
+--- The result of `session.status`.
+---@class headcount.StatusResult
+---@field agents headcount.AgentReport[] What each adapter contributed.
+---@field complete boolean True when no adapter failed or missed its deadline.
+---@field session headcount.Session The session, with `evidence` and `usage`.
+
+--- How a stop ended.
+---@alias headcount.StopOutcome 'stopped'|'already_stopped'
+
+--- The parameters of `session.stop`.
+---@class headcount.StopParams
+---@field agent headcount.AgentId|nil The adapter to ask; all where absent.
+---@field graceMs integer|nil How long the agent may take to end by itself; 5000 where absent.
+---@field sessionId string The session's id, or a prefix of at least 4 characters that only it has.
+
+--- The result of `session.stop`.
+---@class headcount.StopResult
+---@field agents headcount.AgentReport[] What each adapter contributed.
+---@field complete boolean True when no adapter failed or missed its deadline.
+---@field outcome headcount.StopOutcome How it ended.
+---@field signals headcount.Signalled[] What was sent to whom, in order.
+---@field survivors headcount.Process[] What of the agent still lives.
+
+--- The id of a subscription.
+---@alias headcount.SubscriptionId integer|string
+
+--- RFC 3339, UTC, with milliseconds.
+---@alias headcount.Timestamp string
+
+--- One thing said in a conversation.
+---@class headcount.Turn
+---@field at headcount.Timestamp|nil When it was recorded.
+---@field role headcount.Role Who speaks.
+---@field text string What is said; for a tool, what it was given or what it answered.
+---@field tool string|nil The tool's name.
+---@field truncated boolean|nil True where the text was cut to fit.
+
+--- The parameters that end a subscription; an array of the id alone is accepted too.
+---@class headcount.UnwatchParams
+---@field subscription headcount.SubscriptionId The subscription's id, as it was given.
+
+--- Tokens and cost; every model call is counted once.
+---@class headcount.Usage
+---@field cacheReadTokens integer|nil Input tokens served from a cache; absent where the agent does not record it.
+---@field cacheWriteTokens integer|nil Input tokens written to a cache; absent where the agent does not record it.
+---@field costIsEstimate boolean|nil True where the cost is the agent's own estimate and not a bill.
+---@field costUsd number|nil Cost in US dollars; absent where the agent does not record it.
+---@field inputTokens integer Input tokens, without what was read from or written to a cache.
+---@field outputTokens integer Output tokens.
+---@field reasoningTokens integer|nil Tokens spent on reasoning; absent where the agent does not record it.
+---@field subagents headcount.Usage|nil The calls of this session's subagents, counted apart.
+
+--- The parameters of `session.wait`: `sessionIds` or `filter`, not both.
+---@class headcount.WaitParams
+---@field filter headcount.Filter|nil Which sessions are meant.
+---@field sessionIds headcount.SessionId[]|nil The ids of the sessions.
+---@field timeoutMs integer How long to wait.
+---@field until headcount.Status[] The states that are waited for; at least one.
+
+--- The result of `session.wait`.
+---@class headcount.WaitResult
+---@field sessions headcount.Session[] The sessions that have one of the states; none where the time ran out first.
+---@field timedOut boolean Whether the time ran out first.

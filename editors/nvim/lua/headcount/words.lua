@@ -1,0 +1,161 @@
+--- Sessions in words. Whatever came from an agent is untrusted: it is shown, never interpreted.
+
+local M = {}
+
+--- Widest title of a row; a prompt may be much longer.
+local TITLE_MAX = 100
+
+---@type table<string, string>
+M.SYMBOL =
+  { waiting = '▲', running = '●', idle = '○', stopped = '·', failed = '✗', unknown = '?' }
+
+---@type table<string, string>
+local REASON = {
+  permission = 'waiting for a permission',
+  question = 'waiting for an answer',
+  plan = 'waiting for a plan to be approved',
+  input = 'waiting for input',
+  login = 'waiting for a login',
+  process_alive = 'running, as far as can be seen',
+  never_prompted = 'idle, nothing asked yet',
+  completed = 'completed',
+  interrupted = 'interrupted',
+  killed = 'killed',
+  model_error = 'failed: model error',
+  auth = 'failed: login',
+  exit_code = 'failed: exit code',
+  launch_error = 'failed to launch',
+  adapter_failed = 'not clear: could not be looked at',
+  unreachable = 'not clear: out of reach',
+  unrecognised = 'not clear: unknown to this version',
+  contradiction = 'not clear: the evidence contradicts itself',
+}
+
+---@type table<string, string>
+local WANT = {
+  permission = 'permission',
+  question = 'a question',
+  plan = 'plan approval',
+  login = 'a login',
+}
+
+--- What a terminal or a reader of bidirectional text would obey, in UTF-8.
+local OBEYED = {
+  '[%z\1-\31\127]',
+  '\194[\128-\159]', -- C1 controls
+  '\226\128[\142\143\168-\174]', -- marks, line and paragraph separators, embeddings, overrides
+  '\226\129[\166-\169]', -- isolates
+}
+
+--- Text on one line, without what a terminal would obey, and not too long.
+---@param text string
+---@return string
+function M.one_line(text)
+  local flat = text:gsub('%s+', ' ')
+  for _, pattern in ipairs(OBEYED) do
+    flat = flat:gsub(pattern, '')
+  end
+  flat = vim.trim(flat)
+  if vim.fn.strchars(flat) > TITLE_MAX then
+    flat = vim.fn.strcharpart(flat, 0, TITLE_MAX - 1) .. '…'
+  end
+  return flat
+end
+
+--- A session's title: its own, else what was asked of it.
+---@param session headcount.Session
+---@return string
+function M.title(session)
+  local text = session.title or (session.launch and session.launch.label) or session.prompt or ''
+  local line = M.one_line(text)
+  if line ~= '' then
+    return line
+  end
+  return session.sessionId and 'Session ' .. session.sessionId:sub(1, 8) or 'New session'
+end
+
+--- The status in words, for people.
+---@param session headcount.Session
+---@return string
+function M.status(session)
+  local word = REASON[session.reason]
+    or (M.SYMBOL[session.status] and session.status)
+    or 'not clear'
+  return session.conflict and word .. ', two processes write it' or word
+end
+
+--- What a waiting session wants, in a word or two.
+---@param session headcount.Session
+---@return string
+function M.want(session)
+  return WANT[session.reason] or 'input'
+end
+
+--- The seconds since 1970 of an RFC 3339 time in UTC, or nil.
+---@param timestamp string
+---@return integer|nil
+local function seconds(timestamp)
+  local year, month, day, hour, min, sec = timestamp:match('^(%d+)-(%d+)-(%d+)T(%d+):(%d+):(%d+)')
+  if not year then
+    return nil
+  end
+  -- Days since 1970 with years that begin in March: `os.time` would read it as local time.
+  local y = tonumber(month) > 2 and tonumber(year) or tonumber(year) - 1
+  local m = (tonumber(month) + 9) % 12
+  local days = 365 * y + math.floor(y / 4) - math.floor(y / 100) + math.floor(y / 400)
+  days = days + math.floor((153 * m + 2) / 5) + tonumber(day) - 1 - 719468
+  return ((days * 24 + tonumber(hour)) * 60 + tonumber(min)) * 60 + tonumber(sec)
+end
+
+--- How long ago that was: `now`, `5m`, `3h`, `2d`, `4w`.
+---@param timestamp string|nil
+---@param now integer seconds since 1970
+---@return string
+function M.age(timestamp, now)
+  local at = timestamp and seconds(timestamp)
+  if not at then
+    return ''
+  end
+  local minutes = math.floor((now - at) / 60)
+  if minutes < 1 then
+    return 'now'
+  elseif minutes < 60 then
+    return ('%dm'):format(minutes)
+  elseif minutes < 60 * 24 then
+    return ('%dh'):format(minutes / 60)
+  elseif minutes < 60 * 24 * 14 then
+    return ('%dd'):format(minutes / (60 * 24))
+  end
+  return ('%dw'):format(minutes / (60 * 24 * 7))
+end
+
+--- `2026-11-22T20:22:31.081Z` as `2026-11-22 20:22:31`, in UTC as the agents record it.
+---@param timestamp string
+---@return string
+function M.clock(timestamp)
+  return (timestamp:gsub('T', ' ', 1):gsub('%.%d+Z$', ''))
+end
+
+--- How many sessions need somebody: `2 need you`, nothing where none does.
+---@param waiting integer
+---@return string
+function M.need(waiting)
+  if waiting == 0 then
+    return ''
+  end
+  return ('%d need%s you'):format(waiting, waiting == 1 and 's' or '')
+end
+
+--- An error in words, with what can be done about it.
+---@param err headcount.Error
+---@return string
+function M.error(err)
+  local data = type(err.data) == 'table' and err.data or {}
+  local text = M.one_line(err.message or 'the request failed')
+  if type(data.hint) == 'string' then
+    text = text .. '; ' .. M.one_line(data.hint)
+  end
+  return text
+end
+
+return M

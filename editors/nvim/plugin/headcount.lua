@@ -1,0 +1,26 @@
+-- Registers the command; everything else loads when it is used.
+
+if vim.g.loaded_headcount then
+  return
+end
+vim.g.loaded_headcount = true
+
+vim.api.nvim_create_user_command('Headcount', function(call)
+  require('headcount.command').run(call.fargs, call.bang)
+end, {
+  nargs = '*',
+  bang = true,
+  desc = 'Which coding agents are at work here, and which of them needs you',
+  complete = function(...)
+    return require('headcount.command').complete(...)
+  end,
+})
+
+-- Pages of a session are buffers: `:edit` reads them anew.
+vim.api.nvim_create_autocmd('BufReadCmd', {
+  group = vim.api.nvim_create_augroup('headcount', {}),
+  pattern = 'headcount://*',
+  callback = function(event)
+    require('headcount.pages').read(event.buf)
+  end,
+})

@@ -1,0 +1,93 @@
+--- The plugin launches, stops and resumes a stand-in agent through the real server: real processes.
+
+local h = dofile(vim.fn.fnamemodify(debug.getinfo(1, 'S').source:sub(2), ':p:h') .. '/harness.lua')
+local test, eventually, equal = h.test, h.eventually, h.equal
+
+--- The thread that the stand-in tells.
+local ID = '01a204f1-08e9-78d2-82f9-39a1cb452841'
+local world = vim.fn.tempname()
+
+vim.fn.mkdir(world .. '/home', 'p')
+vim.fn.mkdir(world .. '/work', 'p')
+vim.env.PATH = h.project .. '/tests/fixtures/bin:' .. vim.env.PATH
+vim.env.HEADCOUNT_STATE_DIR = world .. '/state'
+vim.cmd('cd ' .. vim.fn.fnameescape(world .. '/work'))
+vim.cmd('runtime plugin/headcount.lua')
+
+local headcount = require('headcount')
+local client = require('headcount.client')
+local roster = require('headcount.roster')
+
+local function status()
+  return (roster.get('codex ' .. ID) or {}).status
+end
+
+headcount.setup({ cmd = { h.headcount, '--home', world .. '/home' } })
+
+test('launch asks for agent and prompt, and says the session', function()
+  h.answer.select, h.answer.input = 'Codex', 'Fix the failing test'
+  vim.cmd('Headcount launch')
+  eventually('the session', function()
+    return h.times_said('Codex is at work: ' .. ID) == 1
+  end)
+  equal(h.asked.select.prompt, 'Launch which agent?')
+  equal(h.asked.input, 'Prompt for Codex: ')
+  eventually('the running session', function()
+    return status() == 'running'
+  end)
+end)
+
+test('a directory that is taken is said to be', function()
+  vim.cmd('Headcount launch codex and another one')
+  eventually('the refusal', function()
+    return #h.said == 2
+  end)
+  equal(h.said[2].level, vim.log.levels.ERROR)
+end)
+
+test('stop with a bang ends it without a question', function()
+  vim.cmd('Headcount! stop ' .. ID)
+  eventually('the end', function()
+    return h.times_said('stopped: Fix the failing test') == 1
+  end)
+  equal(h.asked.select, nil)
+  eventually('the ended session', function()
+    return status() ~= 'running'
+  end)
+end)
+
+test('resume with a prompt goes on detached', function()
+  vim.cmd('Headcount resume ' .. ID .. ' Now write the changelog')
+  eventually('the session', function()
+    return h.times_said('Codex is at work: ' .. ID) == 1
+  end)
+  eventually('the running session', function()
+    return status() == 'running'
+  end)
+end)
+
+test('the list stops what is under the cursor', function()
+  vim.cmd('Headcount')
+  eventually('the row', function()
+    return h.line_with('Now write the changelog') or h.line_with('Fix the failing test')
+  end)
+  local _, number = h.line_with('● running')
+  vim.api.nvim_win_set_cursor(0, { number, 0 })
+  h.answer.select = 'Stop'
+  h.press('s')
+  eventually('the end', function()
+    return h.times_said('stopped: ') == 1
+  end)
+end)
+
+test('an agent that dies at once is an error with its reason', function()
+  vim.cmd('Headcount launch codex exit 3')
+  eventually('the error', function()
+    return #h.said == 2
+  end)
+  equal(h.said[2].level, vim.log.levels.ERROR)
+end)
+
+client.stop()
+vim.fn.delete(world, 'rf')
+h.finish()

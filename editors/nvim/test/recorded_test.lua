@@ -1,0 +1,367 @@
+--- The plugin against the real server on a recorded store: a session that waits for a permission.
+
+local h = dofile(vim.fn.fnamemodify(debug.getinfo(1, 'S').source:sub(2), ':p:h') .. '/harness.lua')
+local test, eventually, equal = h.test, h.eventually, h.equal
+
+local FIXTURE = h.project .. '/tests/fixtures/claude-code/tui-waiting-permission'
+local ID = '6678ccd4-1e69-462e-97f8-bd8d90f3b2aa'
+local world = vim.fn.tempname()
+local REGISTERED = world .. '/home/.claude/sessions/3826.json'
+
+--- The recorded home, and a process table in which the session's process lives.
+local function make_world()
+  vim.fn.mkdir(world, 'p')
+  vim.fn.system({ 'cp', '-r', FIXTURE, world .. '/home' })
+  assert(vim.v.shell_error == 0, 'the recorded store can be copied')
+  local fields = { '3826 (claude) S 1 3826 3826' }
+  for _ = 7, 21 do
+    table.insert(fields, '0')
+  end
+  table.insert(fields, '163782') -- field 22: when it started
+  for _ = 23, 52 do
+    table.insert(fields, '0')
+  end
+  h.write(world .. '/proc/3826/stat', table.concat(fields, ' ') .. '\n')
+  h.write(world .. '/proc/stat', 'btime 1795377969\n')
+end
+
+--- Lets the agent register another state, as it does when its state changes.
+local function becomes(status, at)
+  local entry = vim.fn.json_decode(vim.fn.readfile(REGISTERED))
+  entry.status, entry.updatedAt, entry.statusUpdatedAt = status, at, at
+  entry.waitingFor = status == 'waiting' and 'permission prompt' or nil
+  h.write(REGISTERED, vim.fn.json_encode(entry))
+end
+
+local function server(...)
+  return { h.headcount, '--home', world .. '/home', '--proc', world .. '/proc', ... }
+end
+
+local function row()
+  return h.line_with('Mock session title')
+end
+
+local function go_to_row()
+  vim.cmd('Headcount')
+  eventually('the row', row)
+  local _, number = row()
+  vim.api.nvim_win_set_cursor(0, { number, 0 })
+end
+
+make_world()
+vim.cmd('runtime plugin/headcount.lua')
+
+test('the plugin registers its command and loads nothing', function()
+  equal(vim.fn.exists(':Headcount'), 2)
+  for name in pairs(package.loaded) do
+    assert(not vim.startswith(name, 'headcount'), name .. ' is loaded')
+  end
+end)
+
+local headcount = require('headcount')
+local client = require('headcount.client')
+local roster = require('headcount.roster')
+local words = require('headcount.words')
+
+test('setup starts the server once it is there to be started', function()
+  headcount.setup({ cmd = { world .. '/no/such/program' } })
+  equal(client.state(), 'missing')
+  local err
+  client.request('session.list', nil, function(e)
+    err = e
+  end)
+  eventually('the answer', function()
+    return err ~= nil
+  end)
+  equal(err.code, client.GONE)
+  headcount.setup({ cmd = server() })
+  eventually('the server', function()
+    return client.state() == 'ready'
+  end)
+end)
+
+test('the list shows who waits, in what state and where', function()
+  vim.cmd('Headcount')
+  eventually('the row', row)
+  equal(h.lines()[1], '1 needs you')
+  local line = row()
+  assert(line:find('^▲ waiting  Claude Code  Mock session title'), line)
+  assert(line:find('/home/dev/work/my.repo_A b', 1, true), line)
+  equal(vim.bo.filetype, 'headcount')
+  equal(vim.bo.modifiable, false)
+end)
+
+test('the status line says how many need somebody', function()
+  equal(headcount.statusline(), '1 needs you')
+end)
+
+test('the first look is no news', function()
+  equal(h.times_said('needs you'), 0)
+end)
+
+test('enter opens the transcript', function()
+  go_to_row()
+  h.press('<CR>')
+  eventually('the transcript', function()
+    return h.line_with('## You')
+  end)
+  equal(vim.fn.bufname(), 'headcount://transcript/claude-code/' .. ID)
+  equal(h.lines()[1], '# Mock session title')
+  assert(h.line_with('long streaming answer please'))
+  equal(vim.bo.modifiable, false)
+  equal(vim.bo.modeline, false)
+end)
+
+test('edit reads a page anew', function()
+  vim.bo.modifiable = true
+  vim.api.nvim_buf_set_lines(0, 0, -1, false, { 'gone' })
+  vim.cmd('edit!')
+  eventually('the transcript', function()
+    return h.line_with('## You')
+  end)
+end)
+
+test('e explains the status', function()
+  vim.cmd('bwipeout!')
+  go_to_row()
+  h.press('e')
+  eventually('the evidence', function()
+    return h.line_with('## Evidence')
+  end)
+  assert(h.line_with('- Status: waiting (permission), asserted'))
+  assert(h.line_with(' · registry: '))
+  vim.cmd('bwipeout!')
+end)
+
+test('Y copies the id', function()
+  go_to_row()
+  h.press('Y')
+  equal(vim.fn.getreg('"'), ID)
+end)
+
+test('a change is shown as it happens, and the cursor stays on its session', function()
+  go_to_row()
+  becomes('busy', 1795379650000)
+  eventually('the running row', function()
+    return (row() or ''):find('● running', 1, true)
+  end)
+  equal(h.lines()[1], '1 running')
+  equal(headcount.statusline(), '')
+  local _, number = row()
+  equal(vim.api.nvim_win_get_cursor(0)[1], number)
+end)
+
+test('a session that starts to wait is told once', function()
+  becomes('waiting', 1795379651000)
+  eventually('the message', function()
+    return h.times_said('needs you') > 0
+  end)
+  equal(h.said[1].text, 'Claude Code needs you (permission): Mock session title')
+  equal(h.said[1].level, vim.log.levels.WARN)
+  -- The list asked for anew, and what it held before, are no news.
+  local is_done = false
+  roster.refresh(function()
+    is_done = true
+  end)
+  eventually('the list', function()
+    return is_done
+  end)
+  equal(h.times_said('needs you'), 1)
+end)
+
+test('only main sessions that start to wait or fail are worth a message', function()
+  local topic = require('headcount.notices').topic
+  local function of(before, after, kind)
+    return topic({
+      before = before and { status = before, kind = 'main' },
+      after = after and { status = after, kind = kind or 'main' },
+    })
+  end
+  equal(of('running', 'waiting'), 'waiting')
+  equal(of(nil, 'waiting'), 'waiting')
+  equal(of('running', 'failed'), 'failed')
+  equal(of('waiting', 'waiting'), nil)
+  equal(of('running', 'idle'), nil)
+  equal(of('waiting', nil), nil)
+  equal(of('running', 'waiting', 'subagent'), nil)
+end)
+
+test('a subcommand without a session asks which', function()
+  h.answer.select = 'Mock session title'
+  vim.cmd('Headcount explain')
+  eventually('the page', function()
+    return vim.fn.bufname() == 'headcount://evidence/claude-code/' .. ID
+  end)
+  equal(h.asked.select.prompt, 'Which session to explain?')
+  assert(
+    h.asked.select.lines[1]:find(
+      '▲ Mock session title — Claude Code, waiting for a permission',
+      1,
+      true
+    )
+  )
+  vim.cmd('bwipeout!')
+end)
+
+test('a subcommand takes the beginning of an id', function()
+  vim.cmd('Headcount peek 6678')
+  eventually('the page', function()
+    return vim.fn.bufname() == 'headcount://transcript/claude-code/' .. ID and h.line_with('## You')
+  end)
+  vim.cmd('bwipeout!')
+  vim.cmd('Headcount peek 9999')
+  eventually('the error', function()
+    return h.times_said('9999') == 1
+  end)
+  equal(h.said[1].level, vim.log.levels.ERROR)
+end)
+
+test('a session that lives is not resumed', function()
+  vim.cmd('Headcount resume 6678')
+  eventually('the warning', function()
+    return h.times_said('would make two') == 1
+  end)
+end)
+
+test('stopping asks first', function()
+  h.answer.select = 'Cancel'
+  vim.cmd('Headcount stop 6678')
+  eventually('the question', function()
+    return h.asked.select
+  end)
+  equal(h.asked.select.lines, { 'Stop', 'Cancel' })
+  equal(roster.get('claude-code ' .. ID).status, 'waiting')
+end)
+
+test('completion knows subcommands, agents and ids', function()
+  equal(
+    vim.fn.getcompletion('Headcount ', 'cmdline'),
+    { 'explain', 'launch', 'peek', 'resume', 'stop' }
+  )
+  equal(vim.fn.getcompletion('Headcount launch cl', 'cmdline'), { 'claude-code' })
+  equal(vim.fn.getcompletion('Headcount peek 66', 'cmdline'), { ID })
+  equal(vim.fn.getcompletion('Headcount resume 66', 'cmdline'), {})
+end)
+
+test('an unknown subcommand is refused by name', function()
+  vim.cmd('Headcount dance')
+  equal(h.times_said('`dance` is none of explain, launch, peek, resume, stop'), 1)
+end)
+
+test('what the server cannot do is dark', function()
+  local can = client.can
+  client.can = function(method)
+    return method ~= 'session.stop' and can(method)
+  end
+  go_to_row()
+  require('headcount.list').render()
+  assert(not h.line_with('s stop'), 'the hint is still there')
+  h.press('s')
+  equal(h.times_said('this server has no `session.stop`'), 1)
+  assert(not vim.tbl_contains(vim.fn.getcompletion('Headcount ', 'cmdline'), 'stop'))
+  client.can = can
+  require('headcount.list').render()
+  assert(h.line_with('s stop'))
+end)
+
+test('a cancelled request finishes its caller, once, and the server goes on', function()
+  local answers = {}
+  local function note(err, result)
+    table.insert(answers, err and err.code or result)
+  end
+  local params = { sessionIds = { ID }, ['until'] = { 'failed' }, timeoutMs = 600000 }
+  local cancel = client.request('session.wait', params, note)
+  cancel()
+  cancel()
+  equal(answers, { client.CANCELLED })
+  local err, result = client.request_sync('session.status', { sessionId = ID }, 30000)
+  equal(err, nil)
+  equal(result.session.sessionId, ID)
+  equal(#answers, 1)
+end)
+
+test('an error of the server has a code and a hint', function()
+  local err = client.request_sync('session.status', { sessionId = ID, colour = 'red' }, 30000)
+  equal(err.code, -32602)
+  assert(err.message:find('colour', 1, true), err.message)
+  equal(words.error({ code = 1, message = 'no', data = { hint = 'do' } }), 'no; do')
+end)
+
+test('a server that dies is started again, and goes on telling', function()
+  local answer
+  local params = { sessionIds = { ID }, ['until'] = { 'failed' }, timeoutMs = 600000 }
+  client.request('session.wait', params, function(err)
+    answer = err
+  end)
+  vim.fn.system({ 'pkill', '-KILL', '-P', tostring(vim.fn.getpid()), '-x', 'headcount' })
+  eventually('the end of the request', function()
+    return answer ~= nil
+  end)
+  equal(answer.code, client.GONE)
+  equal(client.state(), 'starting')
+  eventually('the new server', function()
+    return client.state() == 'ready'
+  end)
+  becomes('busy', 1795379652000)
+  eventually('the running session', function()
+    return (roster.get('claude-code ' .. ID) or {}).status == 'running'
+  end)
+end)
+
+test('checkhealth tells the program, its version, its log and what it sees', function()
+  vim.cmd('checkhealth headcount')
+  eventually('the report', function()
+    return h.line_with('Claude Code: 1 session,')
+  end)
+  assert(h.line_with('program: ' .. vim.fn.exepath(h.headcount)))
+  assert(h.line_with('protocol 1'))
+  assert(h.line_with('log: ' .. vim.env.HEADCOUNT_STATE_DIR .. '/logs'))
+  assert(h.line_with('Codex: not here'))
+  assert(not h.line_with('ERROR'))
+  vim.cmd('bwipeout!')
+end)
+
+test('a setting that nobody knows is refused', function()
+  local is_ok, trouble = pcall(headcount.setup, { colour = 'red' })
+  assert(not is_ok and trouble:find('no setting is named `colour`', 1, true), trouble)
+end)
+
+test('text from agents is shown, never obeyed', function()
+  equal(words.one_line('a\n b\t\27[31mc\0'), 'a b [31mc')
+  equal(words.one_line('left\226\128\174right\226\129\166\194\155'), 'leftright')
+  equal(vim.fn.strchars(words.one_line(string.rep('ü', 500))), 100)
+end)
+
+test('ages are short', function()
+  local now = 1795380000 -- 2026-11-22T20:40:00Z
+  equal(words.age('2026-11-22T20:39:30.000Z', now), 'now')
+  equal(words.age('2026-11-22T20:35:00.000Z', now), '5m')
+  equal(words.age('2026-11-22T17:40:00.000Z', now), '3h')
+  equal(words.age('2026-11-20T20:40:00.000Z', now), '2d')
+  equal(words.age('2026-02-28T20:40:00.000Z', now), '38w')
+  equal(words.age(nil, now), '')
+end)
+
+test('the wire types are those of the schema', function()
+  local path = h.project .. '/schema/openrpc.json'
+  local document = vim.fn.json_decode(vim.fn.readfile(path))
+  local schemas, name = document.components.schemas, nil
+  for line in io.lines(h.project .. '/editors/nvim/lua/headcount/types.lua') do
+    name = line:match('^%-%-%-@%a+ headcount%.(%w+)') or name
+    local field = line:match('^%-%-%-@field (%w+)')
+    assert(not name or schemas[name], ('the schema has no %s'):format(name))
+    assert(not field or schemas[name].properties[field], ('%s has no %s'):format(name, field))
+  end
+end)
+
+test('the server ends when it is told to', function()
+  client.stop()
+  equal(client.state(), 'stopped')
+  eventually('no server', function()
+    vim.fn.system({ 'pgrep', '-P', tostring(vim.fn.getpid()), '-x', 'headcount' })
+    return vim.v.shell_error == 1
+  end)
+end)
+
+vim.fn.delete(world, 'rf')
+h.finish()
