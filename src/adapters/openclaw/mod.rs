@@ -31,12 +31,13 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::evidence::{Record, Sighting, Survey, problem};
 use super::files::blocking;
-use super::{Adapter, Peeked};
+use super::{Adapter, Peeked, Tell};
 use crate::base::{AbsPath, AgentId};
 use crate::env::Env;
 use crate::protocol::lifecycle::AgentCard;
@@ -87,9 +88,20 @@ impl Adapter for OpenClaw {
         vec![endpoint::state_dir(env)]
     }
 
+    /// Beside it the state directory is watched: it tells of a gateway that comes back.
+    fn follow(&'static self, env: Arc<Env>, tell: Tell) -> Option<BoxFuture<'static, ()>> {
+        let hearing = async move {
+            // Whatever ends it is a problem of the next look, which says so.
+            if let Err(problem) = hear(env, tell).await {
+                tracing::debug!(message = problem.message, "the gateway is not heard any more");
+            }
+        };
+        Some(hearing.boxed())
+    }
+
     fn survey(&'static self, scope: Scope) -> BoxFuture<'static, Survey> {
         async move {
-            match locate(&scope).await {
+            match locate(scope.env.clone()).await {
                 Ok(Some(endpoint)) => look(&endpoint, &scope).await,
                 Ok(None) => Survey::absent(),
                 Err(problem) => Survey::failed(problem),
@@ -108,9 +120,24 @@ impl Adapter for OpenClaw {
     }
 }
 
-async fn locate(scope: &Scope) -> Result<Option<Endpoint>, Problem> {
-    let env = scope.env.clone();
+async fn locate(env: Arc<Env>) -> Result<Option<Endpoint>, Problem> {
     blocking(move || endpoint::find(&env)).await
+}
+
+/// Says each change of a session that the gateway tells, for as long as it does.
+async fn hear(env: Arc<Env>, tell: Tell) -> Result<(), Problem> {
+    let Some(endpoint) = locate(env).await? else { return Ok(()) };
+    let mut client = Client::connect(&endpoint).await?;
+    let _: IgnoredAny = client.call("sessions.subscribe", &Nothing {}).await?;
+    loop {
+        // What changed before the subscription was there is a change too.
+        tell();
+        if let Err(problem) = client.event("sessions.changed").await {
+            // Its sessions are gone with it.
+            tell();
+            return Err(problem);
+        }
+    }
 }
 
 /// What the gateway lists. Where it stops half-way, what it has listed so far is shown, and the survey has failed.
@@ -198,7 +225,7 @@ impl Listing {
 }
 
 async fn last_turns(scope: Scope, record: Arc<Record>, wanted: usize) -> Result<Peeked, Problem> {
-    let Some(endpoint) = locate(&scope).await? else {
+    let Some(endpoint) = locate(scope.env.clone()).await? else {
         return Err(problem(ProblemKind::Unreachable, "there is no gateway any more"));
     };
     let mut client = Client::connect(&endpoint).await?;

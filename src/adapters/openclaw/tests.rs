@@ -30,6 +30,8 @@ enum Reply {
     Close(u16, &'static str),
     /// Sends this until nobody listens.
     Endless(Value),
+    /// Answers with this frame, sends these events and closes.
+    Followed(Value, Vec<Value>),
 }
 
 /// A gateway on a port of its own; tells each request it was sent.
@@ -86,6 +88,13 @@ fn serve(
             Reply::Raw(message) => socket.send(message)?,
             Reply::Close(code, reason) => {
                 socket.close(Some(CloseFrame { code: code.into(), reason: reason.into() }))?;
+            }
+            Reply::Followed(mut frame, events) => {
+                frame["id"] = request["id"].clone();
+                for text in std::iter::once(frame).chain(events) {
+                    socket.send(Ws::text(text.to_string()))?;
+                }
+                socket.close(None)?;
             }
             Reply::Endless(frame) => loop {
                 socket.send(Ws::text(frame.to_string()))?;
@@ -628,4 +637,32 @@ proptest! {
             prop_assert!(found.addresses.iter().all(|it| it.ip().is_loopback()));
         }
     }
+}
+
+#[tokio::test]
+async fn each_change_that_the_gateway_tells_is_told_and_so_is_its_end() {
+    let changed = || json!({ "type": "event", "event": "sessions.changed", "payload": {} });
+    let gateway = StandIn::new(move |method, _| match method {
+        "sessions.subscribe" => {
+            let subscribed =
+                json!({ "type": "res", "ok": true, "payload": { "subscribed": true } });
+            Reply::Followed(subscribed, vec![changed(), fixture("event.json"), changed()])
+        }
+        _ => Reply::Frame(recorded(method)),
+    });
+    let home = home(gateway.port);
+    let env = Arc::new(testing::env(home.path()));
+    let (tell, told) = channel();
+    ADAPTER.follow(env, Arc::new(move || tell.send(()).unwrap())).unwrap().await;
+    // Once it listens, for each of the two changes, and at the end.
+    assert_eq!(told.try_iter().count(), 4);
+    let asked: Vec<Value> = gateway.asked.try_iter().map(|it| it["method"].clone()).collect();
+    assert_eq!(asked, ["connect", "sessions.subscribe"]);
+}
+
+#[tokio::test]
+async fn where_no_gateway_is_known_there_is_nothing_to_follow() {
+    let home = TempDir::new().unwrap();
+    let env = Arc::new(testing::env(home.path()));
+    ADAPTER.follow(env, Arc::new(|| panic!("nothing to tell"))).unwrap().await;
 }

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::endpoint::Endpoint;
@@ -92,20 +92,8 @@ impl<'a> Client<'a> {
         let text = serde_json::to_string(&request).expect("our own parameters are JSON");
         self.socket.send(Message::text(text)).await.map_err(|it| broken(self.endpoint, it))?;
         for _ in 0..FRAMES_MAX {
-            let text = match self.socket.next().await {
-                Some(Ok(Message::Text(text))) => text,
-                // Pings are answered by the library.
-                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => continue,
-                Some(Ok(Message::Binary(_))) => {
-                    return Err(self.problem(ProblemKind::Protocol, "sent a frame that is no text"));
-                }
-                Some(Ok(Message::Close(frame))) => return Err(self.closed(frame)),
-                Some(Err(error)) => return Err(broken(self.endpoint, error)),
-                None => return Err(self.closed(None)),
-            };
-            let Ok(frame) = serde_json::from_str::<Frame<'_>>(&text) else {
-                return Err(self.problem(ProblemKind::Protocol, "sent a text that is no frame"));
-            };
+            let text = self.next().await?;
+            let frame = self.frame(&text)?;
             if frame.kind == "res" && frame.id.as_deref() == Some(&id) {
                 return self.answer(method, &frame);
             }
@@ -114,6 +102,39 @@ impl<'a> Client<'a> {
             ProblemKind::Limit,
             &format!("sent {FRAMES_MAX} frames and no answer to `{method}`"),
         ))
+    }
+
+    /// Waits for the next event of that name; what else comes meanwhile is passed over.
+    pub(super) async fn event(&mut self, name: &str) -> Result<(), Problem> {
+        loop {
+            let text = self.next().await?;
+            let frame = self.frame(&text)?;
+            if frame.kind == "event" && frame.event.as_deref() == Some(name) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The next text that the gateway sends.
+    async fn next(&mut self) -> Result<Utf8Bytes, Problem> {
+        loop {
+            match self.socket.next().await {
+                Some(Ok(Message::Text(text))) => return Ok(text),
+                // Pings are answered by the library.
+                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
+                Some(Ok(Message::Binary(_))) => {
+                    return Err(self.problem(ProblemKind::Protocol, "sent a frame that is no text"));
+                }
+                Some(Ok(Message::Close(frame))) => return Err(self.closed(frame)),
+                Some(Err(error)) => return Err(broken(self.endpoint, error)),
+                None => return Err(self.closed(None)),
+            }
+        }
+    }
+
+    fn frame<'t>(&self, text: &'t str) -> Result<Frame<'t>, Problem> {
+        let no_frame = || self.problem(ProblemKind::Protocol, "sent a text that is no frame");
+        serde_json::from_str(text).map_err(|_| no_frame())
     }
 
     fn answer<R: DeserializeOwned>(&self, method: &str, frame: &Frame<'_>) -> Result<R, Problem> {
@@ -241,6 +262,9 @@ struct Frame<'a> {
     kind: Cow<'a, str>,
     #[serde(borrow)]
     id: Option<Cow<'a, str>>,
+    /// The name of an event.
+    #[serde(borrow)]
+    event: Option<Cow<'a, str>>,
     ok: Option<bool>,
     #[serde(borrow)]
     payload: Option<&'a RawValue>,
