@@ -109,7 +109,7 @@ export class Server implements vscode.Disposable {
 
   dispose(): void {
     this.part();
-    this.become("stopped");
+    this.current = "stopped";
     this.stateEmitter.dispose();
     this.changedEmitter.dispose();
   }

@@ -20,6 +20,8 @@ export class Sessions implements vscode.Disposable {
   readonly roster = new Roster();
   /** How often this client asked for a list. */
   lists = 0;
+  /** How often the server pushed. */
+  pushes = 0;
   trouble: Trouble = { reports: [], problems: [] };
   /** Whether the server was ever heard. */
   isKnown = false;
@@ -78,6 +80,7 @@ export class Sessions implements vscode.Disposable {
   }
 
   private take({ result }: Notifications["session.changed"]): void {
+    this.pushes += 1;
     const isFirst = result.seq === 1;
     const hasGap = !isFirst && result.seq !== this.seq + 1;
     this.seq = result.seq;

