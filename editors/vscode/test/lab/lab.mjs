@@ -106,6 +106,7 @@ const QUIET = {
   "workbench.tips.enabled": false,
   "chat.disableAIFeatures": true,
   "git.enabled": false,
+  "workbench.secondarySideBar.defaultVisibility": "hidden",
   "security.workspace.trust.enabled": false,
 };
 
@@ -134,8 +135,8 @@ function environment(world) {
 
 export function installExtension(world, vsix) {
   const args = [...serverArgs(world), "--install-extension", vsix];
-  const { status } = spawnSync(NODE, args, { env: environment(world), stdio: ["ignore", 2, 2] });
-  if (status !== 0) throw new Error(`${vsix} cannot be installed`);
+  const { status, stderr } = spawnSync(NODE, args, { env: environment(world), encoding: "utf8" });
+  if (status !== 0) throw new Error(`${vsix} cannot be installed:\n${stderr}`);
 }
 
 /** Starts VS Code and waits until it serves. */

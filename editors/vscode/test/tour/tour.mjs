@@ -1,0 +1,232 @@
+// Walks through the extension in the window of a real VS Code, as a person would, with the package that people install.
+// Each step asserts; pictures of the way are left in out/tour/. With HEADCOUNT_BLESS=1, docs/sidebar.png is taken anew.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { project } from "../../scripts/program.mjs";
+import { install, installExtension, makeWorld, openBrowser, startEditor, until } from "../lab/lab.mjs";
+
+const extension = fileURLToPath(new URL("../..", import.meta.url));
+const pictures = path.join(extension, "out/tour");
+mkdirSync(pictures, { recursive: true });
+install();
+
+const world = makeWorld();
+world.settings({ "headcount.server.args": ["--proc", world.proc] });
+execFileSync(process.execPath, [path.join(extension, "scripts/package.mjs")], {
+  env: { ...process.env, HEADCOUNT_BINARY: world.program },
+  stdio: ["ignore", "ignore", "inherit"],
+});
+installExtension(world, path.join(extension, `headcount-${process.platform}-${process.arch}.vsix`));
+const editor = await startEditor(world);
+const { browser, page } = await openBrowser();
+page.setDefaultTimeout(20_000);
+
+const row = (name) => page.getByRole("treeitem", { name });
+const toast = page.locator(".notification-toast");
+const input = page.locator(".quick-input-widget");
+const dialog = page.locator(".monaco-dialog-box");
+const picture = (name) => page.screenshot({ path: path.join(pictures, `${name}.png`) });
+
+async function runCommand(title) {
+  await page.keyboard.press("F1");
+  await input.locator("input").first().fill(`>Headcount: ${title}`);
+  await input
+    .getByRole("option", { name: `Headcount: ${title}` })
+    .first()
+    .click();
+}
+
+/** Launches Codex's stand-in, which does what the prompt says. */
+async function launch(prompt) {
+  await page.locator(".part.sidebar").hover();
+  await page.locator('.part.sidebar a[aria-label^="Launch Agent"]').first().click();
+  await input.getByText("Which agent?").or(input.getByPlaceholder("Which agent?")).first().waitFor();
+  await page.keyboard.type("Codex");
+  await input
+    .getByRole("option", { name: /^Codex/ })
+    .first()
+    .waitFor();
+  await page.keyboard.press("Enter");
+  await input.getByText("What should the agent do?").waitFor();
+  await page.keyboard.type(prompt);
+  await page.keyboard.press("Enter");
+  await input.getByPlaceholder("Where?").waitFor();
+  await page.keyboard.press("Enter");
+}
+
+/** The server that the extension runs: the program inside the installed package. */
+function serverPid() {
+  const inside = path.join(world.root, "extensions");
+  const isServer = (pid) => {
+    try {
+      const isOurs = readlinkSync(`/proc/${pid}/exe`).startsWith(inside);
+      return isOurs && readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").includes("serve");
+    } catch {
+      return false;
+    }
+  };
+  return readdirSync("/proc")
+    .filter((it) => /^\d+$/.test(it))
+    .map(Number)
+    .find(isServer);
+}
+
+/** Rewrites the live record of a Claude Code process, as it does itself. */
+function rewrite(pid, members) {
+  const file = path.join(world.home, `.claude/sessions/${pid}.json`);
+  writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, "utf8")), ...members }));
+}
+
+/** Drags the border of the side bar. */
+async function widen(x) {
+  const { width, x: left, y, height } = await page.locator(".part.sidebar").boundingBox();
+  await page.mouse.move(left + width, y + height - 40);
+  await page.mouse.down();
+  await page.mouse.move(x, y + height - 40, { steps: 5 });
+  await page.mouse.up();
+  await page.mouse.move(x + 200, y + height - 40);
+}
+
+const STEPS = {
+  "the tree shows the recorded sessions": async () => {
+    await page.goto(`${editor.url}/?folder=${world.workspace}`);
+    const icon = page.locator('.activitybar .action-item a[aria-label^="Headcount"]');
+    await icon.waitFor({ timeout: 60_000 });
+    await icon.click();
+    await row(/^Migrate the payments table, waiting for a permission/).waitFor();
+    await widen(520);
+    for (const name of [
+      ...[
+        /^Needs you, 2 sessions/,
+        /^Redesign the settings page, waiting for an answer/,
+        /^Running, 2 sessions/,
+      ],
+      ...[/^Find out why the retry test is flaky, running/, /^Bring the README up to date, idle/],
+      ...[/^Investigate the crash on start, failed/, /^Review the Terraform plan, completed/],
+    ]) {
+      assert.equal(await row(name).count(), 1, String(name));
+    }
+  },
+
+  "badge and status bar count what waits": async () => {
+    const badge = page.locator('.activitybar .action-item:has(a[aria-label^="Headcount"]) .badge-content');
+    assert.equal(await badge.textContent(), "2");
+    const item = page.locator("#headcount\\.headcount\\.headcount\\.status");
+    assert.match(await item.textContent(), /2 need you/);
+    await picture("1-tree");
+    if (process.env.HEADCOUNT_BLESS) {
+      mkdirSync(path.join(project, "docs"), { recursive: true });
+      const clip = { x: 0, y: 0, width: 526, height: 470 };
+      await page.screenshot({ path: path.join(project, "docs/sidebar.png"), clip });
+    }
+  },
+
+  "a click opens the transcript": async () => {
+    await row(/^Find out why the retry test is flaky/).click();
+    await page.getByRole("tab", { name: /Find out why the retry test is flaky/ }).waitFor();
+    await page.locator(".view-lines").getByText("fails once in twenty runs").first().waitFor();
+    await picture("2-transcript");
+  },
+
+  "a running session that starts to wait shows up by itself, and takes no focus": async () => {
+    rewrite(4303, { status: "waiting", waitingFor: "permission prompt" });
+    await row(/^Find out why the retry test is flaky, waiting for a permission/).waitFor();
+    await toast
+      .getByText("Claude Code needs you (permission): Find out why the retry test is flaky")
+      .waitFor();
+    await picture("3-waiting");
+    const isInToast = () => document.activeElement?.closest(".notifications-toasts") !== null;
+    assert.equal(await page.evaluate(isInToast), false);
+    await runCommand("Refresh");
+    rewrite(4303, { status: "busy", waitingFor: undefined });
+    await row(/^Find out why the retry test is flaky, running/).waitFor();
+  },
+
+  "a status is explained": async () => {
+    await row(/^Migrate the payments table/).click({ button: "right" });
+    await page.locator(".monaco-menu").getByText("Explain Status").click();
+    await page.locator(".view-lines").getByText("registry: process 4101").first().waitFor();
+    await picture("4-evidence");
+  },
+
+  "other arguments start another server: with the real processes, what was live is over": async () => {
+    world.settings({ "headcount.server.args": [] });
+    await row(/^Needs you/).waitFor({ state: "detached" });
+    await row(/^Recent, 13 sessions/).waitFor();
+  },
+
+  "an agent is launched, with progress": async () => {
+    await launch("Fix the failing test");
+    await toast.getByText(/Launching Codex/).waitFor();
+    await picture("5-launching");
+    await row(/^Fix the failing test, running/).waitFor();
+    await toast.getByText(/Launching Codex/).waitFor({ state: "detached" });
+  },
+
+  "a launch is cancelled": async () => {
+    await launch("sleep 600");
+    await toast.getByText(/Launching Codex/).waitFor();
+    await toast.getByRole("button", { name: "Cancel" }).click();
+    await toast.getByText(/Launching Codex/).waitFor({ state: "detached" });
+    assert.equal(await row(/^sleep 600/).count(), 0);
+  },
+
+  "a session is stopped, when that is confirmed": async () => {
+    const running = row(/^Fix the failing test, running/);
+    await running.hover();
+    await running.getByRole("button", { name: "Stop…" }).click();
+    await dialog.getByText("Stop this session of Codex?").waitFor();
+    await picture("6-stop");
+    await dialog.getByRole("button", { name: "Stop", exact: true }).click();
+    await running.waitFor({ state: "detached" });
+    await row(/^Fix the failing test/).waitFor();
+  },
+
+  "ended launches are forgotten, after a preview": async () => {
+    await runCommand("Forget Ended Launches…");
+    await dialog.getByText(/Forget \d+ ended entr/).waitFor();
+    await dialog
+      .getByText(/\(codex\): ended/)
+      .first()
+      .waitFor();
+    await picture("7-prune");
+    await dialog.getByRole("button", { name: "Forget", exact: true }).click();
+    await row(/^Fix the failing test/).waitFor({ state: "detached" });
+  },
+
+  "a server that is killed comes back": async () => {
+    const before = serverPid();
+    assert.ok(before);
+    process.kill(before, "SIGKILL");
+    await until("another server runs", () => (serverPid() ?? before) !== before);
+    await row(/^Review the Terraform plan/).waitFor();
+    await runCommand("Show Log");
+    await page.locator(".part.panel").getByText("the server has ended: SIGKILL").first().waitFor();
+    await picture("8-back");
+  },
+};
+
+let failed = 0;
+try {
+  for (const [name, step] of Object.entries(STEPS)) {
+    try {
+      await step();
+      console.log(`ok   tour: ${name}`);
+    } catch (error) {
+      // Each step begins where the one before it has ended.
+      failed += 1;
+      console.log(`FAIL tour: ${name}\n${error.stack}`);
+      await picture("failed");
+      break;
+    }
+  }
+} finally {
+  await browser.close();
+  await editor.stop();
+  if (failed && process.env.HEADCOUNT_KEEP) console.error(`kept: ${world.root}`);
+  else world.remove();
+}
+process.exit(failed ? 1 : 0);
