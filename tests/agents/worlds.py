@@ -229,12 +229,16 @@ class World:
         self.headcount: Any = None
         self.known_sessions: dict[str, str] = {}
 
+    @property
+    def marked(self) -> dict[str, str]:
+        """Returns the variable by which the world knows what belongs to it, for programs that others start in it."""
+        return {MARKER: str(self.root)}
+
     def base_env(self) -> dict[str, str]:
         """Returns an environment built from nothing, so that no marker of a surrounding agent gets in."""
         env = {key: os.environ[key] for key in ("PATH", "LANG", "USER", "LOGNAME") if key in os.environ}
         env.update(HOME=str(self.home), TMPDIR=str(self.root / "tmp"), SHELL="/bin/bash", TERM="xterm-256color", NO_COLOR="1")
-        env[MARKER] = str(self.root)
-        return env
+        return dict(env, **self.marked)
 
     def project(self, name: str, branch: str = "main") -> Path:
         """Returns a new git checkout on that branch, with one commit."""
@@ -271,7 +275,7 @@ class World:
 
     def processes(self) -> list[Process]:
         """Returns every live process this world caused."""
-        mark = (f"{MARKER}={self.root}").encode()
+        mark = f"{MARKER}={self.root}".encode()
 
         def ours(pid: int) -> bool:
             try:
