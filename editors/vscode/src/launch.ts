@@ -65,7 +65,12 @@ async function carryOut(
       }),
     );
   } catch (error) {
-    if (isCancelled(error)) return undefined;
+    if (isCancelled(error)) {
+      // The server detaches what it starts: to cancel is to stop waiting.
+      const text = `${agent} is not waited for any more. If it had started already, it goes on and is in the list.`;
+      void vscode.window.showInformationMessage(text);
+      return undefined;
+    }
     if (isKind(error, ErrorCode.directory_locked) && !order.force) {
       return (await insist(inWords(error))) ? carryOut(server, { ...order, force: true }, log) : undefined;
     }

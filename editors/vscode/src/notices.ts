@@ -49,7 +49,7 @@ function topicOf(before: Session, after: Session): Topic | undefined {
 function predicate(topic: Topic, { reason }: Session): string {
   switch (topic) {
     case "waiting":
-      return `needs you (${wantOf(reason)})`;
+      return wantOf(reason);
     case "failed":
       return "failed";
     case "finished":

@@ -662,6 +662,124 @@ export interface ReleasedClaim {
   readonly reason: PruneReason;
 }
 
+/** The parameters of `fuse.set`. */
+export interface FuseSetParams {
+  /** The directory; it must exist. */
+  readonly directory: AbsPath;
+  /** After how long the fuse runs out. */
+  readonly ttlMs: number;
+  /** The session it is about. */
+  readonly sessionId?: SessionId;
+  /** What happens then; at least one member. */
+  readonly onExpire: OnExpire;
+  /** What it is for. */
+  readonly label?: string;
+}
+
+/** What happens when a fuse runs out: one thing or several. */
+export interface OnExpire {
+  /** A program and its arguments, run in the directory, without a shell. */
+  readonly command?: readonly string[];
+  /** An `http://` or `https://` address that is sent the fuse as JSON by POST. */
+  readonly webhook?: string;
+  /** A name under which watching clients are told, by `fuse.expired`. */
+  readonly event?: string;
+}
+
+/** The result of `fuse.set` and `fuse.extend`. */
+export interface FuseResult {
+  /** The fuse. */
+  readonly fuse: Fuse;
+}
+
+/** A timer on a directory. */
+export interface Fuse {
+  /** The directory, without symbolic links where it exists. */
+  readonly directory: AbsPath;
+  /** When it runs out. */
+  readonly expiresAt: Timestamp;
+  /** What it is for. */
+  readonly label?: string;
+  /** The session it is about. */
+  readonly sessionId?: SessionId;
+  /** What happens then. */
+  readonly onExpire: OnExpire;
+}
+
+/** The parameters of `fuse.extend`. */
+export interface FuseExtendParams {
+  /** The directory. */
+  readonly directory: AbsPath;
+  /** After how long, from now, the fuse runs out. */
+  readonly ttlMs: number;
+}
+
+/** The parameters of `fuse.cancel`. */
+export interface FuseCancelParams {
+  /** The directory. */
+  readonly directory: AbsPath;
+}
+
+/** The result of `fuse.cancel`. */
+export interface FuseCancelResult {
+  /** Whether there was a fuse. */
+  readonly cancelled: boolean;
+}
+
+/** The parameters of `fuse.list`: none. */
+export type FuseListParams = Record<string, never>;
+
+/** The result of `fuse.list`. */
+export interface FuseListResult {
+  /** The fuses that have not run out, by directory. */
+  readonly fuses: readonly Fuse[];
+}
+
+/** The parameters of `server.metrics`: none. */
+export type MetricsParams = Record<string, never>;
+
+/** The result of `server.metrics`. */
+export interface MetricsResult {
+  /** How long the server has run, in milliseconds. */
+  readonly uptimeMs: number;
+  /** Requests by method, since the server started. */
+  readonly requests: {
+    readonly [name: string]: Calls;
+  };
+  /** Sessions by agent and status, as of the last `session.list`; empty before the first. */
+  readonly sessionsActive: {
+    readonly [name: string]: {
+      readonly [name: string]: number;
+    };
+  };
+  /** Claims on directories that hold now. */
+  readonly locksActive: number;
+  /** Fuses that have not run out. */
+  readonly fusesActive: number;
+  /** Launches that are not yet forgotten. */
+  readonly launches: LaunchCounts;
+}
+
+/** How often a method was called. */
+export interface Calls {
+  /** Requests answered, with a result or an error. */
+  readonly answered: number;
+  /** Of these, the ones answered with an error. */
+  readonly failed: number;
+}
+
+/** Launches in the ledger. */
+export interface LaunchCounts {
+  /** Launches whose process lives. */
+  readonly active: number;
+  /** Launches that ended with exit code 0. */
+  readonly succeeded: number;
+  /** Launches that ended with another exit code, or did not start. */
+  readonly failed: number;
+  /** Launches whose process is gone, and whose end nobody saw. */
+  readonly lost: number;
+}
+
 /** The parameters of `lock.acquire`. */
 export interface LockAcquireParams {
   /** The directory; it must exist. */
@@ -936,6 +1054,44 @@ export interface Methods {
     };
     result: PruneResult;
   };
+  /** Sets a timer on a directory, in place of the one that it may have. */
+  "fuse.set": {
+    params: {
+      /** The directory; it must exist. */
+      readonly directory: AbsPath;
+      /** After how long the fuse runs out. */
+      readonly ttlMs: number;
+      /** The session it is about. */
+      readonly sessionId?: SessionId;
+      /** What happens then; at least one member. */
+      readonly onExpire: OnExpire;
+      /** What it is for. */
+      readonly label?: string;
+    };
+    result: FuseResult;
+  };
+  /** Lets a fuse run out that long from now. */
+  "fuse.extend": {
+    params: {
+      /** The directory. */
+      readonly directory: AbsPath;
+      /** After how long, from now, the fuse runs out. */
+      readonly ttlMs: number;
+    };
+    result: FuseResult;
+  };
+  /** Takes the fuse of a directory away. */
+  "fuse.cancel": {
+    params: {
+      /** The directory. */
+      readonly directory: AbsPath;
+    };
+    result: FuseCancelResult;
+  };
+  /** Lists the fuses that have not run out. */
+  "fuse.list": { params: Record<string, never>; result: FuseListResult };
+  /** Counts requests, sessions, claims, fuses and launches. */
+  "server.metrics": { params: Record<string, never>; result: MetricsResult };
   /** Claims a directory, unless it or one above or below it is claimed. */
   "lock.acquire": {
     params: {

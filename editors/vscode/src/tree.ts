@@ -170,7 +170,7 @@ function rowItem({ key, session, children, rank }: Row, { groupBy, nameOf }: Vie
   const agent = nameOf(session.agent);
   item.id = key;
   item.description = [
-    session.status === "waiting" && `wants ${wantOf(session.reason)}`,
+    session.status === "waiting" && wantOf(session.reason),
     groupBy !== "agent" && agent,
     groupBy !== "folder" && session.cwd && folderOf(session.cwd),
     session.updatedAt && ageOf(session.updatedAt, now),

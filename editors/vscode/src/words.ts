@@ -70,19 +70,19 @@ export function statusInWords({ status, reason, conflict }: Session): string {
   return conflict ? `${word}, two processes write it` : word;
 }
 
-/** What a waiting session wants, in a word or two. */
+/** What a waiting session wants of a person: `wants a permission`. */
 export function wantOf(reason: Reason): string {
   switch (reason) {
     case "permission":
-      return "permission";
+      return "wants a permission";
     case "question":
-      return "a question";
+      return "has a question";
     case "plan":
-      return "plan approval";
+      return "wants a plan approved";
     case "login":
-      return "a login";
+      return "wants a login";
     default:
-      return "input";
+      return "wants input";
   }
 }
 

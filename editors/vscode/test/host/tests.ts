@@ -156,7 +156,7 @@ export const tests: Record<string, Test> = {
     await world.until("it waits", () => treeView.badge?.value === 3);
     assert.deepEqual(
       attention.said.map((it) => it.text),
-      ["Claude Code needs you (permission): Find out why the retry test is flaky"],
+      ["Claude Code wants a permission: Find out why the retry test is flaky"],
     );
     world.rewrite(4303, { status: "busy", waitingFor: undefined });
     await world.until("it runs", () => treeView.badge?.value === 2);

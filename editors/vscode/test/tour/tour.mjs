@@ -74,6 +74,19 @@ function serverPid() {
     .find(isServer);
 }
 
+/** The processes that work in a directory or below it. */
+function processesIn(directory) {
+  const cwd = (pid) => {
+    try {
+      return readlinkSync(`/proc/${pid}/cwd`);
+    } catch {
+      return "";
+    }
+  };
+  const pids = readdirSync("/proc").filter((it) => /^\d+$/.test(it));
+  return pids.filter((it) => cwd(it).startsWith(`${directory}/`)).map(Number);
+}
+
 /** Rewrites the live record of a Claude Code process, as it does itself. */
 function rewrite(pid, members) {
   const file = path.join(world.home, `.claude/sessions/${pid}.json`);
@@ -134,9 +147,7 @@ const STEPS = {
   "a running session that starts to wait shows up by itself, and takes no focus": async () => {
     rewrite(4303, { status: "waiting", waitingFor: "permission prompt" });
     await row(/^Find out why the retry test is flaky, waiting for a permission/).waitFor();
-    await toast
-      .getByText("Claude Code needs you (permission): Find out why the retry test is flaky")
-      .waitFor();
+    await toast.getByText("Claude Code wants a permission: Find out why the retry test is flaky").waitFor();
     await picture("3-waiting");
     const isInToast = () => document.activeElement?.closest(".notifications-toasts") !== null;
     assert.equal(await page.evaluate(isInToast), false);
@@ -166,12 +177,15 @@ const STEPS = {
     await toast.getByText(/Launching Codex/).waitFor({ state: "detached" });
   },
 
-  "a launch is cancelled": async () => {
+  "where an agent works already, a second one is launched only on demand, and can be cancelled": async () => {
     await launch("sleep 600");
-    await toast.getByText(/Launching Codex/).waitFor();
-    await toast.getByRole("button", { name: "Cancel" }).click();
-    await toast.getByText(/Launching Codex/).waitFor({ state: "detached" });
-    assert.equal(await row(/^sleep 600/).count(), 0);
+    await dialog.getByText("Somebody works in that directory.").waitFor();
+    await picture("6-locked");
+    await dialog.getByRole("button", { name: "Launch Anyway" }).click();
+    const attempt = toast.filter({ hasText: "Launching Codex: waiting for the agent" });
+    await attempt.getByRole("button", { name: "Cancel" }).click();
+    await until("no launch is in progress", async () => (await toast.getByText(/Launching/).count()) === 0);
+    await toast.getByText(/Codex is not waited for any more/).waitFor();
   },
 
   "a session is stopped, when that is confirmed": async () => {
@@ -179,7 +193,7 @@ const STEPS = {
     await running.hover();
     await running.getByRole("button", { name: "Stop…" }).click();
     await dialog.getByText("Stop this session of Codex?").waitFor();
-    await picture("6-stop");
+    await picture("7-stop");
     await dialog.getByRole("button", { name: "Stop", exact: true }).click();
     await running.waitFor({ state: "detached" });
     await row(/^Fix the failing test/).waitFor();
@@ -192,7 +206,7 @@ const STEPS = {
       .getByText(/\(codex\): ended/)
       .first()
       .waitFor();
-    await picture("7-prune");
+    await picture("8-prune");
     await dialog.getByRole("button", { name: "Forget", exact: true }).click();
     await row(/^Fix the failing test/).waitFor({ state: "detached" });
   },
@@ -204,8 +218,9 @@ const STEPS = {
     await until("another server runs", () => (serverPid() ?? before) !== before);
     await row(/^Review the Terraform plan/).waitFor();
     await runCommand("Show Log");
-    await page.locator(".part.panel").getByText("the server has ended: SIGKILL").first().waitFor();
-    await picture("8-back");
+    // Without its native logger, this VS Code shows the channel and nothing in it.
+    await page.locator(".part.panel").getByText("Output", { exact: true }).first().waitFor();
+    await picture("9-back");
   },
 };
 
@@ -226,6 +241,8 @@ try {
 } finally {
   await browser.close();
   await editor.stop();
+  // What was launched outlives the editor, as it should.
+  for (const pid of processesIn(world.root)) process.kill(pid, "SIGKILL");
   if (failed && process.env.HEADCOUNT_KEEP) console.error(`kept: ${world.root}`);
   else world.remove();
 }

@@ -14,8 +14,8 @@ function texts(before: Session, after: Session): string[] {
 
 test("each change of status that a person cares for is said, and no other", () => {
   const cases: [Status, Status, Reason, string | undefined][] = [
-    ["running", "waiting", "permission", "Agent needs you (permission): T"],
-    ["idle", "waiting", "question", "Agent needs you (a question): T"],
+    ["running", "waiting", "permission", "Agent wants a permission: T"],
+    ["idle", "waiting", "question", "Agent has a question: T"],
     ["waiting", "waiting", "question", undefined],
     ["running", "failed", "model_error", "Agent failed: T"],
     ["running", "idle", "turn_ended", "Agent has finished: T"],
@@ -44,7 +44,7 @@ test("subagents, and sessions that were not known before, say nothing", () => {
 test("a title cannot smuggle a link into a notification", () => {
   const after = session({ status: "waiting", reason: "input", title: "[ok](command:workbench.action.quit)" });
   assert.deepEqual(texts(session({ status: "running" }), after), [
-    "Agent needs you (input): [ok] (command:workbench.action.quit)",
+    "Agent wants input: [ok] (command:workbench.action.quit)",
   ]);
 });
 
