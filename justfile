@@ -13,9 +13,10 @@ check:
 test *LAYERS:
     tests/all {{LAYERS}}
 
-# Rewrite what is generated: the schema, its examples, the README's tables, the snapshots. Read the diff.
+# Rewrite what is generated: the schema, its examples, the README's tables, the snapshots, the editor's types. Read the diff.
 bless:
     HEADCOUNT_BLESS=1 INSTA_UPDATE=always cargo test
+    cd editors/vscode && npm ci --no-audit --no-fund && npm run generate
 
 # The recorded stores, shown by the real server
 demo:

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# run.sh [unit|host|tour]: the tests of this extension, all of them where none is named.
+# run.sh [check|unit|host|tour]: the tests of this extension, all of them where none is named.
 # Installs what it needs into .cache/ of the project; ends with "N passed, N failed".
 set -euo pipefail
 cd "$(dirname "$0")/.."

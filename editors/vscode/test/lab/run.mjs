@@ -3,7 +3,12 @@ import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { run as runUnitTests } from "node:test";
 
-const KINDS = { unit, host: () => script("test/lab/host.mjs"), tour: () => script("test/tour/tour.mjs") };
+const KINDS = {
+  check,
+  unit,
+  host: () => script("test/lab/host.mjs"),
+  tour: () => script("test/tour/tour.mjs"),
+};
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((it) => !(it in KINDS));
@@ -23,6 +28,24 @@ for (const kind of wanted.length ? wanted : Object.keys(KINDS)) {
 }
 console.log(`${total.passed} passed, ${total.failed} failed`);
 process.exit(total.failed ? 1 : 0);
+
+/** What the compiler, the linter and the schema say of the sources. */
+function check() {
+  const checks = {
+    "types are sound": ["node_modules/typescript/bin/tsc", "--noEmit"],
+    "lints are clean": ["node_modules/eslint/bin/eslint.js", "."],
+    "format is kept": ["node_modules/prettier/bin/prettier.cjs", "--check", "--log-level=warn", "."],
+    "the wire's types are those of the schema": ["scripts/generate-protocol.mjs", "--check"],
+  };
+  const count = { passed: 0, failed: 0 };
+  for (const [name, args] of Object.entries(checks)) {
+    const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" });
+    if (status === 0) count.passed += 1;
+    else count.failed += 1;
+    console.log(status === 0 ? `ok   check: ${name}` : `FAIL check: ${name}\n${stdout}${stderr}`);
+  }
+  return count;
+}
 
 async function unit() {
   const directory = "out/test/unit";
