@@ -32,8 +32,18 @@ fn main() {
     let bytes: u64 = files.iter().map(|(_, size)| size).sum();
     println!("{} transcripts, {} MB, {ROUNDS} rounds, medians", files.len(), bytes >> 20);
 
+    let nothing = tempfile::tempdir().unwrap();
     let mut measured = Measured::default();
     for _ in 0..ROUNDS {
+        measured.spawn.push(time(|| {
+            Command::new("/bin/true").status().unwrap();
+        }));
+        let started = Instant::now();
+        let mut server = Server::start(nothing.path());
+        server.ask(LIST);
+        measured.reply.push(started.elapsed());
+        server.end();
+
         measured.excerpts.push(time(|| on_two_threads(&files, read_ends)));
         measured.stats.push(time(|| assert_eq!(transcripts(&home).len(), files.len())));
         measured.newlines.push(time(|| on_two_threads(&files, count_newlines)));
@@ -53,6 +63,8 @@ fn main() {
 
 #[derive(Default)]
 struct Measured {
+    spawn: Vec<Duration>,
+    reply: Vec<Duration>,
     excerpts: Vec<Duration>,
     stats: Vec<Duration>,
     newlines: Vec<Duration>,
@@ -74,6 +86,12 @@ impl Measured {
         row("start to first whole list", &mut self.first, &mut self.excerpts, 2.5);
         row("the list again", &mut self.again, &mut self.stats, 2.0);
         row("exact usage of everything, once", &mut self.usage, &mut self.newlines, 2.0);
+        let (reply, spawn) = (ms(median(&mut self.reply)), ms(median(&mut self.spawn)));
+        let more = format!("+{:.1}", reply - spawn);
+        println!(
+            "{:<34}{reply:>7.1} ms{spawn:>7.1} ms{more:>8}{:>8}",
+            "first reply, nothing stored", "+8"
+        );
         let resident = median(&mut self.resident_kb) / 1024;
         println!("{:<34}{resident:>7} MB{:>18}{:>8}", "resident memory after it", "", 30);
     }
