@@ -25,6 +25,16 @@
 ---@field problemsOmitted integer|nil How many further problems are not listed.
 ---@field sessions integer How many sessions it contributed, before any filter.
 
+--- A process on the way from a session's owner to the first process of the machine.
+---@class headcount.Ancestor
+---@field name string The kernel's name of the process, at most 15 bytes; programs may set it.
+---@field pid headcount.Pid The process id.
+
+--- How often a method was called.
+---@class headcount.Calls
+---@field answered integer Requests answered, with a result or an error.
+---@field failed integer Of these, the ones answered with an error.
+
 --- What the server can do, where LSP has room for it.
 ---@class headcount.Capabilities
 ---@field experimental headcount.Experimental Capabilities outside LSP.
@@ -86,6 +96,46 @@
 ---@field reason headcount.PruneReason Why.
 ---@field sessionId headcount.SessionId|nil The agent's own id of the session.
 
+--- A timer on a directory.
+---@class headcount.Fuse
+---@field directory headcount.AbsPath The directory, without symbolic links where it exists.
+---@field expiresAt headcount.Timestamp When it runs out.
+---@field label string|nil What it is for.
+---@field onExpire headcount.OnExpire What happens then.
+---@field sessionId headcount.SessionId|nil The session it is about.
+
+--- The parameters of `fuse.cancel`.
+---@class headcount.FuseCancelParams
+---@field directory headcount.AbsPath The directory.
+
+--- The result of `fuse.cancel`.
+---@class headcount.FuseCancelResult
+---@field cancelled boolean Whether there was a fuse.
+
+--- The parameters of `fuse.extend`.
+---@class headcount.FuseExtendParams
+---@field directory headcount.AbsPath The directory.
+---@field ttlMs integer After how long, from now, the fuse runs out.
+
+--- The parameters of `fuse.list`: none.
+---@alias headcount.FuseListParams table
+
+--- The result of `fuse.list`.
+---@class headcount.FuseListResult
+---@field fuses headcount.Fuse[] The fuses that have not run out, by directory.
+
+--- The result of `fuse.set` and `fuse.extend`.
+---@class headcount.FuseResult
+---@field fuse headcount.Fuse The fuse.
+
+--- The parameters of `fuse.set`.
+---@class headcount.FuseSetParams
+---@field directory headcount.AbsPath The directory; it must exist.
+---@field label string|nil What it is for.
+---@field onExpire headcount.OnExpire What happens then; at least one member.
+---@field sessionId headcount.SessionId|nil The session it is about.
+---@field ttlMs integer After how long the fuse runs out.
+
 --- What headcount can do.
 ---@class headcount.HeadcountCapabilities
 ---@field agents headcount.AgentCard[] The agents that it knows.
@@ -117,6 +167,13 @@
 ---@field model string|nil The model that was asked for.
 ---@field prompt string The prompt it was launched with.
 ---@field spec string|nil The specification that the launcher named.
+
+--- Launches in the ledger.
+---@class headcount.LaunchCounts
+---@field active integer Launches whose process lives.
+---@field failed integer Launches that ended with another exit code, or did not start.
+---@field lost integer Launches whose process is gone, and whose end nobody saw.
+---@field succeeded integer Launches that ended with exit code 0.
 
 --- The parameters of `session.launch`.
 ---@class headcount.LaunchParams
@@ -218,6 +275,24 @@
 ---@class headcount.LockReleaseResult
 ---@field released boolean Whether there was a claim on exactly this directory.
 
+--- The parameters of `server.metrics`: none.
+---@alias headcount.MetricsParams table
+
+--- The result of `server.metrics`.
+---@class headcount.MetricsResult
+---@field fusesActive integer Fuses that have not run out.
+---@field launches headcount.LaunchCounts Launches that are not yet forgotten.
+---@field locksActive integer Claims on directories that hold now.
+---@field requests table Requests by method, since the server started.
+---@field sessionsActive table Sessions by agent and status, as of the last `session.list`; empty before the first.
+---@field uptimeMs integer How long the server has run, in milliseconds.
+
+--- What happens when a fuse runs out: one thing or several.
+---@class headcount.OnExpire
+---@field command string[]|nil A program and its arguments, run in the directory, without a shell.
+---@field event string|nil A name under which watching clients are told, by `fuse.expired`.
+---@field webhook string|nil An `http://` or `https://` address that is sent the fuse as JSON by POST.
+
 --- How an adapter's part of a request ended.
 ---@alias headcount.Outcome 'ok'|'absent'|'timed_out'|'failed'
 
@@ -277,6 +352,11 @@
 ---@field directory headcount.AbsPath The directory.
 ---@field holder string Who held it.
 ---@field reason headcount.PruneReason Why.
+
+--- A command line for a person's terminal.
+---@class headcount.ResumeCommand
+---@field command string[] The program and its arguments; not quoted for any shell.
+---@field cwd headcount.AbsPath|nil Where it has to be run: most agents find a session in its own directory alone.
 
 --- The parameters of `session.resume`.
 ---@class headcount.ResumeParams
@@ -355,7 +435,9 @@
 --- The result of `session.status`.
 ---@class headcount.StatusResult
 ---@field agents headcount.AgentReport[] What each adapter contributed.
+---@field ancestors headcount.Ancestor[] The owner's process and those above it, nearest first: a terminal whose shell is among them runs the session.
 ---@field complete boolean True when no adapter failed or missed its deadline.
+---@field resume headcount.ResumeCommand|nil How a person goes on with it in a terminal; absent where the agent cannot, and for subagents.
 ---@field session headcount.Session The session, with `evidence` and `usage`.
 
 --- How a stop ended.
