@@ -80,6 +80,16 @@ test('the list stops what is under the cursor', function()
   end)
 end)
 
+test('resume without a prompt opens a terminal where the session worked', function()
+  vim.cmd('Headcount resume ' .. ID)
+  eventually('the terminal', function()
+    return vim.bo.buftype == 'terminal'
+  end)
+  assert(vim.fn.bufname():find('codex', 1, true), vim.fn.bufname())
+  assert(vim.fn.bufname():find('/work', 1, true), vim.fn.bufname())
+  vim.cmd('bwipeout!')
+end)
+
 test('an agent that dies at once is an error with its reason', function()
   vim.cmd('Headcount launch codex exit 3')
   eventually('the error', function()
