@@ -20,10 +20,10 @@ use crate::memo::FileStamp;
 use crate::protocol::session::{Problem, ProblemKind};
 use crate::scope::Scope;
 
-/// Bytes of head and tail that are read of a transcript, step by step: most tell all in the first,
-/// and the last is where we stop looking. Codex's first line alone is 22 KB.
-const WINDOWS: [(usize, usize); 3] =
-    [(8 << 10, 16 << 10), (64 << 10, 64 << 10), (1 << 20, 1 << 20)];
+/// Bytes of head and tail that are read of a transcript, step by step: most tell all in the first, where Codex's
+/// first line of 22 KB has room; then it is the last turn that is long, and the last step is where we stop looking.
+const WINDOWS: [(usize, usize); 4] =
+    [(32 << 10, 16 << 10), (32 << 10, 64 << 10), (64 << 10, 256 << 10), (1 << 20, 1 << 20)];
 
 /// Longest transcript that the first step reads whole.
 pub const WHOLE_MAX: u64 = (WINDOWS[0].0 + WINDOWS[0].1) as u64;
