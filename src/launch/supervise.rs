@@ -8,8 +8,11 @@ use std::io::{self, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT};
 
 use super::ending::{self, LAUNCH_VARIABLE, SUPERVISOR_VARIABLE, Target};
 use super::hooks;
@@ -38,6 +41,7 @@ const END_PAUSE: Duration = Duration::from_secs(5);
 pub fn run() -> io::Result<()> {
     // Fails where this leads a session already, which is as good.
     nix::unistd::setsid().ok();
+    heed_signals();
     let mut order = Vec::new();
     io::stdin().take(ORDER_MAX).read_to_end(&mut order)?;
     let order: SupervisorOrder = serde_json::from_slice(&order)?;
@@ -57,6 +61,16 @@ pub fn run() -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Makes sure that the agent can be interrupted. An ignored signal stays ignored in every program started from here,
+/// and a shell's background job, as an editor may be one, ignores SIGINT; one that is handled is the default
+/// again in a new program.
+fn heed_signals() {
+    for signal in [SIGINT, SIGQUIT, SIGHUP] {
+        // None of these is among the few that cannot be handled.
+        signal_hook::flag::register(signal, Arc::default()).ok();
+    }
 }
 
 /// Takes the launch over from the server, unless somebody else has the directory or the session by now.

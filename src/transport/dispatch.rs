@@ -3,9 +3,11 @@
 //! `Methods::raw_json_request` would do this too, but knows neither extensions of one call nor ids below zero, and
 //! waits for ever on a subscription that its method dropped unanswered.
 
-use jsonrpsee::core::id_providers::RandomIntegerIdProvider;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use jsonrpsee::core::traits::IdProvider;
 use jsonrpsee::types::error::INVALID_PARAMS_CODE;
-use jsonrpsee::types::{self, ErrorObjectOwned, Params};
+use jsonrpsee::types::{self, ErrorObjectOwned, Params, SubscriptionId};
 use jsonrpsee::{
     BoundedSubscriptions, ConnectionId, Extensions, MethodCallback, MethodResponse, MethodSink,
     SubscriptionState,
@@ -16,6 +18,18 @@ use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 
 use super::message::{self, Id, Request};
+
+/// Counts subscriptions: small numbers survive every client's JSON (Neovim 0.7 writes 14 digits).
+#[derive(Debug)]
+struct Counter(AtomicU64);
+
+static COUNTER: Counter = Counter(AtomicU64::new(1));
+
+impl IdProvider for Counter {
+    fn next_id(&self) -> SubscriptionId<'static> {
+        SubscriptionId::Num(self.0.fetch_add(1, Ordering::Relaxed))
+    }
+}
 
 /// Notifications of one subscription that wait while the client is slow to read; its body waits behind them.
 const MAX_WAITING_EVENTS: usize = 4;
@@ -71,7 +85,7 @@ pub(super) async fn call(
             let (sender, mut events) = mpsc::channel(MAX_WAITING_EVENTS);
             let state = SubscriptionState {
                 conn_id: CONNECTION,
-                id_provider: &RandomIntegerIdProvider,
+                id_provider: &COUNTER,
                 subscription_permit,
             };
             let response =
