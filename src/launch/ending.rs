@@ -17,6 +17,8 @@ pub const LAUNCH_VARIABLE: &str = "HEADCOUNT_LAUNCH_ID";
 /// The variable by which a supervisor is known: it is never ended on behalf of another launch.
 pub const SUPERVISOR_VARIABLE: &str = "HEADCOUNT_SUPERVISES";
 
+/// How long the rest may take to follow an agent that ended by itself: wrappers end with it.
+const FOLLOW_GRACE: Duration = Duration::from_millis(250);
 /// How long what was told to end may take: tools have nothing to save.
 const TERMINATE_GRACE: Duration = Duration::from_secs(2);
 /// How long the kernel may take to end what was killed; longer only for a process stuck in a device.
@@ -74,7 +76,9 @@ pub fn end(proc_root: &Path, target: Target<'_>, grace: Duration) -> Result<Endi
     ending.send(polite, &owner).map_err(NotEnded::Unable)?;
     let has_ended = owner.has_ended_within(grace);
     let mut left: Vec<&Pinned> = tree.iter().collect();
-    if !has_ended {
+    if has_ended {
+        wait_for(&left, FOLLOW_GRACE);
+    } else {
         left.insert(0, &owner);
     }
     ending.force(&left);

@@ -476,3 +476,146 @@ proptest! {
         }
     }
 }
+
+/// A launch of session `s1` at minute 59, a minute ago, by process 100.
+fn launch() -> LaunchEntry {
+    LaunchEntry {
+        agent: AgentId::of("agent"),
+        session: Some(id("s1")),
+        process: Some(process(100)),
+        keeper: None,
+        cwd: AbsPath::parse("/work"),
+        claim: None,
+        is_forced: false,
+        ended: None,
+        launch: Launch {
+            launch_id: "l1".into(),
+            launched_at: at(59),
+            prompt: "do it".into(),
+            group: None,
+            spec: None,
+            label: None,
+            model: None,
+            exit_code: None,
+            hook_failure: None,
+            log_path: AbsPath::parse("/log").unwrap(),
+        },
+    }
+}
+
+fn ended(exit_code: Option<i32>) -> LaunchEntry {
+    let mut entry = LaunchEntry { process: Some(process(300)), ended: Some(at(60)), ..launch() };
+    entry.launch.exit_code = exit_code;
+    entry
+}
+
+fn fresh(mut entry: LaunchEntry) -> LaunchEntry {
+    entry.launch.launched_at = Timestamp::from_millis(at(60).as_millis() - 29_999).unwrap();
+    entry
+}
+
+fn conclude_with(launches: Vec<LaunchEntry>, survey: Survey) -> Roster {
+    let world = world();
+    World { ledger: Ledger { launches, ..Ledger::default() }, ..world }.conclude_survey(survey)
+}
+
+#[test]
+fn a_launch_that_no_store_shows_is_listed_while_it_lives_and_a_moment_longer() {
+    let running =
+        (Some("s1"), Status::Running, Reason::ProcessAlive, Certainty::Inferred, Some(100));
+    let roster = conclude_with(vec![launch()], Survey::of(Vec::new(), Vec::new()));
+    assert_eq!(verdicts(&roster), [running]);
+    let session = &roster.rows[0].session;
+    assert_eq!((&session.cwd, session.created_at), (&AbsPath::parse("/work"), Some(at(59))));
+    assert_eq!(session.prompt.as_deref(), Some("do it"));
+    assert!(session.launch.is_some());
+
+    let gone = conclude_with(vec![ended(Some(0))], Survey::absent());
+    assert_eq!(verdicts(&gone), []);
+    let just_now = conclude_with(vec![fresh(ended(Some(0)))], Survey::absent());
+    let stopped = (Some("s1"), Status::Stopped, Reason::Completed, Certainty::Inferred, None);
+    assert_eq!(verdicts(&just_now), [stopped]);
+}
+
+#[test]
+fn what_was_launched_is_known_though_its_adapter_failed() {
+    let failed = || {
+        Survey::failed(Problem {
+            kind: ProblemKind::Unreadable,
+            message: "no".into(),
+            path: None,
+            line: None,
+        })
+    };
+    let unknown =
+        |owner| (Some("s1"), Status::Unknown, Reason::AdapterFailed, Certainty::Inferred, owner);
+    assert_eq!(verdicts(&conclude_with(vec![ended(Some(0))], failed())), [unknown(None)]);
+    assert_eq!(verdicts(&conclude_with(vec![launch()], failed())), [unknown(Some(100))]);
+}
+
+#[test]
+fn the_exit_code_speaks_where_the_records_do_not() {
+    let check = |turn: TurnState, exit_code, status, reason, certainty| {
+        let survey = Survey::of(vec![seen(record("s1", turn))], Vec::new());
+        let roster = conclude_with(vec![ended(exit_code)], survey);
+        assert_eq!(verdicts(&roster), [(Some("s1"), status, reason, certainty, None)]);
+    };
+    use TurnState::{Completed, InProgress, Interrupted, Unknown};
+    let (told, guessed) = (Certainty::Asserted, Certainty::Inferred);
+    check(InProgress, Some(1), Status::Failed, Reason::ExitCode, told);
+    check(InProgress, Some(143), Status::Stopped, Reason::Killed, told);
+    check(InProgress, Some(0), Status::Stopped, Reason::Killed, guessed);
+    check(Unknown, Some(0), Status::Stopped, Reason::Completed, guessed);
+    check(Unknown, None, Status::Failed, Reason::LaunchError, told);
+    check(Completed, Some(1), Status::Stopped, Reason::Completed, guessed);
+    check(Interrupted, Some(1), Status::Stopped, Reason::Interrupted, guessed);
+}
+
+#[test]
+fn the_exit_code_says_nothing_of_a_session_that_went_on_without_us() {
+    let later = Record { updated: Some(at(70)), ..record("s1", TurnState::InProgress) };
+    let survey = Survey::of(vec![seen(later)], Vec::new());
+    let roster = conclude_with(vec![ended(Some(1))], survey);
+    assert_eq!(roster.rows[0].session.reason, Reason::Killed);
+}
+
+#[test]
+fn the_ledger_names_the_session_of_a_process_and_adds_no_second_owner() {
+    let nameless = Claim::of(process(100), None, Source::Process);
+    let survey = Survey::of(vec![Sighting::Claimed(nameless.clone())], Vec::new());
+    let roster = conclude_with(vec![launch()], survey);
+    let running =
+        (Some("s1"), Status::Running, Reason::ProcessAlive, Certainty::Inferred, Some(100));
+    assert_eq!(verdicts(&roster), [running]);
+
+    let shown = vec![seen(record("s1", TurnState::Completed)), Sighting::Claimed(claim("s1", 100))];
+    let roster = conclude_with(vec![launch()], Survey::of(shown, Vec::new()));
+    assert_eq!(roster.rows.len(), 1);
+    assert_eq!(roster.rows[0].session.conflict, None);
+
+    let guessed = Claim { certainty: Certainty::Inferred, ..claim("other", 100) };
+    let sightings = vec![seen(record("other", TurnState::InProgress)), Sighting::Claimed(guessed)];
+    let roster = conclude_with(vec![launch()], Survey::of(sightings, Vec::new()));
+    let owners: Vec<_> = verdicts(&roster).iter().map(|it| (it.0, it.4)).collect();
+    assert_eq!(owners, [(Some("other"), None), (Some("s1"), Some(100))]);
+}
+
+#[test]
+fn the_agents_own_word_about_its_process_goes_before_the_ledgers() {
+    let moved_on = vec![Sighting::Claimed(claim("cleared", 100))];
+    let roster = conclude_with(vec![launch()], Survey::of(moved_on, Vec::new()));
+    let owners: Vec<_> = verdicts(&roster).iter().map(|it| (it.0, it.4)).collect();
+    assert_eq!(owners, [(Some("cleared"), Some(100))]);
+}
+
+#[test]
+fn a_launch_that_told_no_session_is_a_row_of_its_process() {
+    let silent = LaunchEntry { session: None, ..launch() };
+    let roster = conclude_with(vec![silent.clone()], Survey::absent());
+    let running = (None, Status::Running, Reason::ProcessAlive, Certainty::Inferred, Some(100));
+    assert_eq!(verdicts(&roster), [running]);
+    assert!(roster.rows[0].session.launch.is_some());
+    let shown = Sighting::Claimed(Claim::of(process(100), None, Source::Process));
+    let roster = conclude_with(vec![silent], Survey::of(vec![shown], Vec::new()));
+    assert_eq!(verdicts(&roster), [running]);
+}
