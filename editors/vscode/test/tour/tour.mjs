@@ -93,6 +93,18 @@ function rewrite(pid, members) {
   writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, "utf8")), ...members }));
 }
 
+/** Does something to a list that may change meanwhile, until it has the effect that it waits for. */
+async function persist(act, attempts = 4) {
+  for (let left = attempts; ; left -= 1) {
+    try {
+      return await act();
+    } catch (error) {
+      if (left <= 1) throw error;
+      await page.keyboard.press("Escape");
+    }
+  }
+}
+
 /** Drags the border of the side bar. */
 async function widen(x) {
   const { width, x: left, y, height } = await page.locator(".part.sidebar").boundingBox();
@@ -157,9 +169,13 @@ const STEPS = {
   },
 
   "a status is explained": async () => {
-    await row(/^Migrate the payments table/).click({ button: "right" });
-    await page.locator(".monaco-menu").getByText("Explain Status").click();
-    await page.locator(".view-lines").getByText("registry: process 4101").first().waitFor();
+    // Rows may move under the pointer while the list is told anew: what was clicked is seen only afterwards.
+    const evidence = page.locator(".view-lines").getByText("registry: process 4101").first();
+    await persist(async () => {
+      await row(/^Migrate the payments table/).click({ button: "right" });
+      await page.locator(".monaco-menu").getByText("Explain Status").click({ timeout: 5_000 });
+      await evidence.waitFor({ timeout: 5_000 });
+    });
     await picture("4-evidence");
   },
 
