@@ -90,7 +90,7 @@ export const tests: Record<string, Test> = {
 
   "badge and status bar count what waits": async (world) => {
     const { treeView, attention } = world.headcount;
-    assert.equal(treeView.badge?.value, 2);
+    await world.until("it counts", () => treeView.badge?.value === 2);
     assert.match(attention.item.text, /2 need you/);
     return undefined;
   },
