@@ -555,12 +555,13 @@ fn what_was_launched_is_known_though_its_adapter_failed() {
 
 #[test]
 fn the_exit_code_speaks_where_the_records_do_not() {
+    use TurnState::{Completed, InProgress, Interrupted, Unknown};
+
     let check = |turn: TurnState, exit_code, status, reason, certainty| {
         let survey = Survey::of(vec![seen(record("s1", turn))], Vec::new());
         let roster = conclude_with(vec![ended(exit_code)], survey);
         assert_eq!(verdicts(&roster), [(Some("s1"), status, reason, certainty, None)]);
     };
-    use TurnState::{Completed, InProgress, Interrupted, Unknown};
     let (told, guessed) = (Certainty::Asserted, Certainty::Inferred);
     check(InProgress, Some(1), Status::Failed, Reason::ExitCode, told);
     check(InProgress, Some(143), Status::Stopped, Reason::Killed, told);
