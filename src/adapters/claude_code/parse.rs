@@ -120,6 +120,9 @@ struct Tail {
     /// Whether a `last-prompt` came after the last turn: the process left in good order.
     is_closed: bool,
     turn: Option<TurnState>,
+    /// When the person spoke of whom `turn` tells. The first prompt of an interface may be written after its
+    /// answer (2.1.197): until an older record is met, a younger one may stand before it.
+    asked: Option<Timestamp>,
 }
 
 /// What every record of the conversation repeats.
@@ -153,7 +156,8 @@ impl Tail {
     }
 
     fn is_settled(&self) -> bool {
-        self.turn.is_some() && self.circumstances.is_some() && self.updated.is_some()
+        let has_turn = self.turn.is_some() && self.asked.is_none();
+        has_turn && self.circumstances.is_some() && self.updated.is_some()
     }
 
     fn take(&mut self, line: &Line<'_>) {
@@ -176,13 +180,23 @@ impl Tail {
         }
         if self.turn.is_none() {
             self.is_closed |= line.kind.get() == "last-prompt";
-            self.turn = turn(line).map(|turn| match turn {
-                TurnState::InProgress | TurnState::Waiting(_) if self.is_closed => {
-                    TurnState::Interrupted
-                }
-                turn => turn,
-            });
+            self.turn = self.told(line);
+            let is_asked = line.kind.get() == "user" && self.turn == Some(TurnState::InProgress);
+            self.asked = Timestamp::parse(line.timestamp.get()).filter(|_| is_asked);
+        } else if let Some(asked) = self.asked
+            && let Some(turn) = self.told(line)
+        {
+            self.asked = None;
+            if Timestamp::parse(line.timestamp.get()).is_some_and(|it| it > asked) {
+                self.turn = Some(turn);
+            }
         }
+    }
+
+    fn told(&self, line: &Line<'_>) -> Option<TurnState> {
+        let turn = turn(line)?;
+        let is_open = matches!(turn, TurnState::InProgress | TurnState::Waiting(_));
+        Some(if self.is_closed && is_open { TurnState::Interrupted } else { turn })
     }
 }
 

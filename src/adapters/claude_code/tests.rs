@@ -202,6 +202,28 @@ mod live {
     }
 
     #[test]
+    fn a_prompt_written_after_its_answer_is_still_older() {
+        let store = registered(&json!({"status": "waiting", "waitingFor": "permission prompt"}));
+        let prompt = |at: &str| {
+            let message = json!({"role": "user", "content": "Ask me"});
+            json!({"type": "user", "uuid": "1", "timestamp": at, "message": message})
+        };
+        let asks = json!({"type": "tool_use", "id": "1", "name": "AskUserQuestion", "input": {}});
+        let message = json!({"role": "assistant", "stop_reason": "tool_use", "content": [asks]});
+        let at = "2026-06-01T10:00:01.200Z";
+        let answer = json!({"type": "assistant", "uuid": "2", "timestamp": at, "message": message});
+        let snapshot = json!({"type": "file-history-snapshot"});
+        for (asked, state) in [
+            ("2026-06-01T10:00:01.100Z", "waiting question asserted 77"),
+            ("2026-06-01T10:00:01.300Z", "waiting permission asserted 77"),
+        ] {
+            let lines = format!("{answer}\n{snapshot}\n{}\n", prompt(asked));
+            store.put(&Store::session_path(HELLO), lines);
+            assert_eq!(store.state(HELLO), state, "{asked}");
+        }
+    }
+
+    #[test]
     fn a_session_without_a_transcript_is_what_the_registry_says() {
         let new = "99999999-0000-4000-8000-000000000001";
         let store = registered(
