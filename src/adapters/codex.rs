@@ -56,10 +56,14 @@ pub static ADAPTER: FileAgent = FileAgent {
     roots,
     watched,
     find,
+    head: HEAD,
     parse: rollout::parse,
     beyond,
     turns: rollout::turns,
 };
+
+/// The first line's 22 KB, and what comes before the first prompt.
+const HEAD: usize = 28 << 10;
 
 /// Where put-away threads are; the path says that a thread is archived.
 const ARCHIVE: &str = "archived_sessions";

@@ -59,6 +59,7 @@ pub static ADAPTER: FileAgent = FileAgent {
     roots,
     watched: |root| vec![Watched::all_below(root.join(SESSIONS))],
     find,
+    head: 16 << 10,
     parse: events::parse,
     beyond,
     turns: events::turns,

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::Path;
 
-use memchr::memmem;
+use memchr::memmem::Finder;
 
 use crate::base::Timestamp;
 
@@ -106,31 +106,31 @@ impl<'a> Excerpt<'a> {
         })
     }
 
-    /// The last line of the file that holds the text, as far as it is shown; what lies between head and
-    /// tail was searched only where a parser wanted it.
-    pub fn last_line_holding(&self, text: &str) -> Option<&'a [u8]> {
-        let shown = if self.is_whole {
-            [&[], &[], self.tail]
-        } else {
-            [self.head, self.between, self.tail]
-        };
-        shown.into_iter().rev().find_map(|part| last_line_holding(part, text))
+    /// The complete lines of the tail that hold the text, in order. One that is cut off at its beginning counts:
+    /// it is no JSON, and who reads it finds out.
+    pub fn tail_lines_holding(&self, text: &Finder<'_>) -> impl Iterator<Item = &'a [u8]> {
+        lines_holding(self.tail, text)
     }
 
-    /// Whether the last bytes of the file hold the text.
-    pub fn tail_holds(&self, text: &str) -> bool {
-        memmem::find(self.tail, text.as_bytes()).is_some()
+    /// The lines before the tail that hold the text, in order, as far as they are shown; what lies between head
+    /// and tail was searched only where a parser wanted it.
+    pub fn earlier_lines_holding(&self, text: &Finder<'_>) -> impl Iterator<Item = &'a [u8]> {
+        let (head, between) =
+            if self.is_whole { (&[][..], &[][..]) } else { (self.head, self.between) };
+        lines_holding(head, text).chain(lines_holding(between, text))
     }
 }
 
-/// The last complete line that holds the text. A line cut off at its beginning counts: it is no JSON, and
-/// who reads it finds out.
-fn last_line_holding<'a>(lines: &'a [u8], text: &str) -> Option<&'a [u8]> {
-    // Forward, for that is the direction in which searching is fast.
-    let hit = memmem::find_iter(lines, text).last()?;
-    let start = memchr::memrchr(b'\n', &lines[..hit]).map_or(0, |it| it + 1);
-    let end = hit + memchr::memchr(b'\n', &lines[hit..])?;
-    Some(&lines[start..end])
+/// The complete lines that hold the text. Searched forward, for that is the direction in which it is fast.
+fn lines_holding<'a>(mut rest: &'a [u8], text: &Finder<'_>) -> impl Iterator<Item = &'a [u8]> {
+    std::iter::from_fn(move || {
+        let hit = text.find(rest)?;
+        let start = memchr::memrchr(b'\n', &rest[..hit]).map_or(0, |it| it + 1);
+        let end = hit + memchr::memchr(b'\n', &rest[hit..])?;
+        let line = &rest[start..end];
+        rest = &rest[end + 1..];
+        Some(line)
+    })
 }
 
 /// What a parser made of an excerpt.
@@ -197,14 +197,18 @@ mod tests {
     }
 
     #[test]
-    fn the_last_line_with_a_text_is_found_wherever_it_is_shown() {
+    fn the_lines_with_a_text_are_found_wherever_they_are_shown() {
+        let [a, c, two] = ["a", "c", "2"].map(Finder::new);
         let excerpt = Excerpt::parts(Path::new("x"), b"a1\nb\n", b"rn\nc\n");
-        assert_eq!(excerpt.last_line_holding("a"), Some(&b"a1"[..]));
-        assert_eq!(excerpt.with_between(b"a2\n").last_line_holding("a"), Some(&b"a2"[..]));
-        assert_eq!(excerpt.last_line_holding("c"), Some(&b"c"[..]));
+        assert_eq!(lines(excerpt.earlier_lines_holding(&a)), ["a1"]);
+        let between = excerpt.with_between(b"a2\n");
+        assert_eq!(lines(between.earlier_lines_holding(&a)), ["a1", "a2"]);
+        assert_eq!(lines(excerpt.tail_lines_holding(&a)), [""; 0]);
+        assert_eq!(lines(excerpt.tail_lines_holding(&c)), ["c"]);
         let whole = Excerpt::whole(Path::new("x"), b"a1\na2\na3");
-        assert_eq!(whole.last_line_holding("a"), None, "the last is not complete");
-        assert_eq!(whole.last_line_holding("2"), Some(&b"a2"[..]));
+        assert_eq!(lines(whole.tail_lines_holding(&a)), ["a1", "a2"], "the last is not complete");
+        assert_eq!(lines(whole.tail_lines_holding(&two)), ["a2"]);
+        assert_eq!(lines(whole.earlier_lines_holding(&a)), [""; 0], "all is tail");
     }
 
     #[test]

@@ -58,6 +58,7 @@ pub static ADAPTER: FileAgent = FileAgent {
     roots,
     watched: |root| vec![Watched::all_below(root.join("tmp"))],
     find,
+    head: 16 << 10,
     parse: chat::parse,
     beyond,
     turns: chat::turns,

@@ -35,6 +35,9 @@ pub(super) mod beyond;
 pub(super) mod store;
 pub(super) mod transcript;
 
+/// Bytes of a transcript's beginning that are read at first: header and first prompt.
+pub(super) const HEAD: usize = 8 << 10;
+
 pub static ADAPTER: FileAgent = FileAgent {
     card: AgentCard {
         id: AgentId::of("pi"),
@@ -47,6 +50,7 @@ pub static ADAPTER: FileAgent = FileAgent {
     roots: store::roots,
     watched: |root| vec![Watched::all_below(root.to_owned())],
     find: |finder, root| store::find(finder, root, store::Kin::Pi),
+    head: HEAD,
     parse: transcript::parse,
     beyond: |scope, found| {
         let mut beyond = Beyond::default();

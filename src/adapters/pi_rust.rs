@@ -25,7 +25,7 @@ use super::evidence::{Claim, Hints, Sighting};
 use super::files::{Beyond, FileAgent, Found};
 use super::live;
 use super::pairing::{self, Candidate, Live};
-use super::pi::{beyond, store, transcript};
+use super::pi::{self, beyond, store, transcript};
 use crate::base::{AgentId, SessionId};
 use crate::procs::Process;
 use crate::protocol::lifecycle::AgentCard;
@@ -46,6 +46,7 @@ pub static ADAPTER: FileAgent = FileAgent {
     roots: store::roots,
     watched: |root| vec![Watched::all_below(root.to_owned())],
     find: |finder, root| store::find(finder, root, store::Kin::PiRust),
+    head: pi::HEAD,
     parse: transcript::parse,
     beyond: |scope, found| {
         let mut beyond = Beyond::default();

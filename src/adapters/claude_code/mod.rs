@@ -54,6 +54,7 @@ pub static ADAPTER: FileAgent = FileAgent {
     roots,
     watched,
     find,
+    head: 8 << 10,
     parse: parse::parse,
     beyond,
     turns: turns::turns,

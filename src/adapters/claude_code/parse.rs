@@ -1,6 +1,9 @@
 //! An excerpt of a transcript becomes a record: from the head until the first prompt, from the tail until the rest. PURE.
 
 use std::path::Path;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 
 use super::line::{Content, Line, Message, SYNTHETIC};
 use crate::adapters::Record;
@@ -10,9 +13,10 @@ use crate::adapters::jsonl;
 use crate::base::{AbsPath, SessionId, Timestamp};
 use crate::protocol::session::{SessionKind, Source};
 
-/// Only a record that names the session holds it: a quoted one has backslashes before its quotes.
+/// Every record with which a person names the session holds it.
 const CUSTOM_TITLE: &str = "\"customTitle\":";
-const AI_TITLE: &str = "\"aiTitle\":";
+/// The end of it and of `"aiTitle":`.
+const TITLE: &str = "Title\":";
 /// Every line by a model holds it.
 const MODEL: &str = "\"model\":";
 
@@ -32,18 +36,20 @@ pub(super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, Malformed> 
         (false, true) => SessionKind::Background,
         (false, false) => SessionKind::Main,
     };
+    let late = Titles::of(excerpt.tail_lines_holding(&TITLES));
     // A person may rename a session at any time, and the name is then nowhere else; most do so early.
-    let may_be_renamed = !is_subagent && !last.is_programmatic && !excerpt.tail_holds(CUSTOM_TITLE);
+    let may_be_renamed = !is_subagent && !last.is_programmatic && late.custom.is_none();
     let wants = match excerpt.is_whole() {
         false if is_short => Wants::More,
         false if may_be_renamed => Wants::LastLineHolding(CUSTOM_TITLE),
         _ => Wants::Nothing,
     };
+    let titles = late.or_else(|| Titles::of(excerpt.earlier_lines_holding(&TITLES)));
     let value = Record {
         kind,
         parent,
         lineage: if is_subagent { None } else { head.first_uuid },
-        title: custom_title(excerpt).or_else(|| title(excerpt, AI_TITLE, |it| it.ai_title.get())),
+        title: titles.custom.or(titles.ai),
         prompt: head.prompt,
         cwd: last.cwd,
         branch: last.branch,
@@ -66,19 +72,35 @@ fn identity(path: &Path) -> Option<(SessionId, Option<SessionId>)> {
     Some((SessionId::parse(agent)?, Some(SessionId::parse(parent)?)))
 }
 
-fn custom_title(excerpt: &Excerpt<'_>) -> Option<String> {
-    title(excerpt, CUSTOM_TITLE, |it| it.custom_title.get())
+static TITLES: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(TITLE));
+
+/// The last title of each sort. Only a record that names the session counts: a quoted one has backslashes
+/// before its quotes.
+#[derive(Default)]
+struct Titles {
+    custom: Option<String>,
+    ai: Option<String>,
 }
 
-/// The last title of that sort that the excerpt holds.
-fn title(
-    excerpt: &Excerpt<'_>,
-    needle: &str,
-    of: for<'a> fn(&'a Line<'_>) -> &'a str,
-) -> Option<String> {
-    let line = jsonl::record::<Line<'_>>(excerpt.last_line_holding(needle)?)?;
-    let title = of(&line).trim();
-    (!title.is_empty()).then(|| title.to_owned())
+impl Titles {
+    fn of<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Self {
+        let kept = |it: &str| Some(it.trim().to_owned()).filter(|it| !it.is_empty());
+        let mut titles = Self::default();
+        for line in lines.filter_map(jsonl::record::<Line<'_>>) {
+            titles.custom = kept(line.custom_title.get()).or(titles.custom);
+            titles.ai = kept(line.ai_title.get()).or(titles.ai);
+        }
+        titles
+    }
+
+    /// Those found earlier, where a person has not named the session later.
+    fn or_else(self, earlier: impl FnOnce() -> Self) -> Self {
+        if self.custom.is_some() {
+            return self;
+        }
+        let earlier = earlier();
+        Self { custom: earlier.custom, ai: self.ai.or(earlier.ai) }
+    }
 }
 
 /// What the beginning says.

@@ -11,14 +11,15 @@ use serde_json::value::RawValue;
 
 use super::super::evidence::{Failure, Record, TurnState, WaitingFor};
 use super::super::excerpt::{Excerpt, Malformed, Parsed, Wants};
-use super::super::jsonl;
+use super::super::jsonl::{self, Text};
 use crate::base::{AbsPath, SessionId, Timestamp};
 use crate::protocol::session::{Certainty, Role, SessionKind, Source, Turn};
 
 /// A line of a rollout. What its payload holds depends on its type.
 #[derive(Deserialize)]
 pub(super) struct Line<'a> {
-    timestamp: Option<String>,
+    #[serde(default, borrow)]
+    timestamp: Text<'a>,
     /// Since some version between 0.98.0 and 0.169.0: the line's place in the thread's history.
     ordinal: Option<u64>,
     #[serde(rename = "type", borrow)]
@@ -37,7 +38,7 @@ impl<'a> Line<'a> {
     }
 
     fn at(&self) -> Option<Timestamp> {
-        self.timestamp.as_deref().and_then(Timestamp::parse)
+        Timestamp::parse(self.timestamp.get())
     }
 }
 
@@ -90,8 +91,8 @@ struct Event<'a> {
     /// Of `task_complete`: `{"message":"…","codex_error_info":"other"}`.
     error: Option<Value>,
     /// Of `user_message` and `agent_message`, in 0.98.0.
-    #[serde(default, deserialize_with = "jsonl::or_nothing")]
-    message: Option<String>,
+    #[serde(default, borrow)]
+    message: Text<'a>,
     #[serde(default, deserialize_with = "jsonl::or_nothing")]
     item: Option<Item>,
     #[serde(default, deserialize_with = "jsonl::or_nothing")]
@@ -111,15 +112,26 @@ struct Content {
     text: Option<String>,
 }
 
-/// The members that matter of a `response_item`.
+/// What a `response_item` says of how a turn stands, without what its tools have put out.
+#[derive(Deserialize)]
+struct Standing<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Cow<'a, str>,
+    #[serde(default, borrow)]
+    role: Text<'a>,
+    #[serde(default, borrow)]
+    call_id: Text<'a>,
+    /// A text that holds JSON.
+    #[serde(default, borrow)]
+    arguments: Text<'a>,
+}
+
+/// The members that matter of a `response_item` to somebody who reads along.
 #[derive(Deserialize)]
 struct ResponseItem<'a> {
     #[serde(rename = "type", borrow)]
     kind: Cow<'a, str>,
-    role: Option<String>,
     name: Option<String>,
-    call_id: Option<String>,
-    /// A text that holds JSON.
     arguments: Option<String>,
     input: Option<String>,
     output: Option<Value>,
@@ -178,7 +190,9 @@ fn meta(excerpt: &Excerpt<'_>) -> Result<Meta, Malformed> {
     let Some(first) = excerpt.head_lines().next() else {
         return torn_meta(excerpt.head()).ok_or_else(|| no_meta("no complete record"));
     };
-    first_line(first).ok_or_else(|| no_meta("the first record is no `session_meta`"))
+    let meta = without_instructions(first).and_then(|it| first_line(&it));
+    meta.or_else(|| first_line(first))
+        .ok_or_else(|| no_meta("the first record is no `session_meta`"))
 }
 
 /// What comes before the system prompt in a first line that is longer than all that is read.
@@ -187,7 +201,20 @@ fn torn_meta(head: &[u8]) -> Option<Meta> {
     first_line(&[&head[..end], b"}}"].concat())
 }
 
-/// Reads the first line at one go: most of the time spent on a rollout is spent on its system prompt.
+/// The first line without the text of the system prompt: 22 KB of escapes, on which reading the line as JSON
+/// spends nearly all of its time.
+fn without_instructions(line: &[u8]) -> Option<Vec<u8>> {
+    const BEFORE: &[u8] = br#""base_instructions":{"text":""#;
+    let start = memchr::memmem::find(line, BEFORE)? + BEFORE.len();
+    let text = &line[start..];
+    let is_end = |at: &usize| {
+        let backslashes = text[..*at].iter().rev().take_while(|it| **it == b'\\').count();
+        backslashes.is_multiple_of(2)
+    };
+    let end = memchr::memchr_iter(b'"', text).find(is_end)?;
+    Some([&line[..start], &text[end..]].concat())
+}
+
 fn first_line(line: &[u8]) -> Option<Meta> {
     #[derive(Deserialize)]
     struct FirstLine<'a> {
@@ -276,11 +303,13 @@ impl Tail {
         let mut shape = Shape::default();
         let mut calls = Calls::default();
         for bytes in excerpt.tail_lines() {
+            // Where turns are not stated, the last records say what there is to say.
+            let is_shaped = !states_turns && !shape.is_open();
             let may_mark = tail.turn.is_none() && may_be(bytes, &MARKS);
             let may_set = tail.context.is_none() && may_be(bytes, &CONTEXTS);
-            let may_call = tail.turn.is_none() && may_be(bytes, &CALLS);
-            let is_wanted = may_mark || may_set || may_call || shape.is_open();
-            if tail.updated.is_some() && !is_wanted {
+            let may_call = tail.turn.is_none() && !is_shaped && may_be(bytes, &CALLS);
+            let may_shape = !states_turns && shape.is_open();
+            if tail.updated.is_some() && !(may_mark || may_set || may_call || may_shape) {
                 continue;
             }
             let Some(line) = Line::parse(bytes) else { continue };
@@ -289,11 +318,15 @@ impl Tail {
             if may_set {
                 tail.context = turn_context(&line);
             }
-            if tail.turn.is_none() {
+            if may_mark {
                 tail.turn = mark(&line);
+            }
+            if may_call {
                 calls.look(&line);
             }
-            shape.look(&line);
+            if !states_turns {
+                shape.look(&line);
+            }
             if tail.turn.is_some() && tail.context.is_some() {
                 break;
             }
@@ -369,8 +402,8 @@ fn message(line: &Line<'_>) -> Option<(Role, String)> {
             let parts: Vec<String> = item.content.into_iter().filter_map(|it| it.text).collect();
             (role, parts.join("\n"))
         }
-        ("user_message", _, Some(text)) => (Role::User, text),
-        ("agent_message", _, Some(text)) => (Role::Assistant, text),
+        ("user_message", _, text) => (Role::User, text.get().to_owned()),
+        ("agent_message", _, text) => (Role::Assistant, text.get().to_owned()),
         _ => return None,
     };
     (!text.trim().is_empty()).then_some((role, text))
@@ -388,13 +421,12 @@ impl Calls {
         if line.kind != "response_item" {
             return;
         }
-        let Some(item) = line.payload::<ResponseItem<'_>>() else { return };
-        let Some(id) = item.call_id else { return };
-        if item.kind.ends_with("_output") {
+        let Some(call) = line.payload::<Standing<'_>>() else { return };
+        let Some(id) = call.call_id.kept() else { return };
+        if call.kind.ends_with("_output") {
             self.answered.insert(id);
         } else if !self.answered.contains(&id) {
-            let arguments = item.arguments.as_deref().unwrap_or_default();
-            self.asks_to_leave_sandbox |= arguments.contains("\"require_escalated\"");
+            self.asks_to_leave_sandbox |= call.arguments.contains("\"require_escalated\"");
         }
     }
 
@@ -434,8 +466,8 @@ impl Shape {
                 Some(_) => TurnState::Completed,
                 None => return,
             },
-            "response_item" => match line.payload::<ResponseItem<'_>>() {
-                Some(it) if it.kind == "message" && it.role.as_deref() == Some("assistant") => {
+            "response_item" => match line.payload::<Standing<'_>>() {
+                Some(it) if it.kind == "message" && it.role.get() == "assistant" => {
                     TurnState::Completed
                 }
                 Some(it) if it.kind.ends_with("_call") => TurnState::InProgress,

@@ -24,7 +24,7 @@ mod reading;
 use finder::FoundFile;
 pub use finder::{EntryKind, Finder};
 use reading::{Buffers, read_at, read_excerpt};
-pub use reading::{SMALL_FILE_MAX, WHOLE_MAX, open_regular, read_small, remembered};
+pub use reading::{FIRST_TAIL, SMALL_FILE_MAX, open_regular, read_small, remembered};
 
 /// Most transcripts listed of one agent: ten times the largest store seen. What lies beyond is a problem.
 const FILES_MAX: usize = 200_000;
@@ -44,6 +44,8 @@ pub struct FileAgent {
     pub watched: fn(&Path) -> Vec<Watched>,
     /// Names the transcripts below a root.
     pub find: fn(&mut Finder<'_>, &Path),
+    /// Bytes of a transcript's beginning that are read at first: what names the session and holds most first prompts.
+    pub head: usize,
     pub parse: Parse,
     /// What is not in transcripts: live processes, names kept elsewhere, exact usage.
     pub beyond: fn(&Scope, &Found) -> Beyond,
@@ -148,7 +150,7 @@ impl FileAgent {
         let unread: Vec<usize> = (0..files.len()).filter(|it| outcomes[*it].is_none()).collect();
         let read =
             parallel::map(scope, &unread, FILES_PER_THREAD, Buffers::default, |buffers, index| {
-                read_transcript(scope, purpose, buffers, &files[*index], self.parse)
+                read_transcript(scope, purpose, buffers, &files[*index], (self.head, self.parse))
             });
         for (index, outcome) in unread.into_iter().zip(read) {
             outcomes[index] = Some(outcome);
@@ -176,7 +178,7 @@ fn read_transcript(
     purpose: &'static str,
     buffers: &mut Buffers,
     file: &FoundFile,
-    parse: Parse,
+    how: (usize, Parse),
 ) -> Arc<Remembered> {
     let (opened, meta) = match open_regular(&file.path) {
         Ok(opened) => opened,
@@ -187,7 +189,7 @@ fn read_transcript(
         }
     };
     let stamp = FileStamp::of(&meta);
-    let outcome = Arc::new(read_excerpt(&opened, stamp, buffers, &file.path, parse));
+    let outcome = Arc::new(read_excerpt(&opened, stamp, buffers, &file.path, how));
     scope.memo.remember::<Remembered>(purpose, stamp, outcome.clone());
     outcome
 }

@@ -20,13 +20,16 @@ use crate::memo::FileStamp;
 use crate::protocol::session::{Problem, ProblemKind};
 use crate::scope::Scope;
 
-/// Bytes of head and tail that are read of a transcript, step by step: most tell all in the first, where Codex's
-/// first line of 22 KB has room; then it is the last turn that is long, and the last step is where we stop looking.
-const WINDOWS: [(usize, usize); 4] =
-    [(32 << 10, 16 << 10), (32 << 10, 64 << 10), (64 << 10, 256 << 10), (1 << 20, 1 << 20)];
+/// Bytes of the end that are read at first: most transcripts tell all there is to tell in them.
+pub const FIRST_TAIL: usize = 16 << 10;
 
-/// Longest transcript that the first step reads whole.
-pub const WHOLE_MAX: u64 = (WINDOWS[0].0 + WINDOWS[0].1) as u64;
+/// Bytes of head and tail that are shown when the first were not enough, step by step: it is the last turn that
+/// is long, and the last step is where we stop looking.
+const WIDER: [(usize, usize); 3] =
+    [(64 << 10, 64 << 10), (64 << 10, 256 << 10), (1 << 20, 1 << 20)];
+
+/// The longest tail shown.
+const TAIL_MAX: usize = WIDER[WIDER.len() - 1].1;
 
 /// How far behind the head a line is searched for. To search all that lies between head and tail made the
 /// first list of a large store several times slower; this much costs a tenth of it.
@@ -87,38 +90,87 @@ pub fn remembered<T: Any + Send + Sync>(
 }
 
 /// A thread's own space for what it reads.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Buffers {
     head: Vec<u8>,
-    tail: Vec<u8>,
+    /// Filled from its end, so that a longer tail is read in front of the shorter one.
+    tail: Box<[u8]>,
     between: Vec<u8>,
 }
 
-/// Reads as much of a transcript as its parser wants, within bounds.
+impl Default for Buffers {
+    fn default() -> Self {
+        // The system gives memory for the part that is written.
+        let tail = vec![0; TAIL_MAX].into_boxed_slice();
+        Self { head: Vec::new(), tail, between: Vec::new() }
+    }
+}
+
+/// What has been read of one transcript so far.
+struct Reading<'a> {
+    file: &'a File,
+    size: usize,
+    head: &'a mut Vec<u8>,
+    head_len: usize,
+    tail: &'a mut [u8],
+    tail_len: usize,
+}
+
+impl Reading<'_> {
+    /// Reads what is missing of the first `len` bytes.
+    fn extend_head(&mut self, len: usize) -> io::Result<()> {
+        if self.head.len() < len {
+            self.head.resize(len, 0);
+        }
+        if let Some(missing) = self.head.get_mut(self.head_len..len) {
+            self.head_len += fill(self.file, missing, self.head_len as u64)?;
+        }
+        Ok(())
+    }
+
+    /// Reads what is missing of the last `len` bytes.
+    fn extend_tail(&mut self, len: usize) -> io::Result<()> {
+        let end = self.tail.len();
+        if let Some(missing) = self.tail.get_mut(end - len..end - self.tail_len) {
+            self.file.read_exact_at(missing, (self.size - len) as u64)?;
+            self.tail_len = len;
+        }
+        Ok(())
+    }
+
+    /// Shows as much as a step allows; the whole file where that is enough for it.
+    fn show<'a>(&'a mut self, path: &'a Path, step: (usize, usize)) -> io::Result<Excerpt<'a>> {
+        let (head_len, tail_len) = step;
+        if self.size <= head_len + tail_len {
+            self.extend_head(self.size)?;
+            return Ok(Excerpt::whole(path, &self.head[..self.head_len]));
+        }
+        self.extend_head(head_len)?;
+        self.extend_tail(tail_len)?;
+        let tail = &self.tail[self.tail.len() - self.tail_len..];
+        Ok(Excerpt::parts(path, &self.head[..self.head_len], tail))
+    }
+}
+
+/// Reads as much of a transcript as its parser wants, within bounds; at first `first_head` bytes of its beginning.
 pub(super) fn read_excerpt(
     file: &File,
     stamp: FileStamp,
     buffers: &mut Buffers,
     path: &Path,
-    parse: Parse,
+    (first_head, parse): (usize, Parse),
 ) -> Result<Arc<Record>, Problem> {
     let unreadable =
         |error: io::Error| problem_at(ProblemKind::Unreadable, path, error.to_string());
     let Buffers { head, tail, between } = buffers;
     let size = usize::try_from(stamp.size).unwrap_or(usize::MAX);
     let modified = Timestamp::from_millis(stamp.modified_millis());
-    for (step, (head_len, tail_len)) in WINDOWS.into_iter().enumerate() {
-        let is_whole = size <= head_len + tail_len;
-        let excerpt = if is_whole {
-            let whole = read_at(file, head, 0, size).map_err(unreadable)?;
-            Excerpt::whole(path, whole)
-        } else {
-            let head = read_at(file, head, 0, head_len).map_err(unreadable)?;
-            let start = stamp.size - tail_len as u64;
-            Excerpt::parts(path, head, read_at(file, tail, start, tail_len).map_err(unreadable)?)
-        };
-        let excerpt = excerpt.modified_at(modified);
-        let is_last = is_whole || step + 1 == WINDOWS.len();
+    let mut reading = Reading { file, size, head, head_len: 0, tail, tail_len: 0 };
+    let mut steps = std::iter::once((first_head, FIRST_TAIL)).chain(WIDER).peekable();
+    while let Some(step) = steps.next() {
+        let excerpt = reading.show(path, step).map_err(unreadable)?.modified_at(modified);
+        let is_whole = excerpt.is_whole();
+        let is_last = is_whole || steps.peek().is_none();
         let parsed = match parse(&excerpt) {
             Err(malformed) if is_last => {
                 let problem = problem_at(ProblemKind::Malformed, path, malformed.what);
@@ -153,16 +205,22 @@ pub(super) fn read_at<'a>(
     if into.len() < len {
         into.resize(len, 0);
     }
+    let filled = fill(file, &mut into[..len], offset)?;
+    Ok(&into[..filled])
+}
+
+/// Fills the bytes from `offset` on; returns how many there were.
+fn fill(file: &File, into: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut filled = 0;
-    while filled < len {
-        match file.read_at(&mut into[filled..len], offset + filled as u64) {
+    while filled < into.len() {
+        match file.read_at(&mut into[filled..], offset + filled as u64) {
             Ok(0) => break,
             Ok(read) => filled += read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
-    Ok(&into[..filled])
+    Ok(filled)
 }
 
 /// Searches a part of a file from its end for the last complete line that holds the text; the line comes

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::super::evidence::{Record, Sighting};
-use super::super::files::{Beyond, Found, Transcript, WHOLE_MAX};
+use super::super::files::{Beyond, FIRST_TAIL, Found, Transcript};
 use super::super::scan::{self, Tally};
+use super::HEAD;
 use super::transcript::{Entry, NAMES};
 use crate::base::Timestamp;
 use crate::protocol::session::{Problem, ProblemKind, Usage};
@@ -15,6 +16,9 @@ use crate::scope::Scope;
 /// Most bytes of transcripts that are searched for names, the newest first: a second of reading from a slow disk
 /// that holds nothing in memory yet. Twice the largest store seen.
 const SEARCHED_MAX: u64 = 512 << 20;
+
+/// Longest transcript of which the first look shows all.
+const WHOLE_MAX: u64 = (HEAD + FIRST_TAIL) as u64;
 
 /// Finds the last name of each session whose transcript is too long to be read whole anyway.
 pub(in super::super) fn names(scope: &Scope, found: &Found, beyond: &mut Beyond) {

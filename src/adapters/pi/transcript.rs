@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::super::evidence::{Failure, Record, TurnState};
 use super::super::excerpt::{Excerpt, Malformed, Parsed, Wants};
-use super::super::jsonl;
+use super::super::jsonl::{self, Text};
 use super::store;
 use crate::base::{AbsPath, SessionId, Timestamp};
 use crate::protocol::session::{Certainty, Role, Source, Turn};
@@ -22,11 +22,14 @@ pub(super) const NAMES: &str = r#""session_info""#;
 pub(super) struct Entry<'a> {
     #[serde(rename = "type", borrow)]
     kind: Cow<'a, str>,
-    timestamp: Option<Cow<'a, str>>,
+    #[serde(default, borrow)]
+    timestamp: Text<'a>,
     /// Of `session_info`.
-    name: Option<Cow<'a, str>>,
+    #[serde(default, borrow)]
+    name: Text<'a>,
     /// Of `model_change`.
-    model_id: Option<Cow<'a, str>>,
+    #[serde(default, borrow)]
+    model_id: Text<'a>,
     #[serde(borrow)]
     message: Option<&'a RawValue>,
 }
@@ -68,13 +71,13 @@ impl<'a> Entry<'a> {
     }
 
     pub(super) fn at(&self) -> Option<Timestamp> {
-        self.timestamp.as_deref().and_then(Timestamp::parse)
+        Timestamp::parse(self.timestamp.get())
     }
 
     /// The name that this entry gives the session, if it gives one: an empty one takes it away.
     pub(super) fn name(&self) -> Option<String> {
         let is_naming = self.kind == "session_info";
-        is_naming.then(|| self.name.as_deref().unwrap_or_default().trim().to_owned())
+        is_naming.then(|| self.name.trim().to_owned())
     }
 
     fn message(&self) -> Option<Message<'a>> {
@@ -89,7 +92,7 @@ impl<'a> Entry<'a> {
 
     /// The model from here on: that of an answer, or the one that was chosen.
     fn model(&self, message: Option<&Message<'_>>) -> Option<String> {
-        let chosen = self.model_id.as_deref().filter(|_| self.kind == "model_change");
+        let chosen = Some(self.model_id.get()).filter(|_| self.kind == "model_change");
         let model = message.and_then(|it| it.model.as_deref()).or(chosen);
         model.filter(|it| !it.is_empty()).map(str::to_owned)
     }
