@@ -32,13 +32,26 @@ impl UsageWanted {
     }
 }
 
+/// What of the stores an answer will show; what it will not show need not be read.
+#[derive(Clone, Debug)]
+pub struct Interest {
+    pub usage: UsageWanted,
+    /// Whether sessions that others started are of interest; their tokens always are where tokens are.
+    pub subagents: bool,
+}
+
+impl Interest {
+    /// Every session, and no tokens.
+    pub const SESSIONS: Self = Self { usage: UsageWanted::None, subagents: true };
+}
+
 /// The world as one request sees it; the same for every adapter, but for the cancel flag.
 #[derive(Clone, Debug)]
 pub struct Scope {
     pub env: Arc<Env>,
     pub processes: Arc<ProcessTable>,
     pub now: Timestamp,
-    pub usage: UsageWanted,
+    pub interest: Interest,
     pub memo: Arc<Memo>,
     cancelled: Arc<AtomicBool>,
 }
@@ -46,7 +59,7 @@ pub struct Scope {
 impl Scope {
     /// Takes the snapshot and reads the clock. A process table that cannot be read is an empty one with a
     /// warning in the log: no session is then shown alive.
-    pub fn observe(env: Arc<Env>, memo: Arc<Memo>, usage: UsageWanted) -> Self {
+    pub fn observe(env: Arc<Env>, memo: Arc<Memo>, interest: Interest) -> Self {
         let processes = ProcessTable::snapshot(env.proc_root()).unwrap_or_else(|error| {
             tracing::warn!(%error, root = %env.proc_root().display(), "the process table cannot be read");
             ProcessTable::empty()
@@ -55,7 +68,7 @@ impl Scope {
             env,
             processes: Arc::new(processes),
             now: now(),
-            usage,
+            interest,
             memo,
             cancelled: Arc::default(),
         }

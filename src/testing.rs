@@ -12,7 +12,7 @@ use crate::base::{AgentId, Pid, ProcessRef};
 use crate::env::Env;
 use crate::memo::Memo;
 use crate::protocol::lifecycle::AgentCard;
-use crate::scope::{Scope, UsageWanted};
+use crate::scope::{Interest, Scope, UsageWanted};
 
 pub(crate) fn card(id: &'static str) -> AgentCard {
     AgentCard {
@@ -36,7 +36,7 @@ pub(crate) fn scope() -> Scope {
 }
 
 pub(crate) fn scope_at(home: &std::path::Path) -> Scope {
-    Scope::observe(Arc::new(env(home)), Arc::new(Memo::default()), UsageWanted::None)
+    Scope::observe(Arc::new(env(home)), Arc::new(Memo::default()), Interest::SESSIONS)
 }
 
 /// A recorded `/proc` in a temporary directory. The kernel booted at 2026-11-22T20:00:00Z; a tick is 10 ms.
@@ -104,7 +104,11 @@ impl FakeProc {
             vars.iter().map(|(name, value)| (name.into(), value.into())).collect();
         all.insert("HOME".into(), home.into());
         let env = Env::of_vars(all).unwrap().with_proc_root(self.root.path().to_owned());
-        Scope::observe(Arc::new(env), Arc::new(Memo::default()), UsageWanted::All)
+        Scope::observe(
+            Arc::new(env),
+            Arc::new(Memo::default()),
+            Interest { usage: UsageWanted::All, subagents: true },
+        )
     }
 }
 

@@ -61,6 +61,12 @@ impl<'a> Excerpt<'a> {
         self.head
     }
 
+    /// The last bytes as they are.
+    #[cfg(test)]
+    pub fn tail(&self) -> &'a [u8] {
+        self.tail
+    }
+
     /// The complete lines of the head, in order. A last line without its end is left out: where the file
     /// goes on it is cut, and where it does not, its writer may not be done.
     pub fn head_lines(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
@@ -142,21 +148,15 @@ pub struct Parsed<T> {
 }
 
 /// What a parser has not seen of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wants {
-    Nothing,
-    /// A longer head and tail.
-    More,
-    /// The last line behind the head that holds this text, as far as is searched for it: the excerpt is
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wants {
+    /// More of the beginning.
+    pub longer_head: bool,
+    /// More of the end.
+    pub longer_tail: bool,
+    /// The last line between head and tail that holds this text, as far as is searched for it: the excerpt is
     /// parsed again with what was found.
-    LastLineHolding(&'static str),
-}
-
-impl Wants {
-    /// More, or nothing.
-    pub fn more_if(is_short: bool) -> Self {
-        if is_short { Self::More } else { Self::Nothing }
-    }
+    pub line_holding: Option<&'static str>,
 }
 
 /// A transcript that does not even say which session it is.

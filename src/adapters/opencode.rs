@@ -140,7 +140,7 @@ impl Look {
         let legacy = legacy::sessions(scope, storage, &known, &mut self.problems);
         for it in &legacy {
             let Record { session, parent, .. } = &*it.record;
-            if scope.usage.includes(session, parent.as_ref()) {
+            if scope.interest.usage.includes(session, parent.as_ref()) {
                 let usage = legacy::usage(scope, storage, session, &mut self.problems);
                 self.counted.extend(
                     usage.map(|usage| Sighting::Counted { session: session.clone(), usage }),
@@ -159,11 +159,12 @@ impl Look {
         self.is_present = true;
         self.problems.extend(listing.problems.iter().cloned());
         self.sessions.extend(listing.sessions.iter().cloned());
-        if scope.usage == UsageWanted::None {
+        if scope.interest.usage == UsageWanted::None {
             return;
         }
-        let is_wanted =
-            |it: &&Stored| scope.usage.includes(&it.record.session, it.record.parent.as_ref());
+        let is_wanted = |it: &&Stored| {
+            scope.interest.usage.includes(&it.record.session, it.record.parent.as_ref())
+        };
         let mut is_summed = true;
         for it in listing.sessions.iter().filter(is_wanted) {
             let Some(usage) = it.usage.clone() else {

@@ -366,7 +366,7 @@ pub struct AgentReport {
     pub agent: AgentId,
     /// How its part ended.
     pub outcome: Outcome,
-    /// How many sessions it contributed, before any filter.
+    /// How many sessions it contributed, before any filter but `includeSubagents`.
     pub sessions: u64,
     /// How long it took, in milliseconds.
     pub elapsed_ms: u64,

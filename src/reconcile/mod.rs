@@ -37,6 +37,15 @@ impl Roster {
     pub fn is_complete(&self) -> bool {
         self.reports.iter().all(|it| matches!(it.outcome, Outcome::Ok | Outcome::Absent))
     }
+
+    /// Leaves out the sessions that others started, which not every agent's store could be spared to read.
+    pub fn leave_out_subagents(&mut self) {
+        self.rows.retain(|it| it.session.kind != SessionKind::Subagent);
+        for report in &mut self.reports {
+            let is_its = |row: &&Row| row.session.agent == report.agent;
+            report.sessions = self.rows.iter().filter(is_its).count() as u64;
+        }
+    }
 }
 
 /// One session, and what it was concluded from.

@@ -23,7 +23,7 @@ use crate::protocol::launch::{
 };
 use crate::protocol::session::{Process, SessionKind};
 use crate::reconcile::Row;
-use crate::scope::UsageWanted;
+use crate::scope::Interest;
 
 /// How long an agent may take to end by itself where the request does not say.
 const GRACE: Duration = Duration::from_secs(5);
@@ -52,7 +52,7 @@ pub(super) async fn resume(call: Call, params: ResumeParams) -> Result<LaunchRes
     check(&options)?;
     let app = &call.app;
     let (row, ..) =
-        one_session(app, &params.session_id, params.agent.as_ref(), UsageWanted::None).await?;
+        one_session(app, &params.session_id, params.agent.as_ref(), Interest::SESSIONS).await?;
     let session = row.session;
     let cannot = |what: &str, hint: &str| RpcError::Unsupported {
         agent: session.agent.clone(),
@@ -100,7 +100,7 @@ async fn run(call: Call, request: Request) -> Result<LaunchResult, RpcError> {
             return Err(error);
         }
     };
-    let roster = roster(&call.app, &[adapter], UsageWanted::None, None).await;
+    let roster = roster(&call.app, &[adapter], Interest::SESSIONS, None).await;
     let complete = roster.is_complete();
     let is_it = |row: &Row| {
         row.session.session_id.is_some() && row.session.session_id == launched.session_id
@@ -205,7 +205,7 @@ pub(super) async fn stop(call: Call, params: StopParams) -> Result<StopResult, R
     let app = &call.app;
     check_query(&params.session_id)?;
     let adapters = wanted(app, params.agent.as_ref().map(std::slice::from_ref))?;
-    let roster = roster(app, &adapters, UsageWanted::None, None).await;
+    let roster = roster(app, &adapters, Interest::SESSIONS, None).await;
     let complete = roster.is_complete();
     let late = unanswered(&roster.reports);
     let owners: Vec<Owned> = roster.rows.iter().filter_map(Owned::of).collect();

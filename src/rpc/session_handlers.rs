@@ -16,7 +16,7 @@ use crate::protocol::session::{
 };
 use crate::query::{Cursor, page};
 use crate::reconcile::{Roster, Row, reconcile};
-use crate::scope::{Scope, UsageWanted};
+use crate::scope::{Interest, Scope, UsageWanted};
 
 /// Sessions on a page where the request does not say.
 const LIMIT: usize = 100;
@@ -39,7 +39,10 @@ pub(super) async fn list(call: Call, params: ListParams) -> Result<ListResult, R
     let after = after.transpose()?;
     let usage =
         if params.include.contains(&Include::Usage) { UsageWanted::All } else { UsageWanted::None };
-    let roster = roster(&call.app, &adapters, usage, params.deadline_ms).await;
+    // What subagents spent is counted with their parents.
+    let subagents = filter.include_subagents || usage != UsageWanted::None;
+    let interest = Interest { usage, subagents };
+    let roster = roster(&call.app, &adapters, interest, params.deadline_ms).await;
     call.app.counters.saw(&roster.reports, &roster.rows);
     let complete = roster.is_complete();
     let limit = params.limit.map_or(LIMIT, crate::protocol::bounded::Bounded::as_usize);
@@ -58,11 +61,12 @@ pub(super) async fn list(call: Call, params: ListParams) -> Result<ListResult, R
 /// Returns one session with its evidence and its usage.
 pub(super) async fn status(call: Call, params: StatusParams) -> Result<StatusResult, RpcError> {
     let usage = UsageWanted::Of(params.session_id.clone());
+    let interest = Interest { usage, subagents: true };
     let (row, complete, agents) =
-        one_session(&call.app, &params.session_id, params.agent.as_ref(), usage).await?;
+        one_session(&call.app, &params.session_id, params.agent.as_ref(), interest).await?;
     let resume = resume_by_hand(&call.app, &row);
     let ancestors = match row.owners.first() {
-        Some(owner) => ancestors(&observe(&call.app, UsageWanted::None).await, *owner),
+        Some(owner) => ancestors(&observe(&call.app, Interest::SESSIONS).await, *owner),
         None => Vec::new(),
     };
     let mut session = row.session;
@@ -95,7 +99,7 @@ fn ancestors(scope: &Scope, owner: ProcessRef) -> Vec<Ancestor> {
 pub(super) async fn peek(call: Call, params: PeekParams) -> Result<PeekResult, RpcError> {
     let app = &call.app;
     let (row, ..) =
-        one_session(app, &params.session_id, params.agent.as_ref(), UsageWanted::None).await?;
+        one_session(app, &params.session_id, params.agent.as_ref(), Interest::SESSIONS).await?;
     let agent = row.session.agent;
     let turns = params.turns.map_or(TURNS, crate::protocol::bounded::Bounded::as_usize);
     let max_bytes =
@@ -104,7 +108,7 @@ pub(super) async fn peek(call: Call, params: PeekParams) -> Result<PeekResult, R
         return Ok(PeekResult { turns: Vec::new(), earlier: false });
     };
     let adapter = app.adapters.iter().find(|it| it.card().id == agent);
-    let scope = observe(app, UsageWanted::None).await;
+    let scope = observe(app, Interest::SESSIONS).await;
     let (scope, _guard) = scope.cancellable();
     let Some(peeking) = adapter.and_then(|it| it.peek(scope, record, turns)) else {
         return Err(RpcError::Unsupported {
@@ -160,25 +164,28 @@ pub(super) fn wanted(
     Ok(app.adapters.iter().copied().filter(|it| agents.contains(&it.card().id)).collect())
 }
 
-async fn observe(app: &App, usage: UsageWanted) -> Scope {
+async fn observe(app: &App, interest: Interest) -> Scope {
     let (env, memo) = (app.env.clone(), app.memo.clone());
-    blocking(move || Scope::observe(env, memo, usage)).await
+    blocking(move || Scope::observe(env, memo, interest)).await
 }
 
 /// Looks, everywhere at once, and concludes.
 pub(super) async fn roster(
     app: &App,
     adapters: &[&'static dyn Adapter],
-    usage: UsageWanted,
+    interest: Interest,
     deadline: Option<DeadlineMs>,
 ) -> Roster {
     let deadline = deadline.map_or(census::DEADLINE, |it| Duration::from_millis(it.get()));
-    let scope = observe(app, usage).await;
+    let scope = observe(app, interest).await;
     let surveys = census::take(adapters, &scope, deadline).await;
     // Read last: a launch that an adapter saw is in it.
     let (ledger, problem) = ledger_access::view(app).await;
     let mut roster = reconcile(surveys, &ledger, &scope.processes, scope.now);
     roster.problems.extend(problem);
+    if !scope.interest.subagents {
+        roster.leave_out_subagents();
+    }
     roster
 }
 
@@ -187,11 +194,11 @@ pub(super) async fn one_session(
     app: &Arc<App>,
     query: &str,
     agent: Option<&AgentId>,
-    usage: UsageWanted,
+    interest: Interest,
 ) -> Result<(Row, bool, Vec<AgentReport>), RpcError> {
     let adapters = wanted(app, agent.map(std::slice::from_ref))?;
     check_query(query)?;
-    let roster = roster(app, &adapters, usage, None).await;
+    let roster = roster(app, &adapters, interest, None).await;
     let complete = roster.is_complete();
     let row = matching(roster.rows, query, unanswered(&roster.reports))?;
     Ok((row, complete, roster.reports))

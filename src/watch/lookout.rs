@@ -19,7 +19,7 @@ use crate::memo::Memo;
 use crate::procs;
 use crate::protocol::session::{Problem, Session};
 use crate::reconcile::reconcile;
-use crate::scope::{Scope, UsageWanted};
+use crate::scope::{Interest, Scope};
 
 /// Shortest time between two looks: bursts of changes are told at most ten times a second.
 const REST: Duration = Duration::from_millis(100);
@@ -117,7 +117,7 @@ async fn observe(env: Arc<Env>, memo: Arc<Memo>) -> (Scope, Ledger) {
             tracing::warn!(%error, "the ledger cannot be read");
             Ledger::default()
         });
-        (Scope::observe(env, memo, UsageWanted::None), ledger)
+        (Scope::observe(env, memo, Interest::SESSIONS), ledger)
     })
     .await
 }

@@ -64,3 +64,30 @@ fn a_session_that_is_not_there_is_said_so() {
     let error = &home.call("session.status", &json!({"sessionId": "000"}))["error"];
     assert_eq!((&error["code"], &error["data"]["path"]), (&json!(-32602), &json!("sessionId")));
 }
+
+#[test]
+fn subagents_are_neither_shown_nor_read_nor_counted_where_nobody_asks_for_them() {
+    let home = Home::with("claude-code");
+    let list = |params: Value| home.call("session.list", &params)["result"].clone();
+    let agents = ["claude-code"];
+    let without = list(json!({ "agents": agents }));
+    let with = list(json!({ "agents": agents, "includeSubagents": true }));
+    let subagents: Vec<_> =
+        with["sessions"].as_array().unwrap().iter().filter(|it| it["kind"] == "subagent").collect();
+    assert!(!subagents.is_empty());
+    let count = |list: &Value| list["agents"][0]["sessions"].as_u64().unwrap();
+    assert_eq!(count(&without), without["total"].as_u64().unwrap());
+    assert_eq!(count(&with), count(&without) + subagents.len() as u64);
+
+    let parent = subagents[0]["parentSessionId"].as_str().unwrap();
+    let projects = home.path().join(".claude/projects");
+    let project = std::fs::read_dir(projects).unwrap().map(|it| it.unwrap().path());
+    let dir = project.map(|it| it.join(parent).join("subagents")).find(|it| it.is_dir()).unwrap();
+    std::fs::write(dir.join("agent-broken.jsonl"), "no record\n").unwrap();
+    let problems = |list: &Value| list["agents"][0]["problems"].as_array().map_or(0, Vec::len);
+    assert_eq!(problems(&list(json!({ "agents": agents }))), 0);
+    assert_eq!(problems(&list(json!({ "agents": agents, "includeSubagents": true }))), 1);
+    let counted = list(json!({ "agents": agents, "include": ["usage"] }));
+    assert_eq!(problems(&counted), 1, "what they spent is counted");
+    assert_eq!(count(&counted), count(&with));
+}

@@ -295,7 +295,7 @@ export interface AgentReport {
   readonly agent: AgentId;
   /** How its part ended. */
   readonly outcome: Outcome;
-  /** How many sessions it contributed, before any filter. */
+  /** How many sessions it contributed, before any filter but `includeSubagents`. */
   readonly sessions: number;
   /** How long it took, in milliseconds. */
   readonly elapsedMs: number;

@@ -77,7 +77,7 @@ fn find(finder: &mut Finder<'_>, root: &Path) {
     for project in finder.take_from(&projects, |_| false) {
         let project = projects.join(project);
         for session in finder.take_from(&project, is_session) {
-            if is_uuid(&session) {
+            if finder.wants_subagents() && is_uuid(&session) {
                 finder.take_from(&project.join(session).join("subagents"), is_subagent);
             }
         }

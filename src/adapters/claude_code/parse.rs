@@ -28,7 +28,7 @@ pub(super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, Malformed> 
     if !head.is_record && !tail.is_record && excerpt.head_lines().next().is_some() {
         return Err(Malformed::new("none of its lines is a record"));
     }
-    let is_short = head.prompt.is_none() || tail.model.is_none() || !tail.is_settled();
+    let tail_is_settled = tail.is_settled();
     let last = tail.circumstances.unwrap_or_default();
     let is_subagent = parent.is_some();
     let kind = match (is_subagent, last.is_background) {
@@ -37,12 +37,12 @@ pub(super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, Malformed> 
         (false, false) => SessionKind::Main,
     };
     let late = Titles::of(excerpt.tail_lines_holding(&TITLES));
-    // A person may rename a session at any time, and the name is then nowhere else; most do so early.
+    // A person may rename a session at any time, and most do so early.
     let may_be_renamed = !is_subagent && !last.is_programmatic && late.custom.is_none();
-    let wants = match excerpt.is_whole() {
-        false if is_short => Wants::More,
-        false if may_be_renamed => Wants::LastLineHolding(CUSTOM_TITLE),
-        _ => Wants::Nothing,
+    let wants = Wants {
+        longer_head: head.prompt.is_none(),
+        longer_tail: tail.model.is_none() || !tail_is_settled,
+        line_holding: may_be_renamed.then_some(CUSTOM_TITLE),
     };
     let titles = late.or_else(|| Titles::of(excerpt.earlier_lines_holding(&TITLES)));
     let value = Record {

@@ -348,16 +348,16 @@ mod transcripts {
             String::from_utf8(transcript(SCREEN)).unwrap().replace("Renamed by user", "Once");
         let renamed = json!({"type": "custom-title", "customTitle": "Anew"}).to_string() + "\n";
         let after = String::from_utf8(transcript(HELLO)).unwrap().replace("sdk-cli", "cli");
-        for pad in [0, 10, 100] {
+        for (pad_before, pad_after) in [(0, 400), (10, 400), (100, 400), (400, 30)] {
             let whole = [
                 before.clone(),
-                line("x").repeat(pad),
+                line("x").repeat(pad_before),
                 renamed.clone(),
-                line("y").repeat(400),
+                line("y").repeat(pad_after),
                 after.clone(),
             ];
             store.put(&Store::session_path(SCREEN), whole.concat());
-            assert_eq!(store.row(SCREEN)["title"], "Anew", "{pad}");
+            assert_eq!(store.row(SCREEN)["title"], "Anew", "{pad_before}, {pad_after}");
         }
     }
 
@@ -366,10 +366,10 @@ mod transcripts {
         let head = transcript(HELLO);
         let path = Path::new("11111111-1111-4111-8111-111111111111.jsonl");
         let wants = |it: &[u8]| parse::parse(&Excerpt::parts(path, it, it)).unwrap().wants;
-        assert_eq!(wants(&head), Wants::Nothing);
+        assert_eq!(wants(&head), Wants::default());
         let screen = String::from_utf8(head).unwrap().replace("sdk-cli", "cli");
-        assert!(matches!(wants(screen.as_bytes()), Wants::LastLineHolding(_)));
-        assert_eq!(wants(b""), Wants::More);
+        assert!(wants(screen.as_bytes()).line_holding.is_some());
+        assert!(wants(b"").longer_head && wants(b"").longer_tail);
     }
 
     #[test]
@@ -417,7 +417,7 @@ mod tokens {
     fn one_session_alone_knows_what_its_origin_counts() {
         let store = Store::of("home");
         let mut scope = store.proc.scope_with(store.home.path(), &[]);
-        scope.usage = crate::scope::UsageWanted::Of(FORK.to_owned());
+        scope.interest.usage = crate::scope::UsageWanted::Of(FORK.to_owned());
         let survey = concluded(&ADAPTER, &scope);
         let rows = survey["sessions"].as_array().unwrap();
         let counted: Vec<_> = rows.iter().filter(|it| it.get("usage").is_some()).collect();

@@ -21,11 +21,12 @@ use crate::protocol::session::Usage;
 use crate::scope::{Scope, UsageWanted};
 
 pub(super) fn count(scope: &Scope, found: &Found, beyond: &mut Beyond) {
-    if scope.usage == UsageWanted::None {
+    if scope.interest.usage == UsageWanted::None {
         return;
     }
-    let is_wanted =
-        |it: &Transcript| scope.usage.includes(&it.record.session, it.record.parent.as_ref());
+    let is_wanted = |it: &Transcript| {
+        scope.interest.usage.includes(&it.record.session, it.record.parent.as_ref())
+    };
     let wanted_lineages: HashSet<&str> =
         found.transcripts.iter().filter(|it| is_wanted(it)).filter_map(lineage).collect();
     let is_relative =

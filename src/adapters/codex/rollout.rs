@@ -152,7 +152,11 @@ pub(super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, Malformed> 
     })?;
     let head = Head::of(excerpt);
     let tail = Tail::of(excerpt, head.states_turns);
-    let wants_more = head.prompt.is_none() || tail.wants_more;
+    let wants = Wants {
+        longer_head: head.prompt.is_none(),
+        longer_tail: tail.is_short,
+        line_holding: None,
+    };
 
     let mut record = Record::new(session, Source::Transcript);
     let is_subagent = meta.thread_source.as_deref() == Some("subagent")
@@ -182,7 +186,7 @@ pub(super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, Malformed> 
         None => (TurnState::Unknown, Certainty::Inferred),
     };
     record.prompt = head.prompt;
-    Ok(Parsed { value: record, wants: Wants::more_if(wants_more) })
+    Ok(Parsed { value: record, wants })
 }
 
 fn meta(excerpt: &Excerpt<'_>) -> Result<Meta, Malformed> {
@@ -205,13 +209,15 @@ fn torn_meta(head: &[u8]) -> Option<Meta> {
 /// spends nearly all of its time.
 fn without_instructions(line: &[u8]) -> Option<Vec<u8>> {
     const BEFORE: &[u8] = br#""base_instructions":{"text":""#;
+    const BEHIND: &[u8] = br#""}"#;
     let start = memchr::memmem::find(line, BEFORE)? + BEFORE.len();
     let text = &line[start..];
+    // A quote that is part of the text has an odd number of backslashes before it.
     let is_end = |at: &usize| {
         let backslashes = text[..*at].iter().rev().take_while(|it| **it == b'\\').count();
         backslashes.is_multiple_of(2)
     };
-    let end = memchr::memchr_iter(b'"', text).find(is_end)?;
+    let end = memchr::memmem::find_iter(text, BEHIND).find(is_end)?;
     Some([&line[..start], &text[end..]].concat())
 }
 
@@ -269,7 +275,8 @@ struct Tail {
     updated: Option<Timestamp>,
     context: Option<TurnContext>,
     turn: Option<(TurnState, Certainty)>,
-    wants_more: bool,
+    /// Whether what comes before it may say more.
+    is_short: bool,
 }
 
 /// Bytes at the beginning of a line in which Codex says what kind of record it is: it writes time, type and the
@@ -298,7 +305,7 @@ const CALLS: [&str; 2] = ["function_call", "function_call_output"];
 impl Tail {
     /// Walks back from the end until it is known how the last turn stands and with which settings it ran.
     fn of(excerpt: &Excerpt<'_>, states_turns: bool) -> Self {
-        let mut tail = Self { updated: None, context: None, turn: None, wants_more: false };
+        let mut tail = Self { updated: None, context: None, turn: None, is_short: false };
         let mut states_turns = states_turns;
         let mut shape = Shape::default();
         let mut calls = Calls::default();
@@ -333,7 +340,7 @@ impl Tail {
         }
         let is_stated = tail.turn.is_some();
         let has_context = tail.context.is_some();
-        tail.wants_more = !has_context || states_turns && !is_stated;
+        tail.is_short = !has_context || states_turns && !is_stated;
         let turn = match tail.turn {
             // A turn longer than all that is read: its end would be among the last records.
             None if states_turns && !excerpt.is_whole() => {

@@ -49,8 +49,9 @@ struct Count {
 
 /// Counts the sessions whose usage is wanted.
 pub(super) fn observe(scope: &Scope, found: &Found, beyond: &mut Beyond) {
-    let is_wanted =
-        |it: &&Transcript| scope.usage.includes(&it.record.session, it.record.parent.as_ref());
+    let is_wanted = |it: &&Transcript| {
+        scope.interest.usage.includes(&it.record.session, it.record.parent.as_ref())
+    };
     let wanted: Vec<&Transcript> = found.transcripts.iter().filter(is_wanted).collect();
     let counted =
         parallel::map(scope, &wanted, ROLLOUTS_PER_THREAD, || (), |(), it| remembered(scope, it));

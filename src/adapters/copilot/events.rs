@@ -80,7 +80,11 @@ pub(super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, Malformed> 
 
     let prompt = first_prompt(excerpt);
     let tail = Tail::of(excerpt);
-    let wants_more = prompt.is_none() || tail.turn.is_none() || tail.model.is_none();
+    let wants = Wants {
+        longer_head: prompt.is_none(),
+        longer_tail: tail.turn.is_none() || tail.model.is_none(),
+        line_holding: None,
+    };
     let mut record = Record::new(session, Source::Transcript);
     record.created = start.created.as_deref().and_then(Timestamp::parse);
     record.updated = tail.updated.or(record.created);
@@ -99,7 +103,7 @@ pub(super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, Malformed> 
         None => (TurnState::InProgress, Certainty::Inferred),
     };
     record.prompt = prompt;
-    Ok(Parsed { value: record, wants: Wants::more_if(wants_more) })
+    Ok(Parsed { value: record, wants })
 }
 
 fn first_prompt(excerpt: &Excerpt<'_>) -> Option<String> {

@@ -12,8 +12,9 @@ use crate::scope::Scope;
 
 /// Counts the sessions whose usage is wanted.
 pub(super) fn count(scope: &Scope, found: &Found, beyond: &mut Beyond) {
-    let is_wanted =
-        |it: &&Transcript| scope.usage.includes(&it.record.session, it.record.parent.as_ref());
+    let is_wanted = |it: &&Transcript| {
+        scope.interest.usage.includes(&it.record.session, it.record.parent.as_ref())
+    };
     let wanted: Vec<&Transcript> = found.transcripts.iter().filter(is_wanted).collect();
     let counted = scan::all::<Calls>(scope, &wanted, &mut beyond.problems);
     for (transcript, calls) in wanted.into_iter().zip(counted) {

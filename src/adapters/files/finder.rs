@@ -38,6 +38,11 @@ impl<'a> Finder<'a> {
         Self { scope, files: Vec::new(), problems: Vec::new() }
     }
 
+    /// Whether the answer shows sessions that others started.
+    pub fn wants_subagents(&self) -> bool {
+        self.scope.interest.subagents
+    }
+
     /// Takes from a directory every file that is a transcript by its name, and returns the names of its
     /// subdirectories. Other names cost no look at their files, and transcripts one look each.
     pub fn take_from(&mut self, dir: &Path, is_transcript: impl Fn(&str) -> bool) -> Vec<String> {

@@ -18,6 +18,7 @@ use crate::protocol::lifecycle::AgentCard;
 use crate::protocol::session::{Problem, ProblemKind, Turn};
 use crate::scope::Scope;
 
+mod between;
 mod finder;
 mod reading;
 

@@ -3,18 +3,17 @@
 use std::any::Any;
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::ops::Range;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
-use memchr::memmem;
 use nix::fcntl::OFlag;
 
 use super::Parse;
+use super::between::last_line_in;
 use crate::adapters::Record;
 use crate::adapters::evidence::problem_at;
-use crate::adapters::excerpt::{Excerpt, Wants};
+use crate::adapters::excerpt::Excerpt;
 use crate::base::Timestamp;
 use crate::memo::FileStamp;
 use crate::protocol::session::{Problem, ProblemKind};
@@ -23,23 +22,20 @@ use crate::scope::Scope;
 /// Bytes of the end that are read at first: most transcripts tell all there is to tell in them.
 pub const FIRST_TAIL: usize = 16 << 10;
 
-/// Bytes of head and tail that are shown when the first were not enough, step by step: it is the last turn that
-/// is long, and the last step is where we stop looking.
-const WIDER: [(usize, usize); 3] =
-    [(64 << 10, 64 << 10), (64 << 10, 256 << 10), (1 << 20, 1 << 20)];
+/// Bytes of the beginning that are read when the first were not enough, step by step.
+const HEADS: [usize; 2] = [64 << 10, 1 << 20];
+/// Bytes of the end, likewise: it is the last turn that is long, and the last step is where we stop looking.
+const TAILS: [usize; 3] = [64 << 10, 256 << 10, 1 << 20];
 
-/// The longest tail shown.
-const TAIL_MAX: usize = WIDER[WIDER.len() - 1].1;
+/// The longest transcript that can be shown whole.
+const WHOLE_MAX: usize = HEADS[HEADS.len() - 1] + TAILS[TAILS.len() - 1];
 
 /// How far behind the head a line is searched for. To search all that lies between head and tail made the
 /// first list of a large store several times slower; this much costs a tenth of it.
-const SEARCH_MAX: u64 = 128 << 10;
-
-/// Bytes searched at once.
-const SEARCHED: usize = 64 << 10;
-
-/// Longest line that is taken over from there: such lines hold a title or the like.
-const BETWEEN_MAX: usize = 64 << 10;
+const SEARCHED_BEHIND_HEAD: u64 = 128 << 10;
+/// How far before the first tail a line is searched for: with it, the last 64 KB, in which Claude Code (2.1.197)
+/// keeps what names a session by saying it again every 32 KB.
+const SEARCHED_BEFORE_TAIL: u64 = 48 << 10;
 
 /// Most bytes of a small file (a live record, settings) that are read.
 pub const SMALL_FILE_MAX: u64 = 1 << 20;
@@ -101,7 +97,7 @@ pub(super) struct Buffers {
 impl Default for Buffers {
     fn default() -> Self {
         // The system gives memory for the part that is written.
-        let tail = vec![0; TAIL_MAX].into_boxed_slice();
+        let tail = vec![0; WHOLE_MAX].into_boxed_slice();
         Self { head: Vec::new(), tail, between: Vec::new() }
     }
 }
@@ -123,7 +119,8 @@ impl Reading<'_> {
             self.head.resize(len, 0);
         }
         if let Some(missing) = self.head.get_mut(self.head_len..len) {
-            self.head_len += fill(self.file, missing, self.head_len as u64)?;
+            self.file.read_exact_at(missing, self.head_len as u64)?;
+            self.head_len = len;
         }
         Ok(())
     }
@@ -138,16 +135,24 @@ impl Reading<'_> {
         Ok(())
     }
 
-    /// Shows as much as a step allows; the whole file where that is enough for it.
-    fn show<'a>(&'a mut self, path: &'a Path, step: (usize, usize)) -> io::Result<Excerpt<'a>> {
-        let (head_len, tail_len) = step;
-        if self.size <= head_len + tail_len {
-            self.extend_head(self.size)?;
-            return Ok(Excerpt::whole(path, &self.head[..self.head_len]));
+    /// Shows that much of both ends; the whole file where they meet.
+    fn show<'a>(
+        &'a mut self,
+        path: &'a Path,
+        head_len: usize,
+        tail_len: usize,
+    ) -> io::Result<Excerpt<'a>> {
+        let end = self.tail.len();
+        if self.size <= (head_len + tail_len).min(WHOLE_MAX) {
+            // What the head does not hold yet is read as tail, and the head then put before it.
+            self.extend_tail(self.size - self.head_len.min(self.size))?;
+            let start = end - self.size;
+            self.tail[start..start + self.head_len].copy_from_slice(&self.head[..self.head_len]);
+            return Ok(Excerpt::whole(path, &self.tail[start..]));
         }
         self.extend_head(head_len)?;
         self.extend_tail(tail_len)?;
-        let tail = &self.tail[self.tail.len() - self.tail_len..];
+        let tail = &self.tail[end - self.tail_len..];
         Ok(Excerpt::parts(path, &self.head[..self.head_len], tail))
     }
 }
@@ -166,33 +171,43 @@ pub(super) fn read_excerpt(
     let size = usize::try_from(stamp.size).unwrap_or(usize::MAX);
     let modified = Timestamp::from_millis(stamp.modified_millis());
     let mut reading = Reading { file, size, head, head_len: 0, tail, tail_len: 0 };
-    let mut steps = std::iter::once((first_head, FIRST_TAIL)).chain(WIDER).peekable();
-    while let Some(step) = steps.next() {
-        let excerpt = reading.show(path, step).map_err(unreadable)?.modified_at(modified);
+    let (mut head_len, mut tail_len) = (first_head, FIRST_TAIL);
+    loop {
+        let excerpt = reading.show(path, head_len, tail_len).map_err(unreadable)?;
+        let excerpt = excerpt.modified_at(modified);
         let is_whole = excerpt.is_whole();
-        let is_last = is_whole || steps.peek().is_none();
-        let parsed = match parse(&excerpt) {
-            Err(malformed) if is_last => {
-                let problem = problem_at(ProblemKind::Malformed, path, malformed.what);
-                return Err(Problem { line: malformed.line, ..problem });
-            }
-            Err(_) => continue,
-            Ok(parsed) => parsed,
+        let longer = |wanted: bool, steps: &[usize], len: usize| {
+            steps.iter().copied().find(|it| wanted && !is_whole && *it > len)
         };
-        let found = match parsed.wants {
-            Wants::More if !is_last => continue,
-            Wants::LastLineHolding(text) if !is_whole => {
+        let outcome = parse(&excerpt);
+        // What cannot be read at all may be so for a want of either.
+        let (more_head, more_tail) = outcome
+            .as_ref()
+            .map_or((true, true), |it| (it.wants.longer_head, it.wants.longer_tail));
+        let longer_head = longer(more_head, &HEADS, head_len);
+        let longer_tail = longer(more_tail, &TAILS, tail_len);
+        if longer_head.is_some() || longer_tail.is_some() {
+            head_len = longer_head.unwrap_or(head_len);
+            tail_len = longer_tail.unwrap_or(tail_len);
+            continue;
+        }
+        let parsed = outcome.map_err(|malformed| {
+            let problem = problem_at(ProblemKind::Malformed, path, malformed.what);
+            Problem { line: malformed.line, ..problem }
+        })?;
+        let found = match parsed.wants.line_holding.filter(|_| !is_whole) {
+            Some(text) => {
                 let gap = excerpt.gap(stamp.size);
-                let near = gap.start..gap.end.min(gap.start + SEARCH_MAX);
-                last_line_between(file, near, text, between).map_err(unreadable)?
+                let late = gap.end.saturating_sub(SEARCHED_BEFORE_TAIL).max(gap.start)..gap.end;
+                let early = gap.start..late.start.min(gap.start + SEARCHED_BEHIND_HEAD);
+                last_line_in(file, &gap, [late, early], text, between).map_err(unreadable)?
             }
-            _ => None,
+            None => None,
         };
         let again = found.and_then(|line| parse(&excerpt.with_between(line)).ok());
         let record = again.map_or(parsed.value, |it| it.value);
         return Ok(Arc::new(Record { path: Some(path.to_owned()), ..record }));
     }
-    unreachable!("the last step returns")
 }
 
 /// Reads `len` bytes from `offset`, fewer where the file has become shorter.
@@ -205,68 +220,16 @@ pub(super) fn read_at<'a>(
     if into.len() < len {
         into.resize(len, 0);
     }
-    let filled = fill(file, &mut into[..len], offset)?;
-    Ok(&into[..filled])
-}
-
-/// Fills the bytes from `offset` on; returns how many there were.
-fn fill(file: &File, into: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut filled = 0;
-    while filled < into.len() {
-        match file.read_at(&mut into[filled..], offset + filled as u64) {
+    while filled < len {
+        match file.read_at(&mut into[filled..len], offset + filled as u64) {
             Ok(0) => break,
             Ok(read) => filled += read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
-    Ok(filled)
-}
-
-/// Searches a part of a file from its end for the last complete line that holds the text; the line comes
-/// with its end. One that is too long to be taken over is not found.
-fn last_line_between<'a>(
-    file: &File,
-    part: Range<u64>,
-    text: &str,
-    buffer: &'a mut Vec<u8>,
-) -> io::Result<Option<&'a [u8]>> {
-    let needle = memmem::Finder::new(text);
-    let overlap = text.len().saturating_sub(1);
-    let mut end = part.end;
-    while end > part.start {
-        let start = end.saturating_sub(SEARCHED as u64).max(part.start);
-        // What begins before `end` is searched, so a text across the seam is found on one of its sides.
-        let len = usize::try_from(end - start).unwrap_or(SEARCHED);
-        let reach = len + usize::try_from(part.end - end).map_or(overlap, |it| it.min(overlap));
-        let bytes = read_at(file, buffer, start, reach)?;
-        if let Some(hit) = needle.find_iter(bytes).last() {
-            return line_around(file, part, start + hit as u64, buffer);
-        }
-        end = start;
-    }
-    Ok(None)
-}
-
-fn line_around<'a>(
-    file: &File,
-    part: Range<u64>,
-    hit: u64,
-    buffer: &'a mut Vec<u8>,
-) -> io::Result<Option<&'a [u8]>> {
-    let start = hit.saturating_sub(BETWEEN_MAX as u64).max(part.start);
-    let before = usize::try_from(hit - start).unwrap_or(BETWEEN_MAX);
-    let after = usize::try_from(part.end - hit).map_or(BETWEEN_MAX, |it| it.min(BETWEEN_MAX));
-    let bytes = read_at(file, buffer, start, before + after)?;
-    let before = before.min(bytes.len());
-    let from = match memchr::memrchr(b'\n', &bytes[..before]) {
-        Some(at) => at + 1,
-        // The part begins with a line.
-        None if start == part.start => 0,
-        None => return Ok(None),
-    };
-    let to = memchr::memchr(b'\n', &bytes[before..]).map(|at| before + at + 1);
-    Ok(to.map(|to| &bytes[from..to]))
+    Ok(&into[..filled])
 }
 
 #[cfg(test)]
@@ -275,35 +238,49 @@ mod tests {
 
     use super::*;
 
-    fn last_line(content: &[u8], part: Range<u64>) -> Option<String> {
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(content).unwrap();
-        let mut buffer = Vec::new();
-        let line = last_line_between(&file, part, "needle", &mut buffer).unwrap();
-        line.map(|it| String::from_utf8_lossy(it).into_owned())
-    }
-
     #[test]
-    fn the_last_line_between_is_found_across_any_seam() {
-        for shift in 0..16 {
-            let after = "y".repeat(SEARCHED - shift);
-            let content = format!("needle 1\nneedle 2\n{after}\n");
-            let end = content.len() as u64;
-            assert_eq!(last_line(content.as_bytes(), 0..end).as_deref(), Some("needle 2\n"));
+    fn what_is_shown_is_the_file_however_it_was_come_by() {
+        for size in [0, 1, 9, 10, 11, 14, 15, 16, 29, 30, 31, 100] {
+            let content: Vec<u8> = (0..=u8::MAX).take(size).collect();
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(&content).unwrap();
+            let Buffers { mut head, mut tail, .. } = Buffers::default();
+            let (head, tail) = (&mut head, &mut *tail);
+            let mut reading = Reading { file: &file, size, head, head_len: 0, tail, tail_len: 0 };
+            for (head_len, tail_len) in [(5, 5), (5, 10), (15, 10), (15, 15)] {
+                let shown = reading.show(Path::new("/x"), head_len, tail_len).unwrap();
+                let is_whole = size <= head_len + tail_len;
+                assert_eq!(shown.is_whole(), is_whole, "{size} {head_len} {tail_len}");
+                let expect = if is_whole {
+                    (&content[..], &content[..])
+                } else {
+                    (&content[..head_len], &content[size - tail_len..])
+                };
+                assert_eq!((shown.head(), shown.tail()), expect, "{size} {head_len} {tail_len}");
+            }
         }
     }
 
     #[test]
-    fn nothing_outside_the_part_is_taken() {
-        let content = b"needle 1\nplain\nneedle 2\n";
-        assert_eq!(last_line(content, 9..15), None);
-        assert_eq!(last_line(content, 0..15).as_deref(), Some("needle 1\n"));
-        assert_eq!(last_line(content, 15..15), None);
+    fn the_longest_transcript_shown_whole_is_and_a_longer_one_is_not() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&vec![b'x'; WHOLE_MAX + 1]).unwrap();
+        for (size, is_whole) in [(WHOLE_MAX, true), (WHOLE_MAX + 1, false)] {
+            let Buffers { mut head, mut tail, .. } = Buffers::default();
+            let (head, tail) = (&mut head, &mut *tail);
+            let mut reading = Reading { file: &file, size, head, head_len: 0, tail, tail_len: 0 };
+            let (head_len, tail_len) = (HEADS[1], TAILS[2]);
+            let shown = reading.show(Path::new("/x"), head_len, tail_len).unwrap();
+            assert_eq!(shown.is_whole(), is_whole);
+        }
     }
 
     #[test]
-    fn a_line_too_long_to_be_taken_over_is_not() {
-        let content = format!("x{}needle\n", "x".repeat(BETWEEN_MAX));
-        assert_eq!(last_line(format!("a\n{content}").as_bytes(), 0..content.len() as u64), None);
+    fn a_file_that_has_become_shorter_is_an_error() {
+        let file = tempfile::tempfile().unwrap();
+        let Buffers { mut head, mut tail, .. } = Buffers::default();
+        let (head, tail) = (&mut head, &mut *tail);
+        let mut reading = Reading { file: &file, size: 8, head, head_len: 0, tail, tail_len: 0 };
+        assert!(reading.show(Path::new("/x"), 2, 2).is_err());
     }
 }

@@ -168,7 +168,11 @@ pub(super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, Malformed> 
             break;
         }
     }
-    let wants = Wants::more_if(turn.is_none() || record.prompt.is_none() || record.model.is_none());
+    let wants = Wants {
+        longer_head: record.prompt.is_none(),
+        longer_tail: turn.is_none() || record.model.is_none(),
+        line_holding: None,
+    };
     record.turn = turn.unwrap_or(match record.prompt {
         None if excerpt.is_whole() => TurnState::NeverPrompted,
         _ => TurnState::Unknown,
@@ -191,7 +195,7 @@ fn parse_whole(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, Malformed> {
     record.model = messages.iter().rev().find_map(|it| it.model.clone());
     let turn = messages.iter().rev().find_map(Message::turn);
     record.turn = turn.unwrap_or(TurnState::NeverPrompted);
-    Ok(Parsed { value: record, wants: Wants::Nothing })
+    Ok(Parsed { value: record, wants: Wants::default() })
 }
 
 fn header(excerpt: &Excerpt<'_>, line: &Line) -> Option<Record> {

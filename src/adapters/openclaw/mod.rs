@@ -143,14 +143,18 @@ async fn hear(env: Arc<Env>, tell: Tell) -> Result<(), Problem> {
 /// What the gateway lists. Where it stops half-way, what it has listed so far is shown, and the survey has failed.
 async fn look(endpoint: &Endpoint, scope: &Scope) -> Survey {
     let mut listing = Listing::default();
-    let outcome = match listing.read(endpoint, &scope.usage).await {
+    let outcome = match listing.read(endpoint, &scope.interest.usage).await {
         Ok(()) => Outcome::Ok,
         Err(problem) => {
             listing.problems.push(problem);
             Outcome::Failed
         }
     };
-    Survey { outcome, sightings: listing.sightings(&scope.usage), problems: listing.problems }
+    Survey {
+        outcome,
+        sightings: listing.sightings(&scope.interest.usage),
+        problems: listing.problems,
+    }
 }
 
 /// What one survey has learnt so far.

@@ -63,8 +63,10 @@ fn within(sum: u64, sizes: impl Iterator<Item = u64>) -> usize {
 /// Counts the sessions whose usage is wanted. What a fork has copied was spent by its source: it bears the
 /// times it had there, before the fork's own header.
 pub(in super::super) fn usage(scope: &Scope, found: &Found, beyond: &mut Beyond) {
-    let wanted =
-        found.transcripts.iter().filter(|it| scope.usage.includes(&it.record.session, None));
+    let wanted = found
+        .transcripts
+        .iter()
+        .filter(|it| scope.interest.usage.includes(&it.record.session, None));
     let (forks, others): (Vec<_>, Vec<_>) =
         wanted.partition(|it| it.record.forked_from.is_some() && it.record.created.is_some());
     let spent = scan::all::<Spent>(scope, &others, &mut beyond.problems);

@@ -146,7 +146,11 @@ pub(in super::super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, M
     let header = Header::of(excerpt)?;
     let head = Head::of(excerpt);
     let tail = Tail::of(excerpt);
-    let wants_more = head.prompt.is_none() || tail.turn.is_none() || tail.model.is_none();
+    let wants = Wants {
+        longer_head: head.prompt.is_none(),
+        longer_tail: tail.turn.is_none() || tail.model.is_none(),
+        line_holding: None,
+    };
 
     let mut record = Record::new(header.session, Source::Transcript);
     record.forked_from = header.source.and_then(|it| SessionId::parse(store::id_in_name(&it)?));
@@ -161,7 +165,7 @@ pub(in super::super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, M
         None if excerpt.is_whole() => (TurnState::NeverPrompted, Certainty::Inferred),
         None => (TurnState::Unknown, Certainty::Inferred),
     };
-    Ok(Parsed { value: record, wants: Wants::more_if(wants_more) })
+    Ok(Parsed { value: record, wants })
 }
 
 /// The first line. Its members are read one by one: only the id is indispensable.

@@ -31,7 +31,7 @@ pub(super) fn observe(scope: &Scope, found: &Found, beyond: &mut Beyond) {
         match record(scope, &path) {
             Ok(Some(record)) => {
                 let session = record.session.clone();
-                if scope.usage.includes(&session, None) {
+                if scope.interest.usage.includes(&session, None) {
                     let usage = usage(scope, &path, &mut beyond.problems);
                     beyond
                         .sightings

@@ -23,7 +23,7 @@
 ---@field outcome headcount.Outcome How its part ended.
 ---@field problems headcount.Problem[] What it could not read; at most 20.
 ---@field problemsOmitted integer|nil How many further problems are not listed.
----@field sessions integer How many sessions it contributed, before any filter.
+---@field sessions integer How many sessions it contributed, before any filter but `includeSubagents`.
 
 --- A process on the way from a session's owner to the first process of the machine.
 ---@class headcount.Ancestor

@@ -88,7 +88,7 @@ fn a_turn_longer_than_what_is_read_is_still_in_progress() {
     let head = &HELLO[..=end];
     let tail = b"cut\n{\"timestamp\":\"2026-11-22T21:00:00.000Z\",\"ordinal\":99,\"type\":\"response_item\",\"payload\":{\"type\":\"reasoning\"}}\n";
     let parsed = parse(&Excerpt::parts(Path::new("/x"), head, tail)).unwrap();
-    assert_eq!(parsed.wants, Wants::More);
+    assert!(parsed.wants.longer_tail);
     assert_eq!(parsed.value.turn, TurnState::InProgress);
     assert_eq!(parsed.value.certainty, Certainty::Inferred);
     assert_eq!(parsed.value.model.as_deref(), Some("mock-model"));
@@ -99,7 +99,7 @@ fn a_turn_longer_than_what_is_read_is_still_in_progress() {
 fn a_first_line_longer_than_what_is_read_still_names_its_thread() {
     let cut = Excerpt::parts(Path::new("/x"), &HELLO[..8 << 10], &HELLO[HELLO.len() - 4096..]);
     let parsed = parse(&cut).unwrap();
-    assert_eq!(parsed.wants, Wants::More);
+    assert!(parsed.wants.longer_head);
     assert_eq!(parsed.value.session.as_str(), "01a204ec-b99e-7391-b564-bd5b396bbf28");
     assert_eq!(parsed.value.turn, TurnState::Completed);
     assert_eq!(parsed.value.cwd, AbsPath::parse("/home/dev/work/my.repo_A b"));
