@@ -1,5 +1,6 @@
 //! `session.*`: the session, the report of each adapter, and the methods that read them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -228,7 +229,7 @@ pub struct Evidence {
     /// When it was seen.
     pub observed_at: Timestamp,
     /// What it says.
-    pub says: String,
+    pub says: Cow<'static, str>,
 }
 
 /// One conversation with one agent. Absent members are not known.

@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::{Pid, Timestamp};
+use crate::base::{Pid, SessionId, Timestamp};
 use crate::protocol::session::{Filter, Session, SessionKind, Status};
 use crate::reconcile::Row;
 
@@ -21,18 +21,21 @@ pub struct Page {
 /// The rows that `filter` lets through, in the order of the protocol, from behind `after` and at most `limit`.
 pub fn page(rows: Vec<Row>, filter: &Filter, after: Option<&Cursor>, limit: usize) -> Page {
     let wanted = Wanted::of(filter);
-    let mut rows: Vec<Row> = rows.into_iter().filter(|row| wanted.admits(&row.session)).collect();
-    rows.sort_by_cached_key(|row| Position::of(&row.session));
+    let mut rows = rows;
+    rows.retain(|row| wanted.admits(&row.session));
+    rows.sort_by(|a, b| Place::of(&a.session).cmp(&Place::of(&b.session)));
     let total = rows.len();
-    let start = after.map_or(0, |cursor| {
-        rows.partition_point(|row| Position::of(&row.session) <= cursor.position)
-    });
-    let mut rows: Vec<Row> = rows.into_iter().skip(start).collect();
+    if let Some(cursor) = after {
+        let start = rows.partition_point(|row| Place::of(&row.session) <= cursor.position.place());
+        rows.drain(..start);
+    }
     let has_more = rows.len() > limit;
     rows.truncate(limit);
     let last = rows.last().filter(|_| has_more);
-    let next = last
-        .map(|row| Cursor { filter: fingerprint(filter), position: Position::of(&row.session) });
+    let next = last.map(|row| Cursor {
+        filter: fingerprint(filter),
+        position: Place::of(&row.session).kept(),
+    });
     Page { rows, total, next }
 }
 
@@ -41,7 +44,7 @@ pub fn select(sessions: &[Session], filter: &Filter) -> Vec<Session> {
     let wanted = Wanted::of(filter);
     let mut sessions: Vec<Session> =
         sessions.iter().filter(|it| wanted.admits(it)).cloned().collect();
-    sessions.sort_by_cached_key(Position::of);
+    sessions.sort_by(|a, b| Place::of(a).cmp(&Place::of(b)));
     sessions
 }
 
@@ -85,7 +88,7 @@ impl<'a> Wanted<'a> {
 fn mentions(session: &Session, text: &str) -> bool {
     let launch = session.launch.as_ref();
     let held = |it: Option<&str>| it.is_some_and(|it| it.to_lowercase().contains(text));
-    held(session.session_id.as_ref().map(crate::base::SessionId::as_str))
+    held(session.session_id.as_ref().map(SessionId::as_str))
         || held(session.title.as_deref())
         || held(session.prompt.as_deref())
         || held(session.branch.as_deref())
@@ -94,17 +97,17 @@ fn mentions(session: &Session, text: &str) -> bool {
 }
 
 /// Where a session stands in the order: what needs you first, then the newest activity, then the key.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-struct Position {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place<'a> {
     rank: u8,
     updated: Reverse<Option<i64>>,
-    agent: String,
-    id: Option<String>,
+    agent: &'a str,
+    id: Option<&'a str>,
     pid: Option<Pid>,
 }
 
-impl Position {
-    fn of(session: &Session) -> Self {
+impl<'a> Place<'a> {
+    fn of(session: &'a Session) -> Self {
         let rank = match session.status {
             Status::Waiting => 0,
             Status::Running => 1,
@@ -114,10 +117,32 @@ impl Position {
         Self {
             rank,
             updated: Reverse(session.updated_at.map(Timestamp::as_millis)),
-            agent: session.agent.as_str().to_owned(),
-            id: session.session_id.as_ref().map(|it| it.as_str().to_owned()),
+            agent: session.agent.as_str(),
+            id: session.session_id.as_ref().map(SessionId::as_str),
             pid: session.process.as_ref().map(|it| it.pid),
         }
+    }
+
+    fn kept(self) -> Position {
+        let Self { rank, updated, agent, id, pid } = self;
+        Position { rank, updated, agent: agent.to_owned(), id: id.map(str::to_owned), pid }
+    }
+}
+
+/// A place that outlives its session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Position {
+    rank: u8,
+    updated: Reverse<Option<i64>>,
+    agent: String,
+    id: Option<String>,
+    pid: Option<Pid>,
+}
+
+impl Position {
+    fn place(&self) -> Place<'_> {
+        let Self { rank, updated, agent, id, pid } = self;
+        Place { rank: *rank, updated: *updated, agent, id: id.as_deref(), pid: *pid }
     }
 }
 

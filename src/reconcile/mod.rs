@@ -51,7 +51,8 @@ impl Roster {
 /// One session, and what it was concluded from.
 #[derive(Debug)]
 pub struct Row {
-    pub session: Session,
+    /// Kept in its place while rows are sorted: it is large.
+    pub session: Box<Session>,
     pub evidence: Vec<Evidence>,
     /// What the store holds of it, for looking deeper.
     pub record: Option<Arc<Record>>,
@@ -135,20 +136,20 @@ impl<'a> Gathered<'a> {
     fn from(sightings: Vec<Sighting>, launches: &[&'a LaunchEntry], look: &Look<'_>) -> Self {
         let mut gathered = Self::default();
         let mut claims = Vec::new();
-        let mut records: BTreeMap<SessionId, Vec<Arc<Record>>> = BTreeMap::new();
+        let mut records: Vec<Arc<Record>> = Vec::new();
         for sighting in sightings {
             match sighting {
-                Sighting::Recorded(record) => {
-                    records.entry(record.session.clone()).or_default().push(record);
-                }
+                Sighting::Recorded(record) => records.push(record),
                 Sighting::Counted { session, usage } => {
                     gathered.sessions.entry(session).or_default().usage = Some(usage);
                 }
                 Sighting::Claimed(claim) => claims.push(claim),
             }
         }
-        for (session, records) in records {
-            gathered.sessions.entry(session).or_default().record = merged(records);
+        records.sort_by(|a, b| a.session.cmp(&b.session));
+        for same in records.chunk_by(|a, b| a.session == b.session) {
+            let seen = gathered.sessions.entry(same[0].session.clone()).or_default();
+            seen.record = Some(merged(same));
         }
         claims.retain(|claim| look.processes.is_alive(claim.process));
         launched::claim_launched(&mut claims, launches, look.processes);
@@ -272,14 +273,14 @@ impl<'a> Gathered<'a> {
 }
 
 /// The records of one session as one: the one with the latest activity leads, the others fill its gaps.
-fn merged(mut records: Vec<Arc<Record>>) -> Option<Arc<Record>> {
-    if records.len() < 2 {
-        return records.pop();
+fn merged(records: &[Arc<Record>]) -> Arc<Record> {
+    if let [record] = records {
+        return record.clone();
     }
-    records.sort_by_cached_key(|it| Reverse((it.updated, it.created, it.path.clone())));
-    let (lead, others) = records.split_first()?;
-    let mut record = (**lead).clone();
-    for other in others {
+    let mut records: Vec<&Arc<Record>> = records.iter().collect();
+    records.sort_by_key(|it| Reverse((it.updated, it.created, &it.path)));
+    let mut record = (**records[0]).clone();
+    for other in &records[1..] {
         record.kind = record.kind.max(other.kind);
         record.parent = record.parent.or_else(|| other.parent.clone());
         record.forked_from = record.forked_from.or_else(|| other.forked_from.clone());
@@ -289,11 +290,12 @@ fn merged(mut records: Vec<Arc<Record>>) -> Option<Arc<Record>> {
         record.model = record.model.or_else(|| other.model.clone());
     }
     // The first prompt is that of the oldest record.
-    let mut oldest_first: Vec<&Arc<Record>> = records.iter().rev().collect();
+    let mut oldest_first = records;
+    oldest_first.reverse();
     oldest_first.sort_by_key(|it| it.created);
+    record.created = oldest_first.iter().filter_map(|it| it.created).min();
     record.prompt = oldest_first.into_iter().find_map(|it| it.prompt.clone());
-    record.created = records.iter().filter_map(|it| it.created).min();
-    Some(Arc::new(record))
+    Arc::new(record)
 }
 
 fn row(
@@ -328,7 +330,7 @@ fn row(
         }
     };
     let prompt = fact(|it| it.prompt.clone()).or_else(|| launch.map(|it| it.launch.prompt.clone()));
-    let session = Session {
+    let session = Box::new(Session {
         session_id: id,
         agent: agent.clone(),
         status: concluded.status,
@@ -370,7 +372,7 @@ fn row(
         conflict: (owners.len() > 1).then_some(Conflict::TwoOwners),
         host: None,
         evidence: None,
-    };
+    });
     Row { session, evidence: concluded.evidence, record, owners }
 }
 

@@ -1,5 +1,7 @@
 //! Status is decided once, here: process identity, then the agent's own live record, then its records' tail. PURE.
 
+use std::borrow::Cow;
+
 use super::{Look, launched};
 use crate::adapters::Record;
 use crate::adapters::evidence::{Activity, Claim, Failure, Owner, TurnState, WaitingFor};
@@ -31,10 +33,11 @@ pub(super) fn conclude(
 ) -> Conclusion {
     let Look { processes, now, has_failed } = *look;
     let mut evidence = Vec::new();
-    let mut say =
-        |source: Source, says: String| evidence.push(Evidence { source, observed_at: now, says });
+    let mut say = |source: Source, says: Cow<'static, str>| {
+        evidence.push(Evidence { source, observed_at: now, says });
+    };
     for claim in claims {
-        say(claim.source, describe(claim, processes));
+        say(claim.source, describe(claim, processes).into());
     }
     if let Some(record) = record {
         say(record.source, describe_turn(record));
@@ -52,7 +55,7 @@ pub(super) fn conclude(
         }),
     };
     if let Some(launch) = launch {
-        say(Source::Ledger, launched::describe(launch));
+        say(Source::Ledger, launched::describe(launch).into());
     }
     // Who could tell has failed, and what we launched is all we know.
     let (status, reason, certainty) = match launch {
@@ -176,7 +179,7 @@ fn awaited(what: WaitingFor) -> &'static str {
     }
 }
 
-fn describe_turn(record: &Record) -> String {
+fn describe_turn(record: &Record) -> Cow<'static, str> {
     let says = match &record.turn {
         TurnState::Unknown => "the records do not say how the last turn stands",
         TurnState::NeverPrompted => "nothing was asked yet",
@@ -192,8 +195,8 @@ fn describe_turn(record: &Record) -> String {
             "the last turn ended in an error of the model's service"
         }
         TurnState::Unrecognised(word) => {
-            return format!("the records say `{word}`, which is not known here");
+            return format!("the records say `{word}`, which is not known here").into();
         }
     };
-    says.to_owned()
+    says.into()
 }

@@ -396,8 +396,7 @@ fn the_evidence_tells_the_whole_chain() {
         busy("s1", 100, Activity::Waiting(WaitingFor::Permission)),
         busy("s1", 300, Activity::Busy),
     ]);
-    let says: Vec<_> =
-        roster.rows[0].evidence.iter().map(|it| (it.source, it.says.as_str())).collect();
+    let says: Vec<_> = roster.rows[0].evidence.iter().map(|it| (it.source, &*it.says)).collect();
     assert_eq!(
         says,
         [

@@ -108,7 +108,7 @@ async fn run(call: Call, request: Request) -> Result<LaunchResult, RpcError> {
     let row = roster.rows.into_iter().find(is_it).filter(|_| is_known);
     report(&call, json!({ "kind": "end" })).await;
     Ok(LaunchResult {
-        session: row.map(|it| it.session),
+        session: row.map(|it| *it.session),
         launch: launched,
         complete,
         agents: roster.reports,

@@ -48,7 +48,7 @@ pub(super) async fn list(call: Call, params: ListParams) -> Result<ListResult, R
     let limit = params.limit.map_or(LIMIT, crate::protocol::bounded::Bounded::as_usize);
     let page = page(roster.rows, &filter, after.as_ref(), limit);
     Ok(ListResult {
-        sessions: page.rows.into_iter().map(|row| row.session).collect(),
+        sessions: page.rows.into_iter().map(|row| *row.session).collect(),
         total: page.total as u64,
         next_cursor: page.next.map(|it| it.text()),
         complete,
@@ -69,7 +69,7 @@ pub(super) async fn status(call: Call, params: StatusParams) -> Result<StatusRes
         Some(owner) => ancestors(&observe(&call.app, Interest::SESSIONS).await, *owner),
         None => Vec::new(),
     };
-    let mut session = row.session;
+    let mut session = *row.session;
     session.evidence = Some(row.evidence);
     Ok(StatusResult { session, resume, ancestors, complete, agents })
 }

@@ -83,7 +83,7 @@ async fn look(
                 *agent,
                 roster.rows.iter().flat_map(|it| it.owners.iter().copied()).collect(),
             );
-            sessions.insert(*agent, roster.rows.into_iter().map(|it| it.session).collect());
+            sessions.insert(*agent, roster.rows.into_iter().map(|it| *it.session).collect());
         }
         owners.watch(&env, &stores.teller());
         publish(&tell, &sessions, scope.now, stores.problem.iter().cloned().collect());
