@@ -73,6 +73,11 @@ pub trait Adapter: Send + Sync + 'static {
         drive::of(&self.card().id)
     }
 
+    /// How a launched session is found in the store, for agents that tell it late.
+    fn find_launched(&self) -> Option<drive::FindLaunched> {
+        None
+    }
+
     /// The last turns of one session, the newest last. Nothing where the agent's turns cannot be read.
     fn peek(
         &'static self,

@@ -27,6 +27,7 @@ use futures_util::future::{BoxFuture, join_all};
 use self::claims::Answers;
 use self::process::Agent;
 use self::stored::Stored;
+use super::drive::{FindLaunched, Launched};
 use super::evidence::{Record, Sighting, Survey, problem_at};
 use super::files::blocking;
 use super::{Adapter, Peeked, Watched};
@@ -34,7 +35,7 @@ use crate::base::{AgentId, SessionId};
 use crate::env::Env;
 use crate::protocol::lifecycle::AgentCard;
 use crate::protocol::session::{Problem, ProblemKind, Source};
-use crate::scope::{Scope, UsageWanted};
+use crate::scope::{Interest, Scope, UsageWanted};
 
 mod claims;
 mod database;
@@ -81,6 +82,10 @@ impl Adapter for OpenCode {
         watched.extend(["session", "message"].map(|it| Watched::all_below(storage.join(it))));
         watched.push(Watched::just(data));
         watched
+    }
+
+    fn find_launched(&self) -> Option<FindLaunched> {
+        Some(launched)
     }
 
     fn survey(&'static self, scope: Scope) -> BoxFuture<'static, Survey> {
@@ -248,6 +253,23 @@ fn databases(scope: &Scope, data: &Path, problems: &mut Vec<Problem>) -> BTreeSe
     }
     found.extend(scope.env.var("OPENCODE_DB").map(|it| data.join(it)));
     found
+}
+
+/// The session that a launch began, where the store leaves no doubt: of the launch's directory and time, and asked
+/// what the launch asked. OpenCode itself tells the id with the model's first bytes, which may take minutes.
+fn launched(env: &Env, launched: &Launched<'_>) -> Option<SessionId> {
+    let scope = Scope::observe(Arc::new(env.clone()), Arc::default(), Interest::SESSIONS);
+    let mut begun = Vec::new();
+    for path in databases(&scope, &data_dir(env), &mut Vec::new()) {
+        // Not there yet, or not to be read now: the next look may see more.
+        begun.extend(
+            database::begun(&scope, &path, launched.cwd, launched.since).unwrap_or_default(),
+        );
+    }
+    let asked = launched.prompt.trim();
+    begun.retain(|(_, prompt)| prompt.as_deref().map(str::trim) == Some(asked));
+    let is_certain = begun.len() == 1;
+    begun.pop().filter(|_| is_certain).map(|(session, _)| session)
 }
 
 fn peek(scope: &Scope, record: &Record, path: &Path, turns: usize) -> Result<Peeked, Problem> {

@@ -19,6 +19,7 @@ use super::hooks;
 use super::log::LaunchLog;
 use super::order::{Event, SupervisorOrder};
 use super::pipes::{Agent, Awaited};
+use crate::adapters::REGISTRY;
 use crate::adapters::drive::{self, Launched};
 use crate::base::SessionId;
 use crate::env::Env;
@@ -154,7 +155,7 @@ impl Supervisor {
     fn watch(&mut self) -> ExitStatus {
         let limit = self.order.timeout_ms.map(Duration::from_millis);
         let mut time_is_up = limit.map(|it| self.started + it);
-        let mut next_look = drive::of(&self.order.agent).find.map(|_| self.started + FIND_EVERY);
+        let mut next_look = self.find_launched().map(|_| self.started + FIND_EVERY);
         loop {
             let wake = [time_is_up, next_look].into_iter().flatten().min();
             match self.agent.wait(wake) {
@@ -204,6 +205,11 @@ impl Supervisor {
         }
     }
 
+    fn find_launched(&self) -> Option<drive::FindLaunched> {
+        let adapter = REGISTRY.iter().find(|it| it.card().id == self.order.agent);
+        adapter.and_then(|it| it.find_launched())
+    }
+
     /// Looks for the session in the agent's own store, where the agent has not told it.
     fn look_into_store(&mut self) {
         if self.is_told || self.session.is_some() {
@@ -211,7 +217,7 @@ impl Supervisor {
         }
         let since = self.order.launched_at;
         let launched = Launched { cwd: &self.order.cwd, prompt: &self.order.prompt, since };
-        let find = drive::of(&self.order.agent).find.zip(Env::of_this_process());
+        let find = self.find_launched().zip(Env::of_this_process());
         if let Some(session) = find.and_then(|(find, env)| find(&env, &launched)) {
             self.know(session);
         }

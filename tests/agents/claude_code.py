@@ -10,7 +10,9 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+import launching
 from install import command
+from launching import Launcher
 from model import Model
 from observe import ABSENT, MAYBE, row
 from scenario import scenario
@@ -312,3 +314,29 @@ def interface(world: ClaudeWorld) -> None:
     screen.say("/exit")
     screen.ended()
     world.headcount.shows(folder, [old, row(cleared, "stopped", "completed", prompt="After the clearing")])
+
+
+LAUNCHER = Launcher(
+    program="claude", params={"model": MODEL, "permissions": "full"},
+    by_hand=lambda world, folder, session, prompt: world.resume(folder, prompt, session),
+    refusal={"env": {"ANTHROPIC_API_KEY": "", "HOME": "/nonexistent"}}, refusal_words="login")
+
+
+@scenario("launched: runs on without its server, is resumed as the same session, by one at a time")
+def launched(world: ClaudeWorld) -> None:
+    launching.outlives_its_server(world, LAUNCHER)
+
+
+@scenario("launched, and stopped in a tool: nothing of it is left")
+def launched_and_stopped(world: ClaudeWorld) -> None:
+    launching.is_stopped_in_a_tool(world, LAUNCHER)
+
+
+@scenario("launched in vain: its own words")
+def launched_in_vain(world: ClaudeWorld) -> None:
+    launching.is_refused(world, LAUNCHER)
+
+
+@scenario("launched with prompts that are awkward or long")
+def launched_with_prompts(world: ClaudeWorld) -> None:
+    launching.takes_any_prompt(world, LAUNCHER)

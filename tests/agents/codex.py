@@ -7,7 +7,9 @@ import os
 import signal
 from pathlib import Path
 
+import launching
 from install import command
+from launching import Launcher
 from model import Model
 from observe import row
 from scenario import scenario
@@ -287,3 +289,29 @@ def thread_in(world: CodexWorld, folder: Path) -> str:
         return None
 
     return wait_for(f"codex to record a thread for {folder}", find)
+
+
+LAUNCHER = Launcher(
+    program="codex", params={"permissions": "full"},
+    by_hand=lambda world, folder, session, prompt: world.codex(folder, "exec", "resume", "--json", session, prompt),
+    refusal={"env": {"MOCK_KEY": ""}}, refusal_words="MOCK_KEY")
+
+
+@scenario("launched: runs on without its server, is resumed as the same session, by one at a time")
+def launched(world: CodexWorld) -> None:
+    launching.outlives_its_server(world, LAUNCHER)
+
+
+@scenario("launched, and stopped in a tool: nothing of it is left")
+def launched_and_stopped(world: CodexWorld) -> None:
+    launching.is_stopped_in_a_tool(world, LAUNCHER)
+
+
+@scenario("launched in vain: its own words")
+def launched_in_vain(world: CodexWorld) -> None:
+    launching.is_refused(world, LAUNCHER)
+
+
+@scenario("launched with prompts that are awkward or long")
+def launched_with_prompts(world: CodexWorld) -> None:
+    launching.takes_any_prompt(world, LAUNCHER)

@@ -4,6 +4,7 @@ It speaks Anthropic Messages, OpenAI Responses, OpenAI chat completions and Gemi
 directives of the newest user message are played one per model call, and when they run out it says so.
 
     [[say:TEXT]]        answers TEXT
+    [[mute:NAME]]       answers nothing at all until `release(NAME)`, then as above
     [[hold:NAME]]       streams words until `release(NAME)` or until the client goes away
     [[bash:COMMAND]]    calls the agent's shell tool
     [[task:PROMPT]]     starts a subagent; inside PROMPT, {{...}} stands for the subagent's own directives
@@ -26,7 +27,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
-DIRECTIVE = re.compile(r"\[\[(say|hold|bash|task|tool|error):(.*?)\]\]", re.S)
+DIRECTIVE = re.compile(r"\[\[(say|mute|hold|bash|task|tool|error):(.*?)\]\]", re.S)
 TICK_S = 0.2
 """Time between two words of a held answer: also how soon a vanished client is noticed."""
 
@@ -115,6 +116,13 @@ class Model:
                 heard = [(entry.dialect, entry.prompt[:60], entry.move.kind) for entry in self.journal[-6:]]
                 raise AssertionError(f"no agent asked for the answer {name!r} within {timeout_s:g} s; last requests: {heard}")
 
+    def wait_released(self, name: str) -> None:
+        """Returns once the answer held under this name is let go."""
+        with self._change:
+            self._streaming.add(name)
+            self._change.notify_all()
+            self._change.wait_for(lambda: name in self._released)
+
     def record(self, entry: Entry) -> None:
         """Keeps one request for the scenarios to look at."""
         with self._change:
@@ -123,6 +131,9 @@ class Model:
 
     def words(self, move: Move) -> Iterator[str]:
         """Yields an answer in pieces; a held one goes on until it is released."""
+        if move.kind == "mute":
+            yield "done"
+            return
         if move.kind != "hold":
             yield from re.findall(r"\S+\s*", move.value) or [""]
             return
@@ -216,6 +227,8 @@ class _Handler(BaseHTTPRequestHandler):
         """Journals the request and returns the move; None when an error was answered already."""
         prompt, move = plan(turns, titled=not has_tools)
         self.model.record(Entry(dialect, model, prompt, move))
+        if move.kind == "mute":
+            self.model.wait_released(move.value)
         if move.kind != "error":
             return move
         status = int(move.value)

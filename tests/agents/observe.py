@@ -61,7 +61,7 @@ class Headcount:
     """One long-lived `headcount serve` looking at one world."""
 
     def __init__(self, binary: str, world: World, home: Path | None = None) -> None:
-        self.world, self._binary = world, binary
+        self.world, self.binary = world, binary
         self._env = dict(world.env, HEADCOUNT_STATE_DIR=str(world.root / "state"), HOME=str(home or world.home))
         del self._env[MARKER]  # the observer is not part of the observed
         self._errors = open(world.root / "headcount.stderr", "wb")
@@ -75,6 +75,12 @@ class Headcount:
         for line in self._process.stdout or ():
             self._replies.put(line)
         self._replies.put(None)
+
+    def kill(self) -> None:
+        """Ends the server the way that leaves it no last word."""
+        self._process.kill()
+        self._process.wait(10)
+        self._errors.close()
 
     def close(self) -> None:
         """Ends the server the polite way and checks that this is enough."""
@@ -116,7 +122,7 @@ class Headcount:
     def agrees_with_command(self, folder: Path) -> None:
         """Asserts that a script, asking through a process of its own, is told the same."""
         params = {"agents": [self.world.agent], "under": str(folder), "includeSubagents": True, "include": ["usage"]}
-        ran = subprocess.run([self._binary, "call", "session.list", json.dumps(params)], env=self._env, stdin=subprocess.DEVNULL,
+        ran = subprocess.run([self.binary, "call", "session.list", json.dumps(params)], env=self._env, stdin=subprocess.DEVNULL,
                              capture_output=True, timeout=REPLY_S, text=True)
         assert ran.returncode == 0, f"headcount call: exit code {ran.returncode}: {ran.stderr[-800:]}"
         told, served = json.loads(ran.stdout)["sessions"], self.roster(folder)["sessions"]
@@ -169,7 +175,7 @@ class Headcount:
 
     def report_from(self, home: Path) -> Row:
         """Returns the agent's report as seen from another home."""
-        other = Headcount(self._binary, self.world, home)
+        other = Headcount(self.binary, self.world, home)
         try:
             return next(one for one in other.roster(self.world.root)["agents"] if one["agent"] == self.world.agent)
         finally:

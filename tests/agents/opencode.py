@@ -10,7 +10,9 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import launching
 from install import command
+from launching import Launcher
 from model import Model
 from observe import ABSENT, row
 from scenario import scenario
@@ -230,3 +232,34 @@ def server(world: OpencodeWorld) -> None:
     os.kill(child.pid, signal.SIGKILL)
     child.ended()
     world.headcount.shows(folder, [row(session, "stopped", "completed") for session in (busy, asking, quiet)], within_s=0)
+
+
+LAUNCHER = Launcher(
+    program="opencode", params={"model": "mock/mock-1", "permissions": "full"},
+    by_hand=lambda world, folder, session, prompt: world.run(folder, prompt, "--session", session),
+    refusal={"model": "mock/none"}, refusal_words="UnknownError")
+
+
+@scenario("launched: runs on without its server, is resumed as the same session, by one at a time")
+def launched(world: OpencodeWorld) -> None:
+    launching.outlives_its_server(world, LAUNCHER)
+
+
+@scenario("launched, and stopped in a tool: nothing of it is left")
+def launched_and_stopped(world: OpencodeWorld) -> None:
+    launching.is_stopped_in_a_tool(world, LAUNCHER)
+
+
+@scenario("launched in vain: its own words")
+def launched_in_vain(world: OpencodeWorld) -> None:
+    launching.is_refused(world, LAUNCHER)
+
+
+@scenario("launched with prompts that are awkward or long")
+def launched_with_prompts(world: OpencodeWorld) -> None:
+    launching.takes_any_prompt(world, LAUNCHER)
+
+
+@scenario("launched while the model is silent: its store tells the session")
+def launched_in_silence(world: OpencodeWorld) -> None:
+    launching.is_told_by_its_store(world, LAUNCHER)

@@ -8,7 +8,9 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import launching
 from install import command
+from launching import Launcher
 from model import Model
 from observe import ABSENT, row
 from scenario import scenario
@@ -187,3 +189,29 @@ def interface(world: PiWorld) -> None:
     screen.say("/quit")
     screen.ended()
     world.headcount.shows(folder, [old, row(session, "stopped", "completed", prompt="Hello there")])
+
+
+LAUNCHER = Launcher(
+    program="pi", params={"model": "mock/mock-1"},
+    by_hand=lambda world, folder, session, prompt: world.run(folder, prompt, "--session", str(world.headers(folder)[session])),
+    refusal={"model": "nowhere/none"}, refusal_words="none")
+
+
+@scenario("launched: runs on without its server, is resumed as the same session, by one at a time")
+def launched(world: PiWorld) -> None:
+    launching.outlives_its_server(world, LAUNCHER)
+
+
+@scenario("launched, and stopped in a tool: nothing of it is left")
+def launched_and_stopped(world: PiWorld) -> None:
+    launching.is_stopped_in_a_tool(world, LAUNCHER)
+
+
+@scenario("launched in vain: its own words")
+def launched_in_vain(world: PiWorld) -> None:
+    launching.is_refused(world, LAUNCHER)
+
+
+@scenario("launched with prompts that are awkward or long")
+def launched_with_prompts(world: PiWorld) -> None:
+    launching.takes_any_prompt(world, LAUNCHER)

@@ -218,11 +218,14 @@ class World:
         self.root = Path(tempfile.mkdtemp(prefix="headcount-agents-")).resolve()
         self.home = self.root / "home"
         self.projects = self.root / "work"
+        self.bin = self.root / "bin"
+        """Programs that headcount is to find."""
         self._logs = self.root / "logs"
         self._tools = self.root / "tools"
-        for folder in (self.home, self.projects, self._logs, self._tools, self.root / "tmp"):
+        for folder in (self.home, self.projects, self.bin, self._logs, self._tools, self.root / "tmp"):
             folder.mkdir()
         self.env = self.base_env()
+        self.env["PATH"] = f"{self.bin}:{self.env['PATH']}"
         self._tmux = ""
         self._children: list[Child] = []
         self.failed_folders: list[Path] = []

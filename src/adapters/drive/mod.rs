@@ -38,8 +38,6 @@ pub struct Driver {
     pub polite: Polite,
     /// Whether a process of the agent, known by its arguments, serves many sessions.
     pub is_shared: fn(&[String]) -> bool,
-    /// Finds a launched session in the agent's store, for agents that tell it late. Reads only.
-    pub find: Option<fn(&Env, &Launched<'_>) -> Option<SessionId>>,
 }
 
 /// The signal that an agent handles best.
@@ -63,7 +61,6 @@ pub static UNDRIVEN: Driver = Driver {
     pid_variable: None,
     polite: Polite::Terminate,
     is_shared: |_| false,
-    find: None,
 };
 
 /// The drivers, by adapter.
@@ -176,6 +173,9 @@ pub struct Launched<'a> {
     /// The session began at or after this instant.
     pub since: Timestamp,
 }
+
+/// Finds a launched session in the agent's own store. Reads only.
+pub type FindLaunched = fn(&Env, &Launched<'_>) -> Option<SessionId>;
 
 /// What an agent cannot do, and what can be done instead.
 #[derive(Clone, Debug, PartialEq, Eq)]

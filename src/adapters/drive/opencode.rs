@@ -2,7 +2,7 @@
 //!
 //! It chooses the id and tells it with the model's first bytes. Without `--auto` it refuses what would need a permission.
 
-use super::{Args, CommandLine, Driver, Learn, Order, Polite, Task, Unsupported};
+use super::{Args, CommandLine, Driver, Learn, Order, Polite, PromptBy, Task, Unsupported};
 use crate::protocol::launch::Permissions;
 
 pub(super) static DRIVER: Driver = Driver {
@@ -38,5 +38,7 @@ fn command(order: &Order) -> Result<CommandLine, Unsupported> {
         Permissions::Full => args.add(&["--auto"]),
     }
     let learn = Some(Learn::from(&[], "sessionID"));
-    Ok(CommandLine { learn, session, ..args.with_prompt(order) })
+    args.0.extend(order.args.iter().cloned());
+    // As an argument it would be put in quotes before the model sees it, and its own quotes be escaped.
+    Ok(CommandLine { args: args.0, prompt: PromptBy::Stdin, learn, session })
 }

@@ -43,7 +43,7 @@ fn every_agent_is_launched_in_its_own_way() {
     codex: exec --json -m m1 --extra -- -do it
     copilot: --output-format json --session-id 11111111-1111-4111-8111-111111111111 --name a label --model m1 --extra --prompt=-do it
     gemini: --output-format stream-json --session-id 11111111-1111-4111-8111-111111111111 --model m1 --extra --prompt=-do it
-    opencode: run --format json --title a label --model m1 --extra -- -do it
+    opencode: run --format json --title a label --model m1 --extra
     pi: --mode json --model m1 --extra -p  -do it
     pi-rust: --mode json --session-dir /store --model m1 --extra -p  -do it
     "#);
@@ -58,7 +58,7 @@ fn every_agent_is_resumed_in_its_own_way() {
     codex: exec resume --json -m m1 --extra -- 11111111-1111-4111-8111-111111111111 -do it
     copilot: --output-format json --resume=11111111-1111-4111-8111-111111111111 --model m1 --extra --prompt=-do it
     gemini: --output-format stream-json --resume 11111111-1111-4111-8111-111111111111 --model m1 --extra --prompt=-do it
-    opencode: run --format json --session 11111111-1111-4111-8111-111111111111 --model m1 --extra -- -do it
+    opencode: run --format json --session 11111111-1111-4111-8111-111111111111 --model m1 --extra
     pi: --mode json --model m1 --session /store/transcript.jsonl --extra -p  -do it
     pi-rust: --mode json --model m1 --session /store/transcript.jsonl --extra -p  -do it
     "#);
@@ -99,7 +99,8 @@ fn a_long_prompt_travels_by_stdin_where_the_agent_reads_it() {
     let long = Order { prompt: "x".repeat(PROMPT_ARGUMENT_MAX + 1), ..launch() };
     let fits = Order { prompt: "x".repeat(PROMPT_ARGUMENT_MAX), ..launch() };
     for (agent, driver) in DRIVERS {
-        assert_eq!((driver.command)(&fits).unwrap().prompt, PromptBy::Argument, "{agent}");
+        let short = if agent == "opencode" { PromptBy::Stdin } else { PromptBy::Argument };
+        assert_eq!((driver.command)(&fits).unwrap().prompt, short, "{agent}");
         match (driver.command)(&long) {
             Ok(line) => {
                 assert_eq!(line.prompt, PromptBy::Stdin, "{agent}");

@@ -10,7 +10,7 @@ use super::stored::{self, Facts, Stored};
 use crate::adapters::Peeked;
 use crate::adapters::evidence::{TurnState, problem_at};
 use crate::adapters::sqlite::{self, Columns};
-use crate::base::{SessionId, Timestamp};
+use crate::base::{AbsPath, SessionId, Timestamp};
 use crate::protocol::session::{Problem, ProblemKind, Source, Usage};
 use crate::scope::Scope;
 
@@ -28,6 +28,8 @@ const SHOWN_PART_MAX: usize = 4 << 20;
 const LAST_MESSAGES: usize = 16;
 /// How far from the start the first prompt is looked for.
 const FIRST_MESSAGES: usize = 8;
+/// Most sessions looked at for the one that a launch began: in a directory that is claimed there are few.
+const BEGUN_MAX: usize = 16;
 /// Most parts read of one message for its prompt or its running tools.
 const PARTS_MAX: usize = 64;
 
@@ -60,6 +62,33 @@ pub(super) fn peek(
 ) -> Result<Peeked, Problem> {
     let peeked = sqlite::read(scope, path, |database| last_turns(database, session, wanted))?;
     peeked.ok_or_else(|| problem_at(ProblemKind::Unreadable, path, "the database is gone"))
+}
+
+/// The sessions that began in a directory at or after an instant, each with its first prompt.
+pub(super) fn begun(
+    scope: &Scope,
+    path: &Path,
+    directory: &AbsPath,
+    since: Timestamp,
+) -> Result<Vec<(SessionId, Option<String>)>, Problem> {
+    let directory = directory.as_path().to_string_lossy();
+    let begun = sqlite::read(scope, path, |database| {
+        let mut tables = Tables::prepare(database)?;
+        let mut statement = database.prepare(&format!(
+            "SELECT id FROM session WHERE directory = ?1 AND time_created >= ?2 LIMIT {BEGUN_MAX}"
+        ))?;
+        let mut rows = statement.query((&directory, since.as_millis()))?;
+        let mut begun = Vec::new();
+        while let Some(row) = rows.next()? {
+            let id = sqlite::text(row, 0).and_then(|it| SessionId::parse(&it));
+            if let Some(id) = id {
+                let prompt = tables.prompt(id.as_str())?;
+                begun.push((id, prompt));
+            }
+        }
+        Ok(begun)
+    });
+    Ok(begun?.unwrap_or_default())
 }
 
 fn listing(database: &Connection, path: &Path) -> rusqlite::Result<Listing> {
@@ -154,12 +183,7 @@ fn facts(row: &Row<'_>) -> Option<Facts> {
 fn with_messages(facts: Facts, tables: &mut Tables<'_>, path: &Path) -> rusqlite::Result<Stored> {
     let id = facts.session.as_str();
     let last = tables.last_messages(id)?;
-    let mut prompt = None;
-    for (message, key) in tables.first_messages(id)? {
-        if let (None, Some(Message::User { .. })) = (&prompt, &message) {
-            prompt = message::prompt(&tables.parts(&key)?);
-        }
-    }
+    let prompt = tables.prompt(id)?;
     let parts = match last.first() {
         Some((Some(newest), key)) if newest.turn() == TurnState::InProgress => tables.parts(key)?,
         _ => Vec::new(),
@@ -205,6 +229,16 @@ impl<'a> Tables<'a> {
         session: &str,
     ) -> rusqlite::Result<Vec<(Option<Message>, String)>> {
         until(&mut self.first, session, |it| matches!(it, Message::User { .. }))
+    }
+
+    fn prompt(&mut self, session: &str) -> rusqlite::Result<Option<String>> {
+        let mut prompt = None;
+        for (message, key) in self.first_messages(session)? {
+            if let (None, Some(Message::User { .. })) = (&prompt, &message) {
+                prompt = message::prompt(&self.parts(&key)?);
+            }
+        }
+        Ok(prompt)
     }
 
     fn parts(&mut self, message: &str) -> rusqlite::Result<Vec<Part>> {

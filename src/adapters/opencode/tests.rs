@@ -5,6 +5,7 @@ use rusqlite::Connection;
 use serde_json::Value;
 
 use super::*;
+use crate::base::{AbsPath, Timestamp};
 use crate::testing::{self, FakeProc};
 
 /// A home with the recorded stores that a test asks for.
@@ -392,4 +393,37 @@ fn the_last_turns_are_read_from_either_store() {
     let id = "ses_dfb0265acffe12zLV6ZuTP62zl";
     assert_eq!(peek(&database, id, 9), peek(&files, id, 9));
     insta::assert_snapshot!("peeked", peek(&files, id, 9) + &peek(&database, id, 2));
+}
+
+#[test]
+fn a_launched_session_is_found_by_directory_time_and_prompt_or_not_at_all() {
+    const SESSION: &str = "ses_dfaff0febffeaofTwtE5aJkUcl";
+    let home = Home::new().with_database("opencode.db", &recorded("final-1.18.33.sql"));
+    let env = testing::env(home.path());
+    let sql = format!("SELECT directory, time_created FROM session WHERE id = '{SESSION}'");
+    let database = Connection::open(home.data("opencode.db")).unwrap();
+    leave_wal(&database);
+    let (directory, created): (String, i64) =
+        database.query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    let find = |cwd: &str, prompt: &str, since: i64| {
+        let cwd = AbsPath::parse(cwd).unwrap();
+        let since = Timestamp::from_millis(since).unwrap();
+        let found = launched(&env, &Launched { cwd: &cwd, prompt, since });
+        found.map(|it| it.as_str().to_owned())
+    };
+    assert_eq!(find(&directory, "stdin prompt text", created).as_deref(), Some(SESSION));
+    assert_eq!(find(&directory, "stdin prompt text", created + 1), None);
+    assert_eq!(find(&directory, "another prompt", created), None);
+    assert_eq!(find("/elsewhere", "stdin prompt text", created), None);
+    assert_eq!(
+        launched(
+            &testing::env(Path::new("/nowhere")),
+            &Launched {
+                cwd: &AbsPath::parse("/work").unwrap(),
+                prompt: "",
+                since: Timestamp::from_millis(0).unwrap(),
+            }
+        ),
+        None
+    );
 }
