@@ -27,6 +27,7 @@ pub mod ending;
 mod environment;
 pub mod hooks;
 mod log;
+mod memory;
 pub mod order;
 mod pipes;
 pub mod supervise;
@@ -129,7 +130,12 @@ pub fn start(site: &Site<'_>, request: Request) -> Result<Started, RpcError> {
     };
     let begun =
         with_world(site.env, launched_at, |world| ledger.update(|it| it.begin(entry, world)));
-    begun.map_err(|it| unavailable(&it))?.map_err(|it| refused(site.env, it, known.as_ref()))?;
+    let forgotten = begun
+        .map_err(|it| unavailable(&it))?
+        .map_err(|it| refused(site.env, it, known.as_ref()))?;
+    let logs: Vec<PathBuf> =
+        forgotten.into_iter().map(|it| it.launch.log_path.as_path().to_owned()).collect();
+    remove_logs(&logs);
     let command = shown(&program, &line.args);
     let order = SupervisorOrder {
         launch_id: launch_id.clone(),

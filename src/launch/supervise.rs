@@ -17,6 +17,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT};
 use super::ending::{self, LAUNCH_VARIABLE, SUPERVISOR_VARIABLE, Target};
 use super::hooks;
 use super::log::LaunchLog;
+use super::memory;
 use super::order::{Event, SupervisorOrder};
 use super::pipes::{Agent, Awaited};
 use crate::adapters::REGISTRY;
@@ -132,6 +133,7 @@ impl Supervisor {
         let process = self.agent.process;
         self.note(|ledger, id| ledger.started(id, process));
         tell(&Event::Started(process));
+        memory::give_back_code();
         let status = self.watch();
         let exit_code = exit_code(status);
         let Self { order, ledger, log, session, on_create, .. } = self;
@@ -239,6 +241,7 @@ impl Supervisor {
             }));
         }
         tell(&Event::Session(session));
+        memory::give_back_code();
     }
 
     fn note(&self, change: impl FnOnce(&mut Ledger, &str) -> Result<(), Refusal>) {

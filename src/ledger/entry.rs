@@ -10,8 +10,10 @@ use crate::protocol::launch::PruneReason;
 use crate::protocol::lock::{Lock, LockKind};
 use crate::protocol::session::Launch;
 
-/// Most launches kept: some years of a busy machine. Over it, the launches that ended first are forgotten.
-const LAUNCHES_MAX: usize = 4096;
+/// Most launches kept: a month of a busy machine. Over it, the launches that ended first are forgotten. Every change
+/// of the ledger reads and compares them all while others wait: with a thousand, eight windows that launched at
+/// once could wait for longer than they are let.
+const LAUNCHES_MAX: usize = 512;
 
 /// What was launched and is not yet forgotten; the directories that were claimed, and the fuses on them.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -112,21 +114,26 @@ impl Ledger {
         self.launches.iter_mut().find(|it| it.launch.launch_id == id).ok_or(Refusal::Gone)
     }
 
-    /// Takes the launch in, before anything is started. Its claim is checked and made in one.
-    pub fn begin(&mut self, entry: LaunchEntry, world: World<'_>) -> Result<(), Refusal> {
+    /// Takes the launch in, before anything is started. Its claim is checked and made in one. Returns the
+    /// launches that are forgotten for it, whose logs are nobody's from now on.
+    pub fn begin(
+        &mut self,
+        entry: LaunchEntry,
+        world: World<'_>,
+    ) -> Result<Vec<LaunchEntry>, Refusal> {
         self.check(&entry, world)?;
         self.launches.push(entry);
-        let mut ended: Vec<(Timestamp, String)> = self
-            .launches
-            .iter()
-            .filter_map(|it| Some((it.ended?, it.launch.launch_id.clone())))
-            .collect();
-        ended.sort_unstable();
         let surplus = self.launches.len().saturating_sub(LAUNCHES_MAX);
-        for (_, id) in ended.into_iter().take(surplus) {
-            self.launches.retain(|it| it.launch.launch_id != id);
+        if surplus == 0 {
+            return Ok(Vec::new());
         }
-        Ok(())
+        let (mut over, kept): (Vec<_>, Vec<_>) =
+            self.launches.drain(..).partition(|it| it.life(world) == Life::Dead);
+        over.sort_by_key(|it| it.ended.unwrap_or(it.launch.launched_at));
+        let remembered = over.split_off(surplus.min(over.len()));
+        self.launches = kept;
+        self.launches.extend(remembered);
+        Ok(over)
     }
 
     /// The supervisor takes over. The claim is checked anew: the server may have died in between, and
@@ -323,7 +330,7 @@ mod tests {
         ledger.begin(resume("one", "/a"), world.view()).unwrap();
         assert_eq!(ledger.begin(resume("two", "/b"), world.view()), Err(Refusal::Alive(ALIVE)));
         ledger.ended("one", Some(0), W::instant(2)).unwrap();
-        assert_eq!(ledger.begin(resume("two", "/b"), world.view()), Ok(()));
+        assert_eq!(ledger.begin(resume("two", "/b"), world.view()), Ok(Vec::new()));
     }
 
     #[test]
@@ -405,8 +412,24 @@ mod tests {
             let claim = LaunchEntry { claim: None, ..launch(&n.to_string(), "/a", DEAD) };
             ledger.launches.push(LaunchEntry { ended: Some(at), ..claim });
         }
-        ledger.begin(launch("new", "/a", ALIVE), world.view()).unwrap();
-        assert_eq!(ledger.launches.len(), LAUNCHES_MAX);
-        assert!(ledger.launch("0").is_none() && ledger.launch("new").is_some());
+        // One whose end nobody saw counts from its beginning.
+        ledger.launches[7].ended = None;
+        ledger.launches[7].launch.launched_at = W::instant(-1);
+        let forgotten = |ledger: &mut Ledger, id: &str| {
+            let entry = LaunchEntry { claim: None, ..launch(id, "/a", ALIVE) };
+            let forgotten = ledger.begin(entry, world.view()).unwrap();
+            assert_eq!(ledger.launches.len(), LAUNCHES_MAX);
+            assert!(ledger.launch(id).is_some());
+            forgotten.into_iter().map(|it| it.launch.launch_id).collect::<Vec<_>>()
+        };
+        assert_eq!(forgotten(&mut ledger, "new"), ["7"]);
+        assert_eq!(forgotten(&mut ledger, "newer"), ["0"]);
+
+        // What lives is never forgotten.
+        let alive = |n: usize| LaunchEntry { claim: None, ..launch(&n.to_string(), "/a", ALIVE) };
+        let mut ledger =
+            Ledger { launches: (0..LAUNCHES_MAX).map(alive).collect(), ..Ledger::default() };
+        assert_eq!(ledger.begin(alive(LAUNCHES_MAX), world.view()), Ok(Vec::new()));
+        assert_eq!(ledger.launches.len(), LAUNCHES_MAX + 1);
     }
 }

@@ -4,11 +4,12 @@
 //! is killed leaves nothing to clean. Each entry is one row, its key and its JSON. Nothing here says that
 //! a process lives: that is asked of the kernel whenever it matters.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -19,6 +20,8 @@ use serde::de::DeserializeOwned;
 use crate::base::AbsPath;
 use crate::env::Env;
 use crate::procs;
+use crate::protocol::fuse::Fuse;
+use crate::protocol::lock::Lock;
 use crate::protocol::session::{Problem, ProblemKind};
 
 mod claims;
@@ -33,8 +36,11 @@ pub use observed::{with_world, with_world_at};
 
 /// The version of the tables. A ledger of a later one is left alone.
 const SCHEMA_VERSION: i64 = 1;
-/// How long a change waits for those of others: a change takes a millisecond, so this is thousands of them.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long to wait between two looks at whether the ledger is free. SQLite's own waiting grows to 100 ms, and who
+/// has waited longest then looks least often: with many windows launching at once somebody never had a turn.
+const BUSY_PAUSE: Duration = Duration::from_millis(4);
+/// How often to look: a change takes a millisecond or two, so that this is far more than any crowd of windows needs.
+const BUSY_LOOKS: i32 = 2500;
 /// The file below the state directory.
 const FILE_NAME: &str = "ledger.db";
 
@@ -125,22 +131,21 @@ impl LedgerFile {
             connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
         self.check_version(&transaction)?;
         let mut ledger = self.load(&transaction)?;
-        let before = self.rows(&ledger)?;
+        let before = ledger.clone();
         let outcome = match change(&mut ledger) {
             Ok(outcome) => outcome,
             Err(error) => return Ok(Err(error)),
         };
-        let after = self.rows(&ledger)?;
-        for (key @ (noun, name), body) in &after {
-            if before.get(key) != Some(body) {
+        let unwritable = |it: serde_json::Error| self.unavailable(it.to_string());
+        for (noun, name, body) in self.differences(&before, &ledger).map_err(unwritable)? {
+            if let Some(body) = body {
                 let sql = "INSERT INTO entry (noun, name, body) VALUES (?1, ?2, ?3)
                            ON CONFLICT (noun, name) DO UPDATE SET body = excluded.body";
                 transaction.execute(sql, (noun, name, body)).map_err(failed)?;
+            } else {
+                let sql = "DELETE FROM entry WHERE noun = ?1 AND name = ?2";
+                transaction.execute(sql, (noun, name)).map_err(failed)?;
             }
-        }
-        for (noun, name) in before.keys().filter(|it| !after.contains_key(*it)) {
-            let sql = "DELETE FROM entry WHERE noun = ?1 AND name = ?2";
-            transaction.execute(sql, (noun, name)).map_err(failed)?;
         }
         transaction.commit().map_err(failed)?;
         Ok(Ok(outcome))
@@ -194,8 +199,8 @@ impl LedgerFile {
     fn connect(&self, path: &Path, access: OpenFlags) -> Result<Connection, LedgerError> {
         let connect = || {
             let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-            let connection = Connection::open_with_flags(path, flags)?;
-            connection.busy_timeout(BUSY_TIMEOUT)?;
+            let mut connection = Connection::open_with_flags(path, flags)?;
+            connection.busy_handler(Some(wait_a_turn))?;
             // Whoever closes last would fold the log into the file and remove it, under the feet of whoever
             // opens it just then. Left in place it is folded in as it grows.
             connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
@@ -260,19 +265,16 @@ impl LedgerFile {
         })
     }
 
-    fn rows(&self, ledger: &Ledger) -> Result<Rows, LedgerError> {
-        let launches = ledger.launches.iter().map(|it| {
-            let stored = Stored { boot: self.boot.clone(), entry: it };
-            (LAUNCH, it.launch.launch_id.clone(), text(&stored))
-        });
-        let locks = ledger.locks.iter().map(|it| (LOCK, it.directory.to_string(), text(it)));
-        let fuses = ledger.fuses.iter().map(|it| (FUSE, it.directory.to_string(), text(it)));
-        let rows = launches.chain(locks).chain(fuses);
-        rows.map(|(noun, name, body)| {
-            let body = body.map_err(|error| self.unavailable(error.to_string()))?;
-            Ok(((noun.to_owned(), name), body))
-        })
-        .collect()
+    /// The rows to write, and those to delete: the ones without a body.
+    fn differences(&self, before: &Ledger, after: &Ledger) -> serde_json::Result<Vec<RowChange>> {
+        let stored = |it: &LaunchEntry| text(&Stored { boot: self.boot.clone(), entry: it });
+        let id = |it: &LaunchEntry| it.launch.launch_id.clone();
+        let mut rows = differences(LAUNCH, &before.launches, &after.launches, id, stored)?;
+        let directory = |it: &Lock| it.directory.to_string();
+        rows.extend(differences(LOCK, &before.locks, &after.locks, directory, text)?);
+        let directory = |it: &Fuse| it.directory.to_string();
+        rows.extend(differences(FUSE, &before.fuses, &after.fuses, directory, text)?);
+        Ok(rows)
     }
 
     fn failed(&self, error: &rusqlite::Error) -> LedgerError {
@@ -291,8 +293,34 @@ impl LedgerFile {
     }
 }
 
-/// Rows by noun and name.
-type Rows = BTreeMap<(String, String), String>;
+/// Whether to look again, after a pause, for a ledger that another is changing.
+fn wait_a_turn(looks: i32) -> bool {
+    thread::sleep(BUSY_PAUSE);
+    looks < BUSY_LOOKS
+}
+
+/// A row by noun and name, and what it shall say; nothing where it shall be gone.
+type RowChange = (&'static str, String, Option<String>);
+
+/// How entries of one kind have changed. Only what differs is written out: most of a ledger never does.
+fn differences<T: PartialEq>(
+    noun: &'static str,
+    before: &[T],
+    after: &[T],
+    name: impl Fn(&T) -> String,
+    text: impl Fn(&T) -> serde_json::Result<String>,
+) -> serde_json::Result<Vec<RowChange>> {
+    let mut left: HashMap<String, &T> = before.iter().map(|it| (name(it), it)).collect();
+    let mut changes = Vec::new();
+    for entry in after {
+        let name = name(entry);
+        if left.remove(&name) != Some(entry) {
+            changes.push((noun, name, Some(text(entry)?)));
+        }
+    }
+    changes.extend(left.into_keys().map(|name| (noun, name, None)));
+    Ok(changes)
+}
 
 const LAUNCH: &str = "launch";
 const LOCK: &str = "lock";
@@ -307,7 +335,7 @@ struct Stored<T> {
     entry: T,
 }
 
-fn text(entry: &impl Serialize) -> serde_json::Result<String> {
+fn text<T: Serialize>(entry: &T) -> serde_json::Result<String> {
     serde_json::to_string(entry)
 }
 
