@@ -70,12 +70,7 @@ pub trait Adapter: Send + Sync + 'static {
 
     /// How the agent is started, resumed and stopped.
     fn driver(&self) -> &'static drive::Driver {
-        drive::of(&self.card().id)
-    }
-
-    /// How a launched session is found in the store, for agents that tell it late.
-    fn find_launched(&self) -> Option<drive::FindLaunched> {
-        None
+        &drive::UNDRIVEN
     }
 
     /// The last turns of one session, the newest last. Nothing where the agent's turns cannot be read.

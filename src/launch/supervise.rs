@@ -20,7 +20,6 @@ use super::log::LaunchLog;
 use super::memory;
 use super::order::{Event, SupervisorOrder};
 use super::pipes::{Agent, Awaited};
-use crate::adapters::REGISTRY;
 use crate::adapters::drive::{self, Launched};
 use crate::base::SessionId;
 use crate::env::Env;
@@ -208,8 +207,7 @@ impl Supervisor {
     }
 
     fn find_launched(&self) -> Option<drive::FindLaunched> {
-        let adapter = REGISTRY.iter().find(|it| it.card().id == self.order.agent);
-        adapter.and_then(|it| it.find_launched())
+        drive::of(&self.order.agent).find_launched
     }
 
     /// Looks for the session in the agent's own store, where the agent has not told it.

@@ -34,6 +34,7 @@ use crate::env::Env;
 use crate::protocol::lifecycle::AgentCard;
 use crate::scope::Scope;
 
+mod drive;
 mod line;
 mod live;
 mod parse;
@@ -58,6 +59,7 @@ pub static ADAPTER: FileAgent = FileAgent {
     parse: parse::parse,
     beyond,
     turns: turns::turns,
+    driver: &drive::DRIVER,
 };
 
 fn roots(env: &Env) -> Vec<PathBuf> {

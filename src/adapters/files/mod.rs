@@ -8,6 +8,7 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
+use super::drive::Driver;
 use super::evidence::{Record, Sighting, Survey, problem_at};
 use super::excerpt::{Excerpt, Malformed, Parsed};
 use super::{Adapter, Peeked, Watched, parallel};
@@ -52,6 +53,8 @@ pub struct FileAgent {
     pub beyond: fn(&Scope, &Found) -> Beyond,
     /// The turns of a line of a transcript, oldest first. PURE.
     pub turns: fn(&[u8]) -> Vec<Turn>,
+    /// How it is started, resumed and stopped.
+    pub driver: &'static Driver,
 }
 
 /// What the store holds, for the part of an adapter that looks beyond it.
@@ -88,6 +91,10 @@ impl Adapter for FileAgent {
 
     fn watched(&self, env: &Env) -> Vec<Watched> {
         (self.roots)(env).iter().flat_map(|root| (self.watched)(root)).collect()
+    }
+
+    fn driver(&self) -> &'static Driver {
+        self.driver
     }
 
     fn survey(&'static self, scope: Scope) -> BoxFuture<'static, Survey> {

@@ -27,7 +27,7 @@ use futures_util::future::{BoxFuture, join_all};
 use self::claims::Answers;
 use self::process::Agent;
 use self::stored::Stored;
-use super::drive::{FindLaunched, Launched};
+use super::drive::{Driver, Launched};
 use super::evidence::{Record, Sighting, Survey, problem_at};
 use super::files::blocking;
 use super::{Adapter, Peeked, Watched};
@@ -39,6 +39,7 @@ use crate::scope::{Interest, Scope, UsageWanted};
 
 mod claims;
 mod database;
+mod drive;
 mod http;
 mod legacy;
 mod message;
@@ -84,8 +85,8 @@ impl Adapter for OpenCode {
         watched
     }
 
-    fn find_launched(&self) -> Option<FindLaunched> {
-        Some(launched)
+    fn driver(&self) -> &'static Driver {
+        &drive::DRIVER
     }
 
     fn survey(&'static self, scope: Scope) -> BoxFuture<'static, Survey> {

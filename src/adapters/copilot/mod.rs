@@ -41,6 +41,7 @@ use crate::protocol::lifecycle::AgentCard;
 use crate::protocol::session::{Certainty, Problem, Source};
 use crate::scope::Scope;
 
+mod drive;
 mod events;
 mod usage;
 mod workspace;
@@ -63,6 +64,7 @@ pub static ADAPTER: FileAgent = FileAgent {
     parse: events::parse,
     beyond,
     turns: events::turns,
+    driver: &drive::DRIVER,
 };
 
 /// The sessions, below the root.

@@ -3,7 +3,9 @@
 //! The launcher chooses the id with `--session-id`; a resume finds sessions of the current directory's project only.
 //! SIGINT ends the tools too, SIGTERM leaves them behind.
 
-use super::{Args, CommandLine, Driver, Learn, Order, Polite, Task, Unsupported};
+use crate::adapters::drive::{
+    Args, CommandLine, Driver, Learn, Order, Polite, Task, UNDRIVEN, Unsupported,
+};
 use crate::protocol::launch::Permissions;
 
 pub(super) static DRIVER: Driver = Driver {
@@ -24,9 +26,10 @@ pub(super) static DRIVER: Driver = Driver {
         let is = |it: &str| arguments.iter().any(|word| word == it);
         is("daemon") && is("run") || is("--bg-pty-host")
     },
-    ..super::UNDRIVEN
+    ..UNDRIVEN
 };
 
+#[expect(clippy::unnecessary_wraps, reason = "drivers share a signature; this agent can do all")]
 fn command(order: &Order) -> Result<CommandLine, Unsupported> {
     let mut args = Args::of(&["-p", "--output-format", "stream-json", "--verbose"]);
     let id = match &order.task {

@@ -44,6 +44,7 @@ use crate::protocol::session::{Problem, SessionKind};
 use crate::scope::Scope;
 
 mod chat;
+mod drive;
 mod usage;
 
 pub static ADAPTER: FileAgent = FileAgent {
@@ -62,6 +63,7 @@ pub static ADAPTER: FileAgent = FileAgent {
     parse: chat::parse,
     beyond,
     turns: chat::turns,
+    driver: &drive::DRIVER,
 };
 
 fn roots(env: &Env) -> Vec<PathBuf> {

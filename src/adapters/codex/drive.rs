@@ -3,7 +3,9 @@
 //! `exec resume` has neither `-C` nor `-s`; configuration overrides reach both. SIGINT makes it write that the turn was
 //! aborted, SIGTERM leaves the turn open for ever.
 
-use super::{Args, CommandLine, Driver, Learn, Order, Polite, Task, Unsupported};
+use crate::adapters::drive::{
+    Args, CommandLine, Driver, Learn, Order, Polite, PromptBy, Task, UNDRIVEN, Unsupported,
+};
 use crate::protocol::launch::Permissions;
 
 pub(super) static DRIVER: Driver = Driver {
@@ -23,9 +25,10 @@ pub(super) static DRIVER: Driver = Driver {
     session_variable: Some("CODEX_THREAD_ID"),
     polite: Polite::Interrupt,
     is_shared: |arguments| arguments.iter().any(|it| it == "app-server" || it == "mcp-server"),
-    ..super::UNDRIVEN
+    ..UNDRIVEN
 };
 
+#[expect(clippy::unnecessary_wraps, reason = "drivers share a signature; this agent can do all")]
 fn command(order: &Order) -> Result<CommandLine, Unsupported> {
     let mut args = Args::of(&["exec"]);
     let mut session = None;
@@ -50,7 +53,7 @@ fn command(order: &Order) -> Result<CommandLine, Unsupported> {
     if order.prompt_is_long() {
         // A dash stands for stdin.
         args.add(&["-"]);
-        line.prompt = super::PromptBy::Stdin;
+        line.prompt = PromptBy::Stdin;
     } else {
         args.add(&[&order.prompt]);
     }

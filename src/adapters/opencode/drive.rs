@@ -2,7 +2,9 @@
 //!
 //! It chooses the id and tells it with the model's first bytes. Without `--auto` it refuses what would need a permission.
 
-use super::{Args, CommandLine, Driver, Learn, Order, Polite, PromptBy, Task, Unsupported};
+use crate::adapters::drive::{
+    Args, CommandLine, Driver, Learn, Order, Polite, PromptBy, Task, UNDRIVEN, Unsupported,
+};
 use crate::protocol::launch::Permissions;
 
 pub(super) static DRIVER: Driver = Driver {
@@ -15,7 +17,8 @@ pub(super) static DRIVER: Driver = Driver {
         let verb = arguments.get(1).map(String::as_str);
         matches!(verb, Some("serve" | "web" | "acp"))
     },
-    ..super::UNDRIVEN
+    find_launched: Some(super::launched),
+    ..UNDRIVEN
 };
 
 fn command(order: &Order) -> Result<CommandLine, Unsupported> {

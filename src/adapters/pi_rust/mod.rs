@@ -33,6 +33,7 @@ use crate::protocol::session::{Certainty, Source};
 use crate::scope::Scope;
 
 mod databases;
+mod drive;
 
 pub static ADAPTER: FileAgent = FileAgent {
     card: AgentCard {
@@ -58,6 +59,7 @@ pub static ADAPTER: FileAgent = FileAgent {
         beyond
     },
     turns: transcript::turns,
+    driver: &drive::DRIVER,
 };
 
 fn claims(scope: &Scope, found: &Found, beyond: &[Sighting]) -> Vec<Claim> {

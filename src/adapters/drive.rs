@@ -1,7 +1,5 @@
 //! How agents are started, resumed and stopped: described here, done elsewhere. PURE.
 
-#![allow(clippy::unnecessary_wraps, reason = "drivers share a signature; some agents can do all")]
-
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -9,13 +7,6 @@ use serde::{Deserialize, Serialize};
 use crate::base::{AbsPath, AgentId, SessionId, Timestamp};
 use crate::env::Env;
 use crate::protocol::launch::Permissions;
-
-mod claude_code;
-mod codex;
-mod copilot;
-mod gemini;
-mod opencode;
-mod pi;
 
 /// Longest prompt that travels as an argument; a longer one is written to the agent's stdin.
 /// Linux takes at most 128 KiB in one argument.
@@ -38,6 +29,8 @@ pub struct Driver {
     pub polite: Polite,
     /// Whether a process of the agent, known by its arguments, serves many sessions.
     pub is_shared: fn(&[String]) -> bool,
+    /// How a launched session is found in the store, for agents that tell it late.
+    pub find_launched: Option<FindLaunched>,
 }
 
 /// The signal that an agent handles best.
@@ -61,28 +54,17 @@ pub static UNDRIVEN: Driver = Driver {
     pid_variable: None,
     polite: Polite::Terminate,
     is_shared: |_| false,
+    find_launched: None,
 };
-
-/// The drivers, by adapter.
-static DRIVERS: [(&str, &Driver); 7] = [
-    ("claude-code", &claude_code::DRIVER),
-    ("codex", &codex::DRIVER),
-    ("copilot", &copilot::DRIVER),
-    ("gemini", &gemini::DRIVER),
-    ("opencode", &opencode::DRIVER),
-    ("pi", &pi::DRIVER),
-    ("pi-rust", &pi::RUST_DRIVER),
-];
 
 /// The driver of an agent.
 pub fn of(agent: &AgentId) -> &'static Driver {
-    let found = DRIVERS.iter().find(|(id, _)| *id == agent.as_str());
-    found.map_or(&UNDRIVEN, |(_, driver)| driver)
+    super::find(agent.as_str()).map_or(&UNDRIVEN, |it| it.driver())
 }
 
 /// Every variable by which a tool of some agent is known.
 pub fn nesting_variables() -> impl Iterator<Item = &'static str> {
-    DRIVERS.iter().flat_map(|(_, driver)| driver.nesting.iter().copied())
+    super::REGISTRY.iter().flat_map(|it| it.driver().nesting.iter().copied())
 }
 
 /// What is asked of an agent.
@@ -109,11 +91,11 @@ pub enum Task {
 }
 
 impl Order {
-    fn is_resume(&self) -> bool {
+    pub(super) fn is_resume(&self) -> bool {
         matches!(self.task, Task::Resume { .. })
     }
 
-    fn prompt_is_long(&self) -> bool {
+    pub(super) fn prompt_is_long(&self) -> bool {
         self.prompt.len() > PROMPT_ARGUMENT_MAX
     }
 }
@@ -150,7 +132,7 @@ pub struct Learn {
 }
 
 impl Learn {
-    fn from(kinds: &[&str], member: &str) -> Self {
+    pub(super) fn from(kinds: &[&str], member: &str) -> Self {
         Self { kinds: kinds.iter().map(|it| (*it).into()).collect(), member: member.into() }
     }
 
@@ -187,7 +169,7 @@ pub struct Unsupported {
 
 impl Unsupported {
     /// The agent has no flag for this permission.
-    fn permissions(permissions: Permissions, hint: &str) -> Self {
+    pub(super) fn permissions(permissions: Permissions, hint: &str) -> Self {
         let word = match permissions {
             Permissions::Agent => "agent",
             Permissions::Edit => "edit",
@@ -199,26 +181,26 @@ impl Unsupported {
 
 /// Arguments under construction.
 #[derive(Debug, Default)]
-struct Args(Vec<String>);
+pub(super) struct Args(pub(super) Vec<String>);
 
 impl Args {
-    fn of(words: &[&str]) -> Self {
+    pub(super) fn of(words: &[&str]) -> Self {
         Self(words.iter().map(|it| (*it).to_owned()).collect())
     }
 
-    fn add(&mut self, words: &[&str]) {
+    pub(super) fn add(&mut self, words: &[&str]) {
         self.0.extend(words.iter().map(|it| (*it).to_owned()));
     }
 
     /// Adds `flag value`, where there is a value.
-    fn flag(&mut self, flag: &str, value: Option<&str>) {
+    pub(super) fn flag(&mut self, flag: &str, value: Option<&str>) {
         if let Some(value) = value {
             self.add(&[flag, value]);
         }
     }
 
     /// Ends the arguments with the caller's own and the prompt, behind `--`: it may begin with a dash.
-    fn with_prompt(mut self, order: &Order) -> CommandLine {
+    pub(super) fn with_prompt(mut self, order: &Order) -> CommandLine {
         self.0.extend(order.args.iter().cloned());
         if order.prompt_is_long() {
             return CommandLine { args: self.0, prompt: PromptBy::Stdin, ..CommandLine::default() };

@@ -32,6 +32,7 @@ use crate::protocol::lifecycle::AgentCard;
 use crate::scope::Scope;
 
 pub(super) mod beyond;
+pub(super) mod drive;
 pub(super) mod store;
 pub(super) mod transcript;
 
@@ -60,6 +61,7 @@ pub static ADAPTER: FileAgent = FileAgent {
         beyond
     },
     turns: transcript::turns,
+    driver: &drive::DRIVER,
 };
 
 fn claims<'a>(scope: &'a Scope, found: &'a Found) -> impl Iterator<Item = Sighting> + use<'a> {

@@ -38,6 +38,7 @@ use crate::env::Env;
 use crate::protocol::lifecycle::AgentCard;
 use crate::scope::Scope;
 
+mod drive;
 mod live;
 mod names;
 mod rollout;
@@ -60,6 +61,7 @@ pub static ADAPTER: FileAgent = FileAgent {
     parse: rollout::parse,
     beyond,
     turns: rollout::turns,
+    driver: &drive::DRIVER,
 };
 
 /// The first line's 22 KB, and what comes before the first prompt.

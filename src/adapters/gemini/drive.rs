@@ -1,6 +1,8 @@
 //! Driving Gemini CLI (0.61.0): `-p` with a chosen `--session-id`, its events as JSON lines.
 
-use super::{Args, CommandLine, Driver, Learn, Order, Polite, PromptBy, Task, Unsupported};
+use crate::adapters::drive::{
+    Args, CommandLine, Driver, Learn, Order, Polite, PromptBy, Task, UNDRIVEN, Unsupported,
+};
 use crate::protocol::launch::Permissions;
 
 pub(super) static DRIVER: Driver = Driver {
@@ -9,9 +11,10 @@ pub(super) static DRIVER: Driver = Driver {
     nesting: &["GEMINI_CLI", "GEMINI_CLI_NO_RELAUNCH"],
     polite: Polite::Interrupt,
     is_shared: |arguments| arguments.iter().any(|it| it == "--acp"),
-    ..super::UNDRIVEN
+    ..UNDRIVEN
 };
 
+#[expect(clippy::unnecessary_wraps, reason = "drivers share a signature; this agent can do all")]
 fn command(order: &Order) -> Result<CommandLine, Unsupported> {
     let mut args = Args::of(&["--output-format", "stream-json"]);
     let id = match &order.task {

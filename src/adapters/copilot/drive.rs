@@ -1,6 +1,8 @@
 //! Driving Copilot CLI (1.0.102): `-p` with a chosen `--session-id`; it holds a lock on its session while it runs.
 
-use super::{Args, CommandLine, Driver, Order, Polite, Task, Unsupported};
+use crate::adapters::drive::{
+    Args, CommandLine, Driver, Order, PROMPT_ARGUMENT_MAX, Polite, Task, UNDRIVEN, Unsupported,
+};
 use crate::protocol::launch::Permissions;
 
 pub(super) static DRIVER: Driver = Driver {
@@ -8,13 +10,13 @@ pub(super) static DRIVER: Driver = Driver {
     by_hand: |id, _| Some(vec![format!("--resume={}", id.as_str())]),
     polite: Polite::Terminate,
     is_shared: |arguments| arguments.iter().any(|it| it == "--acp"),
-    ..super::UNDRIVEN
+    ..UNDRIVEN
 };
 
 fn command(order: &Order) -> Result<CommandLine, Unsupported> {
     if order.prompt_is_long() {
         return Err(Unsupported {
-            what: format!("be given a prompt of over {} bytes", super::PROMPT_ARGUMENT_MAX),
+            what: format!("be given a prompt of over {PROMPT_ARGUMENT_MAX} bytes"),
             hint: "put it into a file, and let the prompt name the file".into(),
         });
     }
