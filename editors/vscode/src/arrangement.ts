@@ -2,8 +2,17 @@
 
 import path from "node:path";
 import type { Session, Status } from "./protocol.gen";
-import { compareSessions, type Key, keyOf, rankOf, sessionKey } from "./roster";
-import { folderOf, titleOf } from "./words";
+import {
+  compareSessions,
+  compareText,
+  isLiveRank,
+  type Key,
+  keyOf,
+  rankOf,
+  RUNNING,
+  sessionKey,
+} from "./roster";
+import { folderOf } from "./words";
 
 export type GroupBy = "status" | "folder" | "agent";
 
@@ -35,8 +44,8 @@ export interface Group {
   readonly id: string;
   readonly label: string;
   readonly rows: readonly Row[];
-  /** Whether anything in it is alive. */
-  readonly isLive: boolean;
+  /** Whether it stands open until somebody closes it. */
+  readonly isOpen: boolean;
 }
 
 /** The groups to show, the most urgent first. */
@@ -49,8 +58,18 @@ export function arrange(sessions: readonly Session[], view: View): Group[] {
     if (group) group.rows.push(row);
     else groups.set(id, { label, rows: [row] });
   }
+  // A search must not hide what it found: its groups are others than those that somebody may have closed.
+  const found = isNarrowed(view) ? " found" : "";
   // Rows are in order, so a group stands where its first row does.
-  return [...groups].map(([id, { label, rows }]) => ({ id, label, rows, isLive: (rows[0]?.rank ?? 3) < 3 }));
+  return [...groups].map(([id, { label, rows }]) => {
+    const isLive = rows.some((it) => isLiveRank(it.rank));
+    return { id: `${id}${found}`, label, rows, isOpen: isLive || view.groupBy === "status" || found !== "" };
+  });
+}
+
+/** Whether anything but the workspace narrows the view. */
+function isNarrowed({ query, statuses, agents }: View): boolean {
+  return query.trim() !== "" || statuses.length > 0 || agents.length > 0;
 }
 
 /** How many rows need somebody: a parent counts once, with all below it. */
@@ -61,8 +80,8 @@ export function countWaiting(sessions: readonly Session[]): number {
 /** The keys of what the view lets through, with the parents that lead to it; nothing where it lets all through. */
 function keep(sessions: readonly Session[], view: View): Set<Key> | undefined {
   const { under, statuses, agents } = view;
+  if (!under.length && !isNarrowed(view)) return undefined;
   const query = view.query.trim().toLowerCase();
-  if (!query && !under.length && !statuses.length && !agents.length) return undefined;
   const byKey = new Map(sessions.map((it) => [keyOf(it), it]));
   const kept = new Set<Key>();
   for (const session of sessions) {
@@ -130,7 +149,17 @@ function isOwnAncestor(session: Session, byKey: ReadonlyMap<Key, Session>): bool
 }
 
 function inOrder(rows: Row[]): Row[] {
-  return rows.sort((a, b) => a.rank - b.rank || compareSessions(a.session, b.session));
+  return rows.sort((a, b) => a.rank - b.rank || compareCalmly(a, b));
+}
+
+/** What runs stands in the order it was started: by its last activity, rows would change places with every line. */
+function compareCalmly(a: Row, b: Row): number {
+  if (a.rank !== RUNNING) return compareSessions(a.session, b.session);
+  return compareText(startOf(b.session), startOf(a.session)) || compareText(a.key, b.key);
+}
+
+function startOf({ process, createdAt }: Session): string {
+  return process?.startedAt ?? createdAt ?? "";
 }
 
 const BY_RANK = ["Needs you", "Running", "Idle", "Recent"] as const;
@@ -150,9 +179,4 @@ function groupOf(row: Row, { groupBy, workspaceFolders, nameOf }: View): { id: s
       return { id: `folder ${folder ?? cwd}`, label: folderOf(folder ?? cwd) };
     }
   }
-}
-
-/** A session as one choice among many. */
-export function choiceOf(session: Session, nameOf: (agent: string) => string): string {
-  return `${titleOf(session)} — ${nameOf(session.agent)}`;
 }

@@ -30,20 +30,13 @@ export class Attention implements vscode.Disposable {
     const running = sessions.filter((it) => it.status === "running").length;
     const need = needInWords(waiting);
     this.view.badge = waiting ? { value: waiting, tooltip: need } : undefined;
-    switch (state) {
-      case "missing":
-      case "failed":
-        this.item.text = "$(organization) Headcount is off";
-        this.item.tooltip =
-          state === "missing" ? "The headcount program was not found" : "The server keeps ending";
-        break;
-      default:
-        this.item.text = waiting
-          ? `$(bell-dot) ${waiting} ${waiting === 1 ? "needs" : "need"} you`
-          : "$(organization)";
-        this.item.tooltip = running ? `${need} · ${running} running` : need;
-    }
-    this.item.accessibilityInformation = { label: `Headcount: ${need}` };
+    const off = offInWords(state);
+    const few = waiting
+      ? `$(bell-dot) ${waiting} ${waiting === 1 ? "needs" : "need"} you`
+      : "$(organization)";
+    this.item.text = off ? "$(organization) Headcount is off" : few;
+    this.item.tooltip = off ?? (running ? `${need} · ${running} running` : need);
+    this.item.accessibilityInformation = { label: `Headcount: ${off ?? need}` };
     this.item.show();
   }
 
@@ -71,5 +64,19 @@ export class Attention implements vscode.Disposable {
     };
     const button = session.process ? "Go to Terminal" : "Open Transcript";
     if ((await show[topic](text, button)) === button) this.onOpen(session);
+  }
+}
+
+/** Why nothing is counted; nothing where it is. */
+function offInWords(state: State): string | undefined {
+  switch (state) {
+    case "missing":
+      return "the headcount program was not found";
+    case "failed":
+      return "the headcount server keeps ending";
+    case "stopped":
+    case "starting":
+    case "ready":
+      return undefined;
   }
 }

@@ -1,6 +1,7 @@
-/** Read-only documents: transcripts and explanations, kept up to date while they are open. */
+/** Read-only documents: transcripts and explanations, kept up to date while they are open, the last words in sight. */
 
 import * as vscode from "vscode";
+import { Follow } from "./follow";
 import { evidencePage, fileName, transcriptPage } from "./pages";
 import type { Session } from "./protocol.gen";
 import { type Key, keyOf, sessionKey } from "./roster";
@@ -26,6 +27,7 @@ export function addressOf(session: Session, page: Page): vscode.Uri | undefined 
 export class Documents implements vscode.TextDocumentContentProvider, vscode.Disposable {
   private readonly emitter = new vscode.EventEmitter<vscode.Uri>();
   readonly onDidChange = this.emitter.event;
+  private readonly follow = new Follow();
 
   constructor(
     private readonly server: Server,
@@ -37,7 +39,10 @@ export class Documents implements vscode.TextDocumentContentProvider, vscode.Dis
     const uri = addressOf(session, page);
     if (!uri) throw new Error("this session has no id yet");
     const document = await vscode.workspace.openTextDocument(uri);
-    await vscode.window.showTextDocument(document, { preview: true });
+    const wasOpen = vscode.window.visibleTextEditors.some((it) => it.document === document);
+    const editor = await vscode.window.showTextDocument(document, { preview: true });
+    // What was said last is what one came for; where somebody has scrolled to, they stay.
+    if (page === "transcript" && !wasOpen) this.follow.start(editor);
   }
 
   /** Reads again what is open about these sessions. */
@@ -59,6 +64,7 @@ export class Documents implements vscode.TextDocumentContentProvider, vscode.Dis
   }
 
   dispose(): void {
+    this.follow.dispose();
     this.emitter.dispose();
   }
 }

@@ -11,6 +11,8 @@ export interface ErrorData {
   readonly hint?: string;
   /** The last that a launched agent said. */
   readonly output?: string;
+  /** Who claims a directory. */
+  readonly holder?: string;
 }
 
 export function isCancelled(error: unknown): boolean {
@@ -26,10 +28,12 @@ export function isKind(error: unknown, code: (typeof ErrorCode)[keyof typeof Err
 export function dataOf(error: unknown): ErrorData {
   const data: unknown = error instanceof ResponseError ? error.data : undefined;
   if (typeof data !== "object" || data === null) return {};
-  const { hint, output } = data as Record<string, unknown>;
+  const { hint, output, holder } = data as Record<string, unknown>;
+  const by = typeof holder === "object" && holder !== null && "by" in holder ? holder.by : undefined;
   return {
     ...(typeof hint === "string" && { hint }),
     ...(typeof output === "string" && { output }),
+    ...(typeof by === "string" && { holder: by }),
   };
 }
 

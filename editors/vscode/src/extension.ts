@@ -5,14 +5,14 @@ import { homedir } from "node:os";
 import path from "node:path";
 import * as vscode from "vscode";
 import { Attention } from "./attention";
-import { registerCommands } from "./commands";
+import { registerCommands, tellWhatCanBeDone } from "./commands";
 import { Documents, keysOf, SCHEME } from "./documents";
 import { locate, type Located } from "./locate";
 import { Server } from "./server";
 import { Sessions } from "./sessions";
 import { Tree } from "./tree";
+import { troubleInWords } from "./trouble";
 import { tellMenus, ViewState } from "./view-state";
-import { oneLine } from "./words";
 
 /** Changes within this time are drawn at once. */
 const REDRAW_MS = 50;
@@ -36,8 +36,10 @@ export function activate(context: vscode.ExtensionContext): Headcount {
   const sessions = new Sessions(server, log);
   const viewState = new ViewState(context.workspaceState, nameOf);
   const documents = new Documents(server, nameOf);
+  // Without a server nothing is known of now, and what was known before must not look like it.
+  const known = () => (server.isOff ? [] : sessions.roster.sessions());
   const tree = new Tree({
-    sessions: () => sessions.roster.sessions(),
+    sessions: known,
     view: () => viewState.view(),
     status: async ({ sessionId, agent }, token) => {
       if (sessionId === undefined) throw new Error("a session without an id has no status of its own");
@@ -57,9 +59,10 @@ export function activate(context: vscode.ExtensionContext): Headcount {
 
   const draw = () => {
     tree.redraw();
-    attention.show(server.state, sessions.roster.sessions());
+    attention.show(server.state, known());
+    tellMenus("known", sessions.isKnown);
     treeView.description = viewState.describe() ?? "";
-    treeView.message = messageOf(server, sessions) ?? "";
+    treeView.message = messageOf(server, sessions, nameOf) ?? "";
   };
   const drawSoon = new Coalesced(draw, REDRAW_MS);
   const ages = setInterval(() => {
@@ -92,10 +95,7 @@ export function activate(context: vscode.ExtensionContext): Headcount {
     }),
     server.onState((state) => {
       tellMenus("state", state);
-      tellMenus("can.launch", server.can("session.launch"));
-      tellMenus("can.stop", server.can("session.stop"));
-      tellMenus("can.prune", server.can("session.prune"));
-      tellMenus("can.locks", server.can("lock.list"));
+      tellWhatCanBeDone(server);
       draw();
       if (state === "failed") void tellOfFailure(log);
     }),
@@ -132,15 +132,19 @@ function isProgram(file: string): boolean {
 }
 
 /** What stands above the tree: that it is not there yet, or not the whole truth. */
-function messageOf(server: Server, { isKnown, trouble }: Sessions): string | undefined {
-  if (server.state === "starting") return isKnown ? "The server is starting again…" : "Looking for sessions…";
-  if (server.state === "ready" && !isKnown) return "Looking for sessions…";
-  const unseen = trouble.reports.filter((it) => it.outcome === "failed" || it.outcome === "timed_out");
-  const parts = [
-    ...unseen.map((it) => `${it.agent} could not be looked at: ${it.problems[0]?.message ?? it.outcome}`),
-    ...trouble.problems.map((it) => it.message),
-  ];
-  return parts.map(oneLine).join("\n") || undefined;
+function messageOf(
+  server: Server,
+  { isKnown, trouble }: Sessions,
+  nameOf: (agent: string) => string,
+): string | undefined {
+  // The welcome says what can be done.
+  if (server.isOff) return undefined;
+  if (server.state === "starting" && isKnown) return "The server is starting again…";
+  const lines = troubleInWords(trouble, nameOf);
+  if (!isKnown && !lines.length) return "Looking for sessions…";
+  if (isKnown && server.state === "ready" && !server.can("session.watch"))
+    lines.push("This headcount tells no changes by itself: refresh to see them.");
+  return lines.join("\n") || undefined;
 }
 
 async function tellOfFailure(log: vscode.LogOutputChannel): Promise<void> {

@@ -1,30 +1,67 @@
 /** Launching an agent: which, to do what, where. */
 
 import * as vscode from "vscode";
-import { dataOf, inWords, isCancelled, isKind } from "./errors";
+import type { Tools } from "./commands";
+import { dataOf, isCancelled, isKind } from "./errors";
 import { type AgentCard, ErrorCode, type LaunchResult, type Methods } from "./protocol.gen";
-import type { Server } from "./server";
+import { keyOf } from "./roster";
 import { folderOf } from "./words";
 
 type Order = Methods["session.launch"]["params"];
 
-/** Asks what to launch, launches it, and returns what came of it; nothing where the person changed their mind. */
-export async function launch(
-  server: Server,
-  log: vscode.LogOutputChannel,
-): Promise<LaunchResult | undefined> {
-  const order = await askForOrder(server.abilities.agents);
-  return order && carryOut(server, order, log);
+/** How long the tree is given to show what was launched. */
+const SHOWN_MS = 5_000;
+
+/** Asks what to launch, launches it, and shows it in the tree; nothing where the person changed their mind. */
+export async function launchAndReveal(tools: Tools): Promise<void> {
+  const order = await askForOrder(tools);
+  const launched = order && (await carryOut(tools, order));
+  if (launched?.session) await reveal(tools, keyOf(launched.session));
 }
 
-async function askForOrder(cards: readonly AgentCard[]): Promise<Order | undefined> {
-  const choices = cards.map((card) => ({ label: card.name, description: card.binaries.join(", "), card }));
-  const choice = await vscode.window.showQuickPick(choices, {
+/** Selects the row as soon as the server has pushed it, where the view lets it through. */
+async function reveal({ sessions, tree, treeView }: Tools, key: string): Promise<void> {
+  if (!sessions.roster.get(key)) {
+    await new Promise<void>((resolve) => {
+      const listening = sessions.onChanged(() => {
+        if (sessions.roster.get(key)) done();
+      });
+      const overdue = setTimeout(done, SHOWN_MS);
+      function done(): void {
+        clearTimeout(overdue);
+        listening.dispose();
+        resolve();
+      }
+    });
+  }
+  tree.redraw();
+  const node = tree.find(key);
+  if (node) await treeView.reveal(node, { select: true, focus: false });
+}
+
+/** The agents of which something is installed or stored here come first. */
+function choicesOf({ server, sessions }: Tools): (vscode.QuickPickItem & { card?: AgentCard })[] {
+  const absent = new Set(
+    sessions.trouble.reports.filter((it) => it.outcome === "absent").map((it) => it.agent),
+  );
+  const { agents } = server.abilities;
+  const choice = (card: AgentCard) => ({ label: card.name, description: card.binaries.join(", "), card });
+  const elsewhere = agents.filter((it) => absent.has(it.id)).map(choice);
+  return [
+    ...agents.filter((it) => !absent.has(it.id)).map(choice),
+    ...(elsewhere.length
+      ? [{ label: "Not seen on this machine", kind: vscode.QuickPickItemKind.Separator }, ...elsewhere]
+      : []),
+  ];
+}
+
+async function askForOrder(tools: Tools): Promise<Order | undefined> {
+  const choice = await vscode.window.showQuickPick(choicesOf(tools), {
     title: "Launch Agent (1/3)",
     placeHolder: "Which agent?",
     matchOnDescription: true,
   });
-  if (!choice) return undefined;
+  if (!choice?.card) return undefined;
   const prompt = await vscode.window.showInputBox({
     title: `Launch ${choice.label} (2/3)`,
     prompt: "What should the agent do?",
@@ -47,12 +84,9 @@ async function askForDirectory(title: string): Promise<string | undefined> {
   return picked?.[0]?.fsPath;
 }
 
-async function carryOut(
-  server: Server,
-  order: Order,
-  log: vscode.LogOutputChannel,
-): Promise<LaunchResult | undefined> {
-  const agent = server.abilities.agents.find((it) => it.id === order.agent)?.name ?? order.agent;
+async function carryOut(tools: Tools, order: Order): Promise<LaunchResult | undefined> {
+  const { server, log, nameOf } = tools;
+  const agent = nameOf(order.agent);
   const options = {
     location: vscode.ProgressLocation.Notification,
     title: `Launching ${agent}`,
@@ -72,7 +106,10 @@ async function carryOut(
       return undefined;
     }
     if (isKind(error, ErrorCode.directory_locked) && !order.force) {
-      return (await insist(inWords(error))) ? carryOut(server, { ...order, force: true }, log) : undefined;
+      const { holder = "somebody" } = dataOf(error);
+      return (await insist(order.cwd, nameOf(holder)))
+        ? carryOut(tools, { ...order, force: true })
+        : undefined;
     }
     const { output } = dataOf(error);
     if (output) log.error(`the last output of ${agent}:\n${output}`);
@@ -81,9 +118,11 @@ async function carryOut(
 }
 
 /** A claim is a request for peace, not a wall. */
-async function insist(why: string): Promise<boolean> {
+async function insist(cwd: string, holder: string): Promise<boolean> {
   const anyway = "Launch Anyway";
-  const options = { modal: true, detail: why };
-  const answer = await vscode.window.showWarningMessage("Somebody works in that directory.", options, anyway);
+  const detail = `${cwd}\n\nTwo that work in one directory may undo each other's work.`;
+  const options = { modal: true, detail };
+  const question = `That directory is locked by ${holder}. Launch another agent there?`;
+  const answer = await vscode.window.showWarningMessage(question, options, anyway);
   return answer === anyway;
 }

@@ -20,17 +20,22 @@ export type Located =
 
 /** Finds the program: what the setting says and nothing else, or in the extension, or on PATH. */
 export function locate(places: Places, isProgram: (file: string) => boolean): Located {
-  const tried = places.setting ? [expand(places.setting, places)] : everywhere(places);
+  const tried = places.setting ? chosen(places) : everywhere(places);
   const program = tried.find(isProgram);
   return program === undefined ? { kind: "missing", tried } : { kind: "found", program };
 }
 
-function everywhere({ bundled, searchPath }: Places): string[] {
-  const name = path.basename(bundled);
-  return [bundled, ...searchPath.filter((it) => path.isAbsolute(it)).map((it) => path.join(it, name))];
+function everywhere(places: Places): string[] {
+  return [places.bundled, ...onPath(path.basename(places.bundled), places)];
 }
 
-/** A bare name is looked for on PATH, so its first place there stands for all. */
-function expand(setting: string, { home }: Places): string {
-  return setting.startsWith("~/") ? path.join(home, setting.slice(2)) : setting;
+/** A bare name is looked for on PATH, as a shell would. */
+function chosen(places: Places): string[] {
+  const { setting, home } = places;
+  if (setting.startsWith("~/")) return [path.join(home, setting.slice(2))];
+  return setting.includes(path.sep) ? [setting] : onPath(setting, places);
+}
+
+function onPath(name: string, { searchPath }: Places): string[] {
+  return searchPath.filter((it) => path.isAbsolute(it)).map((it) => path.join(it, name));
 }

@@ -18,10 +18,10 @@ export interface Notice {
 
 /** The notices of these steps: a session starts to wait, fails, or has finished its turn. */
 export function noticesOf(steps: readonly Step[], nameOf: (agent: string) => string): Notice[] {
-  return steps.flatMap(({ before, after }) => {
+  return steps.flatMap(({ before, after, isBorn }) => {
     // Subagents answer to their parents, not to a person.
-    if (!before || !after || after.kind === "subagent") return [];
-    const topic = topicOf(before, after);
+    if (!after || after.kind === "subagent") return [];
+    const topic = before ? topicOf(before, after) : isBorn && bornTopicOf(after);
     if (!topic) return [];
     const text = `${nameOf(after.agent)} ${predicate(topic, after)}: ${titleOf(after)}`;
     const id = [keyOf(after), topic, after.reason, after.updatedAt ?? ""].join(" ");
@@ -44,6 +44,11 @@ function topicOf(before: Session, after: Session): Topic | undefined {
     default:
       return undefined;
   }
+}
+
+/** What starts with a question, a login say, needs somebody; what is over when it is first seen is old. */
+function bornTopicOf({ status }: Session): Topic | undefined {
+  return status === "waiting" ? "waiting" : undefined;
 }
 
 function predicate(topic: Topic, { reason }: Session): string {

@@ -1,7 +1,7 @@
 /** Sessions as text to read: the transcript, and why the status is what it is. */
 
-import type { PeekResult, Role, Session, StatusResult } from "./protocol.gen";
-import { oneLine, statusInWords, titleOf, usageInWords } from "./words";
+import type { Certainty, PeekResult, Role, Session, Source, StatusResult } from "./protocol.gen";
+import { clock, oneLine, statusInWords, titleOf, usageInWords } from "./words";
 
 /** The last turns of a session, as Markdown source. */
 export function transcriptPage(session: Session, { turns, earlier }: PeekResult, agent: string): string {
@@ -16,17 +16,36 @@ export function transcriptPage(session: Session, { turns, earlier }: PeekResult,
   return [header(session, agent), ...gap, ...sections, ...nothing].join("\n\n") + "\n";
 }
 
+const SOURCE: Record<Source, string> = {
+  registry: "the agent's record of its live processes",
+  lock: "a lock on the session",
+  process: "the processes of this machine",
+  transcript: "the transcript",
+  database: "the agent's database",
+  gateway: "the agent's service",
+  ledger: "what headcount launched",
+};
+
+const CERTAINTY: Record<Certainty, string> = {
+  asserted: "the agent itself or the system says so",
+  inferred: "concluded from what the agent wrote and what runs, for want of a word of its own",
+};
+
 /** The chain of evidence that led to a status. */
 export function evidencePage({ session, ...rest }: StatusResult, agent: string): string {
   const evidence = (session.evidence ?? []).map(
-    ({ source, observedAt, says }) => `- ${clock(observedAt)} · ${source}: ${oneLine(says)}`,
+    ({ source, says }) =>
+      `- ${(SOURCE as Partial<Record<string, string>>)[source] ?? source}: ${oneLine(says)}`,
   );
+  const looked = session.evidence?.[0]?.observedAt;
   const facts: [string, string | undefined][] = [
-    ["Status", `${session.status} (${session.reason}), ${session.certainty}`],
-    ["Conflict", session.conflict],
+    ["Status", `${session.status} (${session.reason.replaceAll("_", " ")})`],
+    ["Certainty", `${session.certainty}: ${CERTAINTY[session.certainty]}`],
+    ["Conflict", session.conflict && "two live processes write this session"],
     ["Process", session.process && `${session.process.pid}, since ${clock(session.process.startedAt)}`],
     ["Tokens", session.usage && usageInWords(session.usage)],
     ["Session", session.sessionId],
+    ["Looked at", looked && clock(looked)],
   ];
   return (
     [
@@ -45,11 +64,6 @@ function header(session: Session, agent: string): string {
     it ? [oneLine(it)] : [],
   );
   return `# ${titleOf(session)}\n\n${facts.join(" · ")}`;
-}
-
-/** `2026-11-22T20:22:31.081Z` as `2026-11-22 20:22:31`, in UTC as the agents record it. */
-function clock(timestamp: string): string {
-  return timestamp.replace("T", " ").replace(/\.\d+Z$/, "");
 }
 
 /** A title as a file name: the tab shows it. */

@@ -17,17 +17,33 @@ export function sessionKey(agent: string, sessionId: string): Key {
   return `${agent} ${sessionId}`;
 }
 
-/** One session before and after; the one that is missing was not there. */
+/** One session before and after; the one that is missing was not there, or was not known. */
 export interface Step {
   readonly before?: Session;
   readonly after?: Session;
+  /** Whether it came into being while we looked; otherwise a session without `before` is merely new to us. */
+  readonly isBorn?: true;
 }
 
-const RANK: Record<Status, number> = { waiting: 0, running: 1, idle: 2, stopped: 3, failed: 3, unknown: 3 };
+export const RUNNING = 1;
+const OVER = 3;
+const RANK: Record<Status, number> = {
+  waiting: 0,
+  running: RUNNING,
+  idle: 2,
+  stopped: OVER,
+  failed: OVER,
+  unknown: OVER,
+};
 
 /** How urgent a status is: what needs you is 0, what is over is 3. A status of a later server counts as over. */
 export function rankOf(status: Status): number {
-  return (RANK as Partial<Record<string, number>>)[status] ?? RANK.unknown;
+  return (RANK as Partial<Record<string, number>>)[status] ?? OVER;
+}
+
+/** Whether what is so urgent is alive. */
+export function isLiveRank(rank: number): boolean {
+  return rank < OVER;
 }
 
 /** The order of `session.list`: by urgency, then the newest first, then by key. */
@@ -39,8 +55,13 @@ export function compareSessions(a: Session, b: Session): number {
   );
 }
 
-function compareText(a: string, b: string): number {
+export function compareText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** When a session was last known to do something. */
+function lastSignOf({ updatedAt, createdAt, process }: Session): string {
+  return updatedAt ?? createdAt ?? process?.startedAt ?? "";
 }
 
 /** The client's copy of what the server told. */
@@ -62,15 +83,17 @@ export class Roster {
   /** Takes sessions that were told as a whole. Those that were there before are steps; the others are no news. */
   replace(sessions: readonly Session[]): Step[] {
     const before = this.byKey;
-    this.byKey = new Map(sessions.map((it) => [keyOf(it), it]));
-    return sessions.flatMap((after) => {
-      const earlier = before.get(keyOf(after));
-      return earlier ? [{ before: earlier, after }] : [];
-    });
+    this.byKey = new Map();
+    return this.take(sessions, before);
   }
 
-  /** Takes changes of single sessions. */
-  apply(changes: readonly Change[]): Step[] {
+  /** Takes some sessions of many; the others stay. */
+  update(sessions: readonly Session[]): Step[] {
+    return this.take(sessions, this.byKey);
+  }
+
+  /** Takes changes of single sessions. What was active before `since` may be told late, but it is not born. */
+  apply(changes: readonly Change[], since = ""): Step[] {
     return changes.map(({ kind, session }) => {
       const key = keyOf(session);
       const before = this.byKey.get(key);
@@ -79,7 +102,17 @@ export class Roster {
         return { ...(before && { before }) };
       }
       this.byKey.set(key, session);
-      return { ...(before && { before }), after: session };
+      const isBorn = kind === "added" && lastSignOf(session) > since;
+      return { ...(before ? { before } : isBorn && { isBorn }), after: session };
+    });
+  }
+
+  private take(sessions: readonly Session[], known: ReadonlyMap<Key, Session>): Step[] {
+    return sessions.flatMap((after) => {
+      const key = keyOf(after);
+      const before = known.get(key);
+      this.byKey.set(key, after);
+      return before ? [{ before, after }] : [];
     });
   }
 }

@@ -11,7 +11,7 @@ export type State = "stopped" | "starting" | "ready" | "missing" | "failed";
 
 /** How long a server may take to say hello; it takes milliseconds. */
 const HELLO_MS = 10_000;
-/** How long a server may take to end once its input has; then it is told to. */
+/** How long a server may take to end once its input has; then it is made to. */
 const FAREWELL_MS = 2_000;
 
 /** What a launch tells of its progress. */
@@ -58,8 +58,14 @@ export class Server implements vscode.Disposable {
     return this.current;
   }
 
+  /** What the server said last: the names of agents outlive it. */
   get abilities(): Abilities {
     return this.said;
+  }
+
+  /** Whether it is gone for good, until a person does something about it. */
+  get isOff(): boolean {
+    return this.current === "missing" || this.current === "failed";
   }
 
   /** The process; for whoever wants to see it end. */
@@ -67,7 +73,7 @@ export class Server implements vscode.Disposable {
     return this.link?.child.pid;
   }
 
-  can(method: string): boolean {
+  can(method: Method): boolean {
     return this.current === "ready" && this.said.methods.has(method);
   }
 
@@ -84,6 +90,9 @@ export class Server implements vscode.Disposable {
     token?: vscode.CancellationToken,
   ): Promise<Methods[M]["result"]> {
     if (!this.link || this.current !== "ready") throw new Error("the headcount server is not running");
+    if (!this.can(method)) {
+      throw new Error(`headcount ${this.said.version} has no ${method}: install a newer one`);
+    }
     return ask(this.link.connection, method, params, token);
   }
 
@@ -140,7 +149,7 @@ export class Server implements vscode.Disposable {
       if (this.link !== link) return;
       this.log.error(`no hello from the server: ${textOf(error)}`);
       // A process that ended by itself has been seen already; one that hangs ends here.
-      link.child.kill();
+      link.child.kill("SIGKILL");
     }
   }
 
@@ -201,18 +210,16 @@ export class Server implements vscode.Disposable {
     clearTimeout(this.timer);
     const link = this.link;
     this.link = undefined;
-    this.said = NO_ABILITIES;
     if (!link) return;
     link.connection.dispose();
     link.child.stdin.end();
-    const overdue = setTimeout(() => link.child.kill(), FAREWELL_MS);
+    const overdue = setTimeout(() => link.child.kill("SIGKILL"), FAREWELL_MS);
     link.child.once("exit", () => {
       clearTimeout(overdue);
     });
   }
 
   private become(state: State): void {
-    if (state !== "ready") this.said = NO_ABILITIES;
     this.current = state;
     this.stateEmitter.fire(state);
   }

@@ -4,17 +4,12 @@ import * as vscode from "vscode";
 import type { AgentReport, Notifications, Problem } from "./protocol.gen";
 import { Roster, type Step } from "./roster";
 import { type Server, textOf } from "./server";
+import { type Trouble, NO_TROUBLE, withoutReached } from "./trouble";
 
 /** The first answer holds what is urgent and what is recent; the first push holds the rest. */
 const FIRST_PAGE = 200;
 /** The most that one list may hold, for servers that push nothing and for a refresh by hand. */
 const WHOLE_PAGE = 10_000;
-
-/** What could not be looked at. */
-export interface Trouble {
-  readonly reports: readonly AgentReport[];
-  readonly problems: readonly Problem[];
-}
 
 export class Sessions implements vscode.Disposable {
   readonly roster = new Roster();
@@ -22,15 +17,17 @@ export class Sessions implements vscode.Disposable {
   lists = 0;
   /** How often the server pushed. */
   pushes = 0;
-  trouble: Trouble = { reports: [], problems: [] };
+  trouble: Trouble = NO_TROUBLE;
   /** Whether the server was ever heard. */
   isKnown = false;
 
   private seq = 0;
+  /** When the server that speaks now was heard first. */
+  private since = "";
   private readonly emitter = new vscode.EventEmitter<readonly Step[]>();
   private readonly listening: vscode.Disposable[];
 
-  /** Something changed; the steps are those whose session was known before. */
+  /** Something changed; the steps say what. */
   readonly onChanged = this.emitter.event;
 
   constructor(
@@ -58,23 +55,32 @@ export class Sessions implements vscode.Disposable {
 
   private async begin(): Promise<void> {
     this.seq = 0;
+    this.since = new Date().toISOString();
+    this.trouble = NO_TROUBLE;
+    const { pid } = this.server;
     try {
       const canWatch = this.server.can("session.watch");
       await this.list(canWatch ? FIRST_PAGE : WHOLE_PAGE);
       if (canWatch) await this.server.request("session.watch", { includeSubagents: true });
     } catch (error) {
       this.log.error(`sessions: ${textOf(error)}`);
+      // What the next server says is no matter of this one's.
+      if (this.server.pid !== pid) return;
+      this.trouble = { ...this.trouble, failure: textOf(error) };
+      this.emitter.fire([]);
     }
   }
 
   private async list(limit: number): Promise<void> {
     this.lists += 1;
-    const result = await this.server.request("session.list", { limit, includeSubagents: true });
-    this.trouble = { ...this.trouble, reports: result.agents };
+    const { sessions, agents, nextCursor } = await this.server.request("session.list", {
+      limit,
+      includeSubagents: true,
+    });
+    this.hear({ reports: agents, problems: this.trouble.problems });
     // A first page of what was known as a whole before would only take rows away.
-    const isPart = result.nextCursor !== undefined && this.roster.size > result.sessions.length;
-    const changes = result.sessions.map((session) => ({ kind: "changed" as const, session }));
-    const steps = isPart ? this.roster.apply(changes) : this.roster.replace(result.sessions);
+    const isPart = nextCursor !== undefined && this.roster.size > sessions.length;
+    const steps = isPart ? this.roster.update(sessions) : this.roster.replace(sessions);
     this.isKnown = true;
     this.emitter.fire(steps);
   }
@@ -84,10 +90,12 @@ export class Sessions implements vscode.Disposable {
     const isFirst = result.seq === 1;
     const hasGap = !isFirst && result.seq !== this.seq + 1;
     this.seq = result.seq;
-    this.trouble = { ...this.trouble, problems: result.problems ?? [] };
-    const steps = isFirst
-      ? this.roster.replace(result.changes.map((it) => it.session))
-      : this.roster.apply(result.changes);
+    const sessions = result.changes.map((it) => it.session);
+    this.hear({
+      reports: withoutReached(this.trouble.reports, sessions),
+      problems: result.problems ?? [],
+    });
+    const steps = isFirst ? this.roster.replace(sessions) : this.roster.apply(result.changes, this.since);
     this.isKnown = true;
     this.emitter.fire(steps);
     if (hasGap) {
@@ -97,4 +105,18 @@ export class Sessions implements vscode.Disposable {
       });
     }
   }
+
+  /** What could not be looked at is shown in short; the log has it in full, once. */
+  private hear(trouble: { reports: readonly AgentReport[]; problems: readonly Problem[] }): void {
+    const known = new Set(messagesOf(this.trouble));
+    for (const message of messagesOf(trouble)) {
+      if (!known.has(message)) this.log.warn(message);
+    }
+    this.trouble = trouble;
+  }
+}
+
+function messagesOf({ reports, problems }: Trouble): string[] {
+  const told = reports.flatMap(({ agent, problems }) => problems.map((it) => `${agent}: ${it.message}`));
+  return [...told, ...problems.map((it) => it.message)];
 }

@@ -21,7 +21,7 @@ export function whereItRuns(session: Session, ancestors: readonly Ancestor[]): s
   return `It runs outside the terminals of this window, as process ${pid}${chain}.`;
 }
 
-/** Opens a terminal in the session's directory and types the command there, for the shell's own environment. */
+/** Opens a terminal in the session's directory and types the command there: the shell's own environment finds the agent. */
 export function resumeInTerminal(session: Session, { command, cwd }: ResumeCommand): vscode.Terminal {
   const directory = cwd ?? session.cwd;
   const place = directory === undefined ? "" : ` (${folderOf(directory)})`;
@@ -30,6 +30,6 @@ export function resumeInTerminal(session: Session, { command, cwd }: ResumeComma
     ...(directory !== undefined && { cwd: directory }),
   });
   terminal.show();
-  terminal.sendText(quoted(command));
+  terminal.sendText(quoted(command, vscode.env.shell));
   return terminal;
 }

@@ -1,37 +1,33 @@
-/** The tree of sessions. */
+/** The tree of sessions: what VS Code is told, and when it has to look again. */
 
 import * as vscode from "vscode";
 import { arrange, type Group, type Row, type View } from "./arrangement";
-import type { Reason, Session, Status } from "./protocol.gen";
-import { type Key, rankOf } from "./roster";
-import {
-  accessibleName,
-  ageOf,
-  folderOf,
-  oneLine,
-  statusInWords,
-  titleOf,
-  usageInWords,
-  wantOf,
-} from "./words";
+import { groupItem, lookOf, moreItem, rowItem, tooltipOf } from "./items";
+import type { Session } from "./protocol.gen";
+import { isLiveRank, type Key } from "./roster";
 
 /** Rows of a group until more are asked for; a tree of thousands is slow to draw and nobody reads it. */
 const PAGE = 50;
+/** So many more are shown each time. */
+const MORE = 200;
 
+/** A node is the same object for as long as it is in the tree: VS Code knows it by that. */
 export type Node = GroupNode | RowNode | MoreNode;
 export interface GroupNode {
   readonly kind: "group";
-  readonly group: Group;
+  group: Group;
 }
 export interface RowNode {
   readonly kind: "row";
-  readonly row: Row;
-  readonly parent: GroupNode | RowNode;
+  row: Row;
+  parent: GroupNode | RowNode;
 }
 export interface MoreNode {
   readonly kind: "more";
   readonly parent: GroupNode;
+  /** How many are hidden, and how many of them come next. */
   readonly hidden: number;
+  readonly next: number;
 }
 
 /** Where the tree gets what it shows. */
@@ -43,38 +39,50 @@ export interface Source {
 }
 
 export class Tree implements vscode.TreeDataProvider<Node>, vscode.Disposable {
-  private readonly emitter = new vscode.EventEmitter<undefined>();
+  private readonly emitter = new vscode.EventEmitter<Node[] | undefined>();
   readonly onDidChangeTreeData = this.emitter.event;
   private roots: GroupNode[] | undefined;
-  private nodes = new Map<Key, RowNode>();
-  private readonly shown = new Map<string, number>();
+  private groups = new Map<string, GroupNode>();
+  private rows = new Map<Key, RowNode>();
+  /** How many rows of a group a person asked for. */
+  private readonly wanted = new Map<string, number>();
+  /** How the rows looked that VS Code has drawn. */
+  private looks = new Map<RowNode, string>();
 
   constructor(private readonly source: Source) {}
 
-  /** Draws again, from what is known now. */
+  /** Draws what is not as it was: single rows where every row is still in its place, else all. */
   redraw(): void {
-    this.roots = undefined;
-    this.emitter.fire(undefined);
+    const before = this.roots && this.places(this.roots);
+    this.roots = this.build();
+    if (before !== this.places(this.roots)) {
+      this.looks = new Map();
+      this.emitter.fire(undefined);
+      return;
+    }
+    const changed = [...this.looks].filter(([node, look]) => look !== lookOf(this.getTreeItem(node)));
+    if (changed.length) this.emitter.fire(changed.map(([node]) => node));
   }
 
   showMore({ parent }: MoreNode): void {
-    this.shown.set(parent.group.id, this.shownOf(parent.group) + 4 * PAGE);
+    const { id } = parent.group;
+    this.wanted.set(id, this.shownOf(parent.group) + MORE);
     this.redraw();
   }
 
   /** The node of a session, where the tree shows it. */
   find(key: Key): RowNode | undefined {
     this.getChildren();
-    return this.nodes.get(key);
+    return this.rows.get(key);
   }
 
   getChildren(node?: Node): Node[] {
     if (!node) return (this.roots ??= this.build());
     switch (node.kind) {
       case "group":
-        return this.rowsOf(node);
+        return this.pageOf(node);
       case "row":
-        return node.row.children.map((row) => ({ kind: "row", row, parent: node }));
+        return node.row.children.flatMap((it) => this.rows.get(it.key) ?? []);
       case "more":
         return [];
     }
@@ -88,8 +96,11 @@ export class Tree implements vscode.TreeDataProvider<Node>, vscode.Disposable {
     switch (node.kind) {
       case "group":
         return groupItem(node.group);
-      case "row":
-        return rowItem(node.row, this.source.view());
+      case "row": {
+        const item = rowItem(node.row, this.source.view());
+        this.looks.set(node, lookOf(item));
+        return item;
+      }
       case "more":
         return moreItem(node);
     }
@@ -114,126 +125,53 @@ export class Tree implements vscode.TreeDataProvider<Node>, vscode.Disposable {
   }
 
   private build(): GroupNode[] {
-    const groups = arrange(this.source.sessions(), this.source.view());
-    this.nodes = new Map();
-    const remember = (row: Row, parent: GroupNode | RowNode): void => {
-      const node: RowNode = { kind: "row", row, parent };
-      this.nodes.set(row.key, node);
-      for (const child of row.children) remember(child, node);
+    const { groups, rows } = this;
+    this.groups = new Map();
+    this.rows = new Map();
+    const rowNode = (row: Row, parent: GroupNode | RowNode): void => {
+      const node: RowNode = rows.get(row.key) ?? { kind: "row", row, parent };
+      Object.assign(node, { row, parent });
+      this.rows.set(row.key, node);
+      for (const child of row.children) rowNode(child, node);
     };
-    return groups.map((group) => {
-      const node: GroupNode = { kind: "group", group };
-      for (const row of group.rows) remember(row, node);
+    return arrange(this.source.sessions(), this.source.view()).map((group) => {
+      const node: GroupNode = groups.get(group.id) ?? { kind: "group", group };
+      node.group = group;
+      this.groups.set(group.id, node);
+      for (const row of group.rows) rowNode(row, node);
       return node;
     });
   }
 
-  private shownOf(group: Group): number {
-    return this.shown.get(group.id) ?? PAGE;
+  /** What stands where, and how many of each: all that a change of single rows leaves as it is. */
+  private places(nodes: readonly Node[]): string {
+    return JSON.stringify(nodes.map((it) => this.placesFrom(it)));
   }
 
-  private rowsOf(node: GroupNode): Node[] {
-    const { rows } = node.group;
+  private placesFrom(node: Node): unknown {
+    switch (node.kind) {
+      case "group":
+        return [node.group.id, node.group.rows.length, ...this.pageOf(node).map((it) => this.placesFrom(it))];
+      case "row":
+        return [node.row.key, ...this.getChildren(node).map((it) => this.placesFrom(it))];
+      case "more":
+        return node.hidden;
+    }
+  }
+
+  private shownOf({ id, rows }: Group): number {
     // What is alive is never hidden.
-    const live = rows.filter((it) => it.rank < 3).length;
-    const count = Math.max(live, this.shownOf(node.group));
-    const nodes: Node[] = rows.slice(0, count).map((row) => ({ kind: "row", row, parent: node }));
-    if (rows.length > count) nodes.push({ kind: "more", parent: node, hidden: rows.length - count });
-    return nodes;
+    const live = rows.filter((it) => isLiveRank(it.rank)).length;
+    return Math.max(live, this.wanted.get(id) ?? PAGE);
   }
-}
 
-function groupItem({ id, label, rows, isLive }: Group): vscode.TreeItem {
-  const { Collapsed, Expanded } = vscode.TreeItemCollapsibleState;
-  const item = new vscode.TreeItem(label, isLive || rows.length <= PAGE ? Expanded : Collapsed);
-  item.id = id;
-  item.description = String(rows.length);
-  item.contextValue = "group";
-  item.accessibilityInformation = {
-    label: `${label}, ${rows.length} ${rows.length === 1 ? "session" : "sessions"}`,
-  };
-  return item;
-}
-
-function moreItem({ parent, hidden }: MoreNode): vscode.TreeItem {
-  const item = new vscode.TreeItem(`Show more (${hidden})`);
-  item.id = `${parent.group.id} more`;
-  item.contextValue = "more";
-  return item;
-}
-
-function rowItem({ key, session, children, rank }: Row, { groupBy, nameOf }: View): vscode.TreeItem {
-  const { None, Collapsed, Expanded } = vscode.TreeItemCollapsibleState;
-  const state = children.length === 0 ? None : rank < rankOf(session.status) ? Expanded : Collapsed;
-  const item = new vscode.TreeItem(titleOf(session), state);
-  const now = Date.now();
-  const agent = nameOf(session.agent);
-  item.id = key;
-  item.description = [
-    session.status === "waiting" && wantOf(session.reason),
-    groupBy !== "agent" && agent,
-    groupBy !== "folder" && session.cwd && folderOf(session.cwd),
-    session.updatedAt && ageOf(session.updatedAt, now),
-  ]
-    .filter(Boolean)
-    .join(" · ");
-  item.iconPath = iconOf(session);
-  item.contextValue = contextOf(session);
-  item.accessibilityInformation = { label: accessibleName(session, agent, now) };
-  if (session.sessionId !== undefined) {
-    item.command = { command: "headcount.openTranscript", title: "Open Transcript", arguments: [session] };
+  private pageOf(node: GroupNode): Node[] {
+    const { rows } = node.group;
+    const shown = this.shownOf(node.group);
+    const nodes: Node[] = rows.slice(0, shown).flatMap((it) => this.rows.get(it.key) ?? []);
+    const hidden = rows.length - shown;
+    return hidden > 0
+      ? [...nodes, { kind: "more", parent: node, hidden, next: Math.min(MORE, hidden) }]
+      : nodes;
   }
-  return item;
-}
-
-/** What the menus ask for: known (it has an id), live, stoppable, ended. */
-function contextOf({ sessionId, status, process }: Session): string {
-  const isLive = process !== undefined;
-  const isEnded = status === "stopped" || status === "failed";
-  return [
-    "session",
-    ...(sessionId === undefined ? [] : ["known"]),
-    ...(isLive ? ["live"] : []),
-    ...(sessionId !== undefined && !isEnded ? ["stoppable"] : []),
-    ...(sessionId !== undefined && isEnded && !isLive ? ["ended"] : []),
-  ].join(" ");
-}
-
-const ICON: Record<Status, readonly [icon: string, color: string]> = {
-  waiting: ["bell-dot", "list.warningForeground"],
-  running: ["play-circle", "charts.green"],
-  idle: ["circle-outline", "charts.blue"],
-  stopped: ["circle-slash", "descriptionForeground"],
-  failed: ["error", "list.errorForeground"],
-  unknown: ["question", "descriptionForeground"],
-};
-
-function iconOf({ status, reason, conflict }: Session): vscode.ThemeIcon {
-  const [icon, color] = conflict
-    ? (["warning", "list.warningForeground"] as const)
-    : reason === ("completed" satisfies Reason)
-      ? (["pass", "descriptionForeground"] as const)
-      : ((ICON as Partial<typeof ICON>)[status] ?? ICON.unknown);
-  return new vscode.ThemeIcon(icon, new vscode.ThemeColor(color));
-}
-
-/** Every value is appended as text: nothing that an agent wrote becomes markup, a link or an icon. */
-function tooltipOf(session: Session, agent: string, now: number): vscode.MarkdownString {
-  const { cwd, branch, model, updatedAt, usage, process, sessionId, certainty } = session;
-  const lines: [string, string | undefined][] = [
-    ["Status", `${statusInWords(session)}${certainty === "inferred" ? " (inferred)" : ""}`],
-    ["Agent", model === undefined ? agent : `${agent} · ${oneLine(model)}`],
-    ["Directory", cwd],
-    ["Branch", branch],
-    ["Active", updatedAt && `${ageOf(updatedAt, now)} (${updatedAt})`],
-    ["Tokens", usage && usageInWords(usage)],
-    ["Process", process && String(process.pid)],
-    ["Session", sessionId],
-  ];
-  const tooltip = new vscode.MarkdownString();
-  tooltip.appendText(titleOf(session));
-  for (const [name, value] of lines) {
-    if (value) tooltip.appendMarkdown(`\n\n**${name}** `).appendText(oneLine(value));
-  }
-  return tooltip;
 }

@@ -40,7 +40,7 @@ const STATUS: Record<Status, string> = {
   idle: "idle",
   stopped: "stopped",
   failed: "failed",
-  unknown: "not clear",
+  unknown: "unknown",
 };
 
 const REASON: Partial<Record<Reason, string>> = {
@@ -51,18 +51,24 @@ const REASON: Partial<Record<Reason, string>> = {
   login: "waiting for a login",
   process_alive: "running, as far as can be seen",
   never_prompted: "idle, nothing asked yet",
-  completed: "completed",
-  interrupted: "interrupted",
-  killed: "killed",
+  completed: "stopped: completed",
+  interrupted: "stopped: interrupted",
+  killed: "stopped: killed",
   model_error: "failed: model error",
   auth: "failed: login",
   exit_code: "failed: exit code",
   launch_error: "failed to launch",
-  adapter_failed: "not clear: could not be looked at",
-  unreachable: "not clear: out of reach",
-  unrecognised: "not clear: unknown to this version",
-  contradiction: "not clear: the evidence contradicts itself",
+  adapter_failed: "unknown: cannot be looked at",
+  unreachable: "unknown: out of reach",
+  unrecognised: "unknown: in a state that this version does not know",
+  contradiction: "unknown: the evidence contradicts itself",
 };
+
+/** A status as one of a list of choices. */
+export function statusLabel(status: Status): string {
+  const word = STATUS[status];
+  return word.charAt(0).toUpperCase() + word.slice(1);
+}
 
 /** The status in words, for people. */
 export function statusInWords({ status, reason, conflict }: Session): string {
@@ -97,9 +103,23 @@ export function ageOf(timestamp: string, now: number): string {
   return `${Math.floor(minutes / (60 * 24 * 7))}w`;
 }
 
+/** The same as a phrase: `active now`, `active 5m ago`; nothing for what is no date. */
+export function activeInWords(timestamp: string, now: number): string {
+  const age = ageOf(timestamp, now);
+  return age === "now" ? "active now" : age && `active ${age} ago`;
+}
+
 /** The last part of a directory. */
 export function folderOf(cwd: string): string {
   return path.posix.basename(cwd) || cwd;
+}
+
+/** `2026-11-22T20:22:31.081Z` as `2026-11-22 20:22:31`, where the person is; what is no date stays as it is. */
+export function clock(timestamp: string): string {
+  const time = new Date(timestamp);
+  if (Number.isNaN(time.getTime())) return oneLine(timestamp);
+  const local = new Date(time.getTime() - time.getTimezoneOffset() * 60_000);
+  return local.toISOString().slice(0, 19).replace("T", " ");
 }
 
 /** Tokens and cost on one line. */
@@ -125,13 +145,12 @@ export function count(tokens: number): string {
 
 /** What a screen reader says of a row: title and status first. */
 export function accessibleName(session: Session, agentName: string, now: number): string {
-  const age = session.updatedAt === undefined ? "" : ageOf(session.updatedAt, now);
   const parts = [
     titleOf(session),
     statusInWords(session),
     agentName,
     session.cwd && `in ${folderOf(session.cwd)}`,
-    age === "now" ? "active now" : age && `active ${age} ago`,
+    session.updatedAt && activeInWords(session.updatedAt, now),
   ];
   return parts.filter(Boolean).join(", ");
 }

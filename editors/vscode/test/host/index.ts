@@ -4,7 +4,10 @@ import { renameSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import * as vscode from "vscode";
 import type { Headcount } from "../../src/extension";
-import { tests } from "./tests";
+import { tests as ofServers } from "./servers";
+import { tests as ofSpeed } from "./speed";
+import { tests as ofTerminals } from "./terminals";
+import { tests as ofSessions } from "./tests";
 import { World } from "./world";
 
 export async function run(): Promise<void> {
@@ -13,7 +16,7 @@ export async function run(): Promise<void> {
   const results: { name: string; error?: string; note?: string }[] = [];
   if (!extension) throw new Error("the extension is not there");
   const world = new World(root, await extension.activate(), extension);
-  for (const [name, test] of Object.entries(tests)) {
+  for (const [name, test] of Object.entries({ ...ofSessions, ...ofServers, ...ofTerminals, ...ofSpeed })) {
     try {
       const note = await test(world);
       results.push({ name, ...(typeof note === "string" && { note }) });

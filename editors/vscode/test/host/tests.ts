@@ -1,27 +1,11 @@
 /** The extension with the real API of VS Code and a real server, over the demo world. */
 
 import assert from "node:assert/strict";
-import { appendFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { monitorEventLoopDelay } from "node:perf_hooks";
 import * as vscode from "vscode";
-import type { Session } from "../../src/protocol.gen";
-import type { World } from "./world";
+import type { Test, World } from "./world";
 
-type Test = (world: World) => Promise<string | undefined>;
-
-/** Sessions of the large store. */
-const MANY = 2_000;
-/** From the start of a server until the tree is filled, in milliseconds. */
-const FILLED_MS = 300;
-/** The longest that the extension host may be kept from other work, in milliseconds. */
-const BLOCKED_MS = 50;
-
-const session = (world: World, title: string): Session => {
-  const node = world.row(title);
-  assert.ok(node.kind === "row");
-  return node.row.session;
-};
 const item = (world: World, title: string) => world.headcount.tree.getTreeItem(world.row(title));
 const config = () => vscode.workspace.getConfiguration("headcount");
 const documents = () => vscode.workspace.textDocuments.filter((it) => it.uri.scheme === "headcount");
@@ -82,9 +66,9 @@ export const tests: Record<string, Test> = {
   "icons have the colours of the theme, menus know what can be done": async (world) => {
     const waiting = item(world, "Migrate the payments table");
     assert.ok(waiting.iconPath instanceof vscode.ThemeIcon);
-    assert.equal(waiting.iconPath.color?.id, "list.warningForeground");
-    assert.equal(waiting.contextValue, "session known live stoppable");
-    assert.equal(item(world, "Review the Terraform plan").contextValue, "session known ended");
+    assert.equal(waiting.iconPath.color?.id, "charts.orange");
+    assert.equal(waiting.contextValue, "session known live stoppable own");
+    assert.equal(item(world, "Review the Terraform plan").contextValue, "session known own resumable");
     return undefined;
   },
 
@@ -101,7 +85,7 @@ export const tests: Record<string, Test> = {
     const { token } = new vscode.CancellationTokenSource();
     const { tooltip } = await tree.resolveTreeItem(tree.getTreeItem(node), node, token);
     assert.ok(tooltip instanceof vscode.MarkdownString);
-    assert.match(tooltip.value, /\*\*Tokens\*\*[^\n]*in[^\n]*out/);
+    assert.match(tooltip.value, /Tokens: [^\n]*in[^\n]*out/);
     assert.match(tooltip.value, /payments-v2/);
     assert.ok(!tooltip.isTrusted && !tooltip.supportHtml && !tooltip.supportThemeIcons);
     return undefined;
@@ -110,7 +94,7 @@ export const tests: Record<string, Test> = {
   "a transcript opens read-only": async (world) => {
     await vscode.commands.executeCommand(
       "headcount.openTranscript",
-      session(world, "Find out why the retry test is flaky"),
+      world.session("Find out why the retry test is flaky"),
     );
     const document = vscode.window.activeTextEditor?.document;
     assert.equal(document?.uri.scheme, "headcount");
@@ -121,7 +105,7 @@ export const tests: Record<string, Test> = {
   },
 
   "an open transcript is live": async (world) => {
-    const { cwd = "", sessionId = "" } = session(world, "Find out why the retry test is flaky");
+    const { cwd = "", sessionId = "" } = world.session("Find out why the retry test is flaky");
     const folder = path.join(world.home, ".claude/projects", cwd.replaceAll(/[^a-zA-Z0-9]/g, "-"));
     const file = path.join(folder, `${sessionId}.jsonl`);
     const said = readFileSync(file, "utf8")
@@ -141,10 +125,10 @@ export const tests: Record<string, Test> = {
   },
 
   "the evidence for a status is told": async (world) => {
-    await vscode.commands.executeCommand("headcount.explain", session(world, "Migrate the payments table"));
+    await vscode.commands.executeCommand("headcount.explain", world.session("Migrate the payments table"));
     const text = vscode.window.activeTextEditor?.document.getText() ?? "";
-    assert.match(text, /- Status: waiting \(permission\), asserted/);
-    assert.match(text, /## Evidence\n\n- .* registry: /);
+    assert.match(text, /- Status: waiting \(permission\)\n- Certainty: asserted: /);
+    assert.match(text, /## Evidence\n\n- the agent's record of its live processes: /);
     await vscode.commands.executeCommand("workbench.action.closeAllEditors");
     return undefined;
   },
@@ -154,6 +138,8 @@ export const tests: Record<string, Test> = {
     const lists = sessions.lists;
     world.rewrite(4303, { status: "waiting", waitingFor: "permission prompt" });
     await world.until("it waits", () => treeView.badge?.value === 3);
+    // Which of many windows says it is settled by a file, so the notice may follow the badge.
+    await world.until("it is said", () => attention.said.length > 0);
     assert.deepEqual(
       attention.said.map((it) => it.text),
       ["Claude Code wants a permission: Find out why the retry test is flaky"],
@@ -196,21 +182,12 @@ export const tests: Record<string, Test> = {
   },
 
   "id and resume command are copied": async (world) => {
-    const ended = session(world, "Add rate limits to the login route");
+    const ended = world.session("Add rate limits to the login route");
     await vscode.commands.executeCommand("headcount.copyId", ended);
     assert.equal(await vscode.env.clipboard.readText(), ended.sessionId);
     await vscode.commands.executeCommand("headcount.copyResumeCommand", ended);
     const command = `cd /home/dev/work/shop-api && codex resume ${ended.sessionId ?? ""}`;
     assert.equal(await vscode.env.clipboard.readText(), command);
-    return undefined;
-  },
-
-  "an ended session is resumed in a terminal, in its directory": async (world) => {
-    await vscode.commands.executeCommand("headcount.resume", session(world, "Review the Terraform plan"));
-    const terminal = vscode.window.terminals.find((it) => it.name.startsWith("Review the Terraform plan"));
-    assert.ok(terminal);
-    assert.equal((terminal.creationOptions as vscode.TerminalOptions).cwd, "/home/dev/work/infra");
-    terminal.dispose();
     return undefined;
   },
 
@@ -236,63 +213,4 @@ export const tests: Record<string, Test> = {
     await world.until("found", () => server.state === "ready");
     return undefined;
   },
-
-  [`with ${MANY} sessions the tree fills at once and the host stays free`]: async (world) => {
-    const { server, sessions } = world.headcount;
-    const heavy = path.join(world.root, "heavy");
-    fill(heavy, world.home);
-    await config().update("server.args", ["--home", heavy], vscode.ConfigurationTarget.Global);
-    await world.until("all are known", () => server.state === "ready" && sessions.roster.size === MANY);
-    // A server that is not optimised takes its time.
-    const limit = config().get<string>("server.path", "").includes("/debug/") ? 5 * FILLED_MS : FILLED_MS;
-    // A busy machine may be slow once; the best of three is what the extension can do.
-    let [took, blocked] = [Infinity, Infinity];
-    for (let attempt = 1; attempt <= 3 && (took > limit || blocked > BLOCKED_MS); attempt += 1) {
-      [took, blocked] = await restarted(world);
-      assert.equal(world.headcount.sessions.lists, 1, "one list at the start, and none after it");
-    }
-    assert.ok(took <= limit, `filled after ${took.toFixed(0)} ms`);
-    assert.ok(blocked <= BLOCKED_MS, `blocked for ${blocked.toFixed(0)} ms`);
-    return `filled after ${took.toFixed(0)} ms, longest block ${Math.max(0, blocked).toFixed(0)} ms`;
-  },
 };
-
-/** From the start of a server until the tree is filled, and the longest block of the host until a second after it. */
-async function restarted(world: World): Promise<[took: number, blocked: number]> {
-  const { server, sessions, tree } = world.headcount;
-  const resolution = 5;
-  const lag = monitorEventLoopDelay({ resolution });
-  const filled = new Promise<void>((resolve) => {
-    const listening = tree.onDidChangeTreeData(() => {
-      if (sessions.roster.size === 0) return;
-      listening.dispose();
-      resolve();
-    });
-  });
-  sessions.lists = 0;
-  sessions.pushes = 0;
-  sessions.roster.replace([]);
-  lag.enable();
-  const started = performance.now();
-  await server.restart();
-  await filled;
-  const took = performance.now() - started;
-  await world.until("the push has come", () => sessions.pushes > 0);
-  await new Promise((resolve) => setTimeout(resolve, 1_000));
-  lag.disable();
-  return [took, lag.max / 1e6 - resolution];
-}
-
-/** A store of many sessions, each like the one that was recorded. */
-function fill(home: string, from: string): void {
-  const project = path.join(from, ".claude/projects/-home-dev-work-shop-web");
-  const name = readdirSync(project).find((it) => it.endsWith(".jsonl")) ?? "";
-  const text = readFileSync(path.join(project, name), "utf8");
-  const id = path.basename(name, ".jsonl");
-  for (let at = 0; at < MANY; at += 1) {
-    const mine = `${String(at).padStart(8, "0")}${id.slice(8)}`;
-    const folder = path.join(home, `.claude/projects/-home-dev-work-${at % 40}`);
-    mkdirSync(folder, { recursive: true });
-    writeFileSync(path.join(folder, `${mine}.jsonl`), text.replaceAll(id, mine));
-  }
-}

@@ -4,7 +4,11 @@ import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import * as vscode from "vscode";
 import type { Headcount } from "../../src/extension";
+import type { Session } from "../../src/protocol.gen";
 import type { Node } from "../../src/tree";
+
+/** What it returns is told beside its name. */
+export type Test = (world: World) => Promise<string | undefined>;
 
 export class World {
   constructor(
@@ -31,6 +35,13 @@ export class World {
     return lines(undefined, "");
   }
 
+  /** The session with that title. */
+  session(title: string): Session {
+    const node = this.row(title);
+    if (node.kind !== "row") throw new Error(`${title} is no session`);
+    return node.row.session;
+  }
+
   /** The row with that title. */
   row(title: string): Node {
     const { tree } = this.headcount;
@@ -48,14 +59,18 @@ export class World {
   }
 
   /** Waits until it holds; whatever happens in the meantime is drawn. */
-  async until(what: string, check: () => boolean | Promise<boolean>, ms = 15_000): Promise<void> {
+  readonly until = async (
+    what: string,
+    check: () => boolean | Promise<boolean>,
+    ms = 30_000,
+  ): Promise<void> => {
     const deadline = Date.now() + ms;
     while (!(await check())) {
       if (Date.now() > deadline)
         throw new Error(`not within ${ms} ms: ${what}; the tree is\n${this.drawn().join("\n")}`);
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
-  }
+  };
 
   /** Rewrites the live record of a Claude Code process, as it does itself. */
   rewrite(pid: number, members: object): void {

@@ -30,7 +30,7 @@ try {
   ]);
   await page.goto(`${editor.url}/?folder=${world.workspace}&payload=${encodeURIComponent(payload)}`);
   const results = path.join(world.root, "results.json");
-  await until("the tests in the extension host have ended", () => existsSync(results), 120_000);
+  await until("the tests in the extension host have ended", () => existsSync(results), 300_000);
   for (const { name, error, note } of JSON.parse(readFileSync(results, "utf8"))) {
     if (error) failed += 1;
     console.log(error ? `FAIL host: ${name}\n${error}` : `ok   host: ${name}${note ? ` (${note})` : ""}`);

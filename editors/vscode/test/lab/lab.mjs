@@ -6,6 +6,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { program, project } from "../../scripts/program.mjs";
 
 /** What is installed, each pinned: VS Code 1.139.1 asks for Node 24. */
@@ -88,6 +89,10 @@ export function makeWorld() {
   for (const it of ["user-data/User", "user-data/Machine", "extensions", "work/shop-api"])
     mkdirSync(path.join(root, it), { recursive: true });
   writeFileSync(path.join(root, "config.yaml"), "");
+  const standIn = fileURLToPath(new URL("stand-in.mjs", import.meta.url));
+  writeFileSync(path.join(root, "stand-in"), `#!/bin/sh\nexec "${NODE}" "${standIn}" "$@"\n`, {
+    mode: 0o755,
+  });
   // VS Code asks a login shell for the environment.
   writeFileSync(
     path.join(world.home, ".profile"),

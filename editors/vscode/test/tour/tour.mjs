@@ -130,7 +130,7 @@ const STEPS = {
         /^Running, 2 sessions/,
       ],
       ...[/^Find out why the retry test is flaky, running/, /^Bring the README up to date, idle/],
-      ...[/^Investigate the crash on start, failed/, /^Review the Terraform plan, completed/],
+      ...[/^Investigate the crash on start, failed/, /^Review the Terraform plan, stopped: completed/],
     ]) {
       assert.equal(await row(name).count(), 1, String(name));
     }
@@ -170,7 +170,7 @@ const STEPS = {
 
   "a status is explained": async () => {
     // Rows may move under the pointer while the list is told anew: what was clicked is seen only afterwards.
-    const evidence = page.locator(".view-lines").getByText("registry: process 4101").first();
+    const evidence = page.locator(".view-lines").getByText("live processes: process 4101").first();
     await persist(async () => {
       await row(/^Migrate the payments table/).click({ button: "right" });
       // By the keyboard: a menu that has just opened takes no clicks for a moment.
@@ -197,7 +197,7 @@ const STEPS = {
 
   "where an agent works already, a second one is launched only on demand, and can be cancelled": async () => {
     await launch("sleep 600");
-    await dialog.getByText("Somebody works in that directory.").waitFor();
+    await dialog.getByText("That directory is locked by Codex.").waitFor();
     await picture("6-locked");
     await dialog.getByRole("button", { name: "Launch Anyway" }).click();
     const attempt = toast.filter({ hasText: "Launching Codex: waiting for the agent" });
@@ -219,11 +219,8 @@ const STEPS = {
 
   "ended launches are forgotten, after a preview": async () => {
     await runCommand("Forget Ended Launches…");
-    await dialog.getByText(/Forget \d+ ended entr/).waitFor();
-    await dialog
-      .getByText(/\(codex\): ended/)
-      .first()
-      .waitFor();
+    await dialog.getByText("Forget one entry?").waitFor();
+    await dialog.getByText("Launch of Codex, “Fix the failing test”: it has ended").waitFor();
     await picture("8-prune");
     await dialog.getByRole("button", { name: "Forget", exact: true }).click();
     await row(/^Fix the failing test/).waitFor({ state: "detached" });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { arrange, countWaiting, type Group, isWithin, type Row } from "../../src/arrangement";
+import { arrange, countWaiting, type Group, isWithin, type Row, type View } from "../../src/arrangement";
 import type { Session } from "../../src/protocol.gen";
 import { EVERYTHING, session } from "./support";
 
@@ -98,6 +98,25 @@ test("groups by folder are the workspace's, else the directory's own; the urgent
   ]);
 });
 
+test("what runs keeps its place while it works, what ran last stands first", () => {
+  const runs = (sessionId: string, startedAt: string, updatedAt: string) =>
+    session({ sessionId, status: "running", process: { pid: 1, startedAt }, updatedAt });
+  const [nine, ten] = ["2026-11-22T09:00:00.000Z", "2026-11-22T10:00:00.000Z"];
+  const order = (...sessions: Session[]) => drawn(arrange(sessions, EVERYTHING)).map((it) => it.trim());
+  assert.deepEqual(order(runs("old", nine, nine), runs("new", ten, ten)), ["Running", "new", "old"]);
+  assert.deepEqual(order(runs("old", nine, "2026-11-22T11:00:00.000Z"), runs("new", ten, ten)), [
+    ...["Running", "new", "old"],
+  ]);
+});
+
+test("what was found is never behind a closed group, even where somebody has closed it", () => {
+  const sessions = [session({ status: "stopped", cwd: "/w/api" })];
+  const only = (view: Partial<View>) => arrange(sessions, { ...EVERYTHING, groupBy: "folder", ...view })[0];
+  assert.equal(only({})?.isOpen, false);
+  assert.equal(only({ query: "api" })?.isOpen, true);
+  assert.notEqual(only({ query: "api" })?.id, only({})?.id);
+});
+
 test("groups by agent have the agents' names", () => {
   const sessions = [
     session({ sessionId: "a" }),
@@ -131,10 +150,12 @@ test("two thousand sessions are arranged within a frame", () => {
       ...(at % 5 === 0 && at && { parentSessionId: `s${at - 1}` }),
     }),
   );
-  arrange(many, EVERYTHING);
-  const started = performance.now();
-  const groups = arrange(many, { ...EVERYTHING, query: "s1" });
-  const took = performance.now() - started;
-  assert.ok(groups.length > 0);
-  assert.ok(took < 50, `${took} ms`);
+  // The processor's own time: a busy machine does not count, nor do the first runs, which are compiled on the way.
+  const spent = Array.from({ length: 5 }, () => {
+    const before = process.cpuUsage();
+    assert.ok(arrange(many, { ...EVERYTHING, query: "s1" }).length > 0);
+    const { user, system } = process.cpuUsage(before);
+    return (user + system) / 1_000;
+  });
+  assert.ok(Math.min(...spent) < 16, `${spent.join(", ")} ms`);
 });

@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { claim } from "../../src/claims";
 import { noticesOf } from "../../src/notices";
 import type { Reason, Session, Status } from "../../src/protocol.gen";
+import type { Step } from "../../src/roster";
 import { session } from "./support";
 
 function texts(before: Session, after: Session): string[] {
@@ -30,6 +31,14 @@ test("each change of status that a person cares for is said, and no other", () =
     const [before, after] = [session({ status: from }), session({ status: to, reason, title: "T" })];
     assert.deepEqual(texts(before, after), said === undefined ? [] : [said], `${from} to ${to}`);
   }
+});
+
+test("what starts with a question is said; what was there when we came is not", () => {
+  const after = session({ status: "waiting", reason: "login", title: "T" });
+  const said = (...steps: Step[]) => noticesOf(steps, () => "Agent").map((it) => it.text);
+  assert.deepEqual(said({ after, isBorn: true }), ["Agent wants a login: T"]);
+  assert.deepEqual(said({ after }), []);
+  assert.deepEqual(said({ after: { ...after, status: "failed" }, isBorn: true }), []);
 });
 
 test("subagents, and sessions that were not known before, say nothing", () => {

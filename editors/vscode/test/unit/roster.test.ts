@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Session } from "../../src/protocol.gen";
 import { keyOf, Roster } from "../../src/roster";
 import { session } from "./support";
 
@@ -21,10 +22,31 @@ test("sessions stand in the order of session.list", () => {
 test("changes become steps, and what was never known is no step from anything", () => {
   const roster = new Roster();
   const [before, after] = [session({ status: "running" }), session({ status: "waiting" })];
-  assert.deepEqual(roster.apply([{ kind: "added", session: before }]), [{ after: before }]);
+  assert.deepEqual(roster.apply([{ kind: "added", session: before }]), [{ after: before, isBorn: true }]);
   assert.deepEqual(roster.apply([{ kind: "changed", session: after }]), [{ before, after }]);
   assert.deepEqual(roster.apply([{ kind: "removed", session: after }]), [{ before: after }]);
   assert.equal(roster.size, 0);
+});
+
+test("what was active before we looked is not born when it is told", () => {
+  const since = "2026-11-22T20:00:00.000Z";
+  const born = (told: Partial<Session>) =>
+    new Roster().apply([{ kind: "added", session: session(told) }], since)[0]?.isBorn;
+  assert.equal(born({ updatedAt: since }), undefined);
+  assert.equal(born({ updatedAt: "2026-11-22T20:00:00.001Z" }), true);
+  const { updatedAt: _, ...undated } = session();
+  const process = { pid: 7, startedAt: "2026-11-22T19:00:00.000Z" };
+  assert.deepEqual(new Roster().apply([{ kind: "added", session: { ...undated, process } }], since), [
+    { after: { ...undated, process } },
+  ]);
+});
+
+test("a part of a list leaves the others, and what is new in it is no news", () => {
+  const roster = new Roster();
+  const [kept, fresh] = [session({ sessionId: "kept" }), session({ sessionId: "fresh" })];
+  roster.replace([kept]);
+  assert.deepEqual(roster.update([fresh]), []);
+  assert.equal(roster.size, 2);
 });
 
 test("a whole list drops what is not in it, and steps only from what was known", () => {

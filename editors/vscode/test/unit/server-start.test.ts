@@ -23,6 +23,14 @@ test("the program is where the setting says, else in the extension, else on PATH
   assert.equal(found({ setting: "~/bin/headcount" }, "/home/dev/bin/headcount"), "/home/dev/bin/headcount");
 });
 
+test("a bare name in the setting is looked for on PATH, as a shell would", () => {
+  assert.equal(found({ setting: "headcount-beta" }, "/opt/bin/headcount-beta"), "/opt/bin/headcount-beta");
+  assert.deepEqual(found({ setting: "headcount-beta" }), [
+    "/usr/bin/headcount-beta",
+    "/opt/bin/headcount-beta",
+  ]);
+});
+
 test("a setting that is wrong is not silently replaced", () => {
   assert.deepEqual(found({ setting: "/my/own" }, "/ext/server/headcount"), ["/my/own"]);
 });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as words from "../../src/words";
+import type { Reason, Status } from "../../src/protocol.gen";
 import { session } from "./support";
 
 test("a title is the agent's, else a label, else the prompt, else the id", () => {
@@ -40,9 +41,30 @@ test("a screen reader hears title and status first", () => {
   );
 });
 
-test("words of a later server are shown as not clear", () => {
+test("words of a later server are shown as unknown", () => {
   const later = { ...session(), status: "dreaming" as "idle", reason: "asleep" as "question" };
-  assert.equal(words.statusInWords(later), "not clear");
+  assert.equal(words.statusInWords(later), "unknown");
+});
+
+test("what is said of a session begins with its status, whatever the reason", () => {
+  const reasons: Record<Status, Reason[]> = {
+    waiting: ["permission", "question", "plan", "input", "login"],
+    running: ["turn_in_progress", "active_run", "process_alive"],
+    idle: ["turn_ended", "never_prompted"],
+    stopped: ["completed", "interrupted", "killed", "unknown_end"],
+    failed: ["model_error", "auth", "exit_code", "launch_error"],
+    unknown: ["adapter_failed", "unreachable", "unrecognised", "contradiction"],
+  };
+  for (const [status, each] of Object.entries(reasons) as [Status, Reason[]][]) {
+    for (const reason of each)
+      assert.ok(words.statusInWords(session({ status, reason })).startsWith(status), reason);
+  }
+});
+
+test("times are told where the person is", () => {
+  const time = new Date(2026, 10, 22, 20, 22, 31);
+  assert.equal(words.clock(time.toISOString()), "2026-11-22 20:22:31");
+  assert.equal(words.clock("no\ndate"), "no date");
 });
 
 test("ages", () => {

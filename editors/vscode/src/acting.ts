@@ -1,0 +1,79 @@
+/** What a person does with one session: go to its terminal, resume it, stop it. */
+
+import * as vscode from "vscode";
+import type { Tools } from "./commands";
+import type { Session, StatusResult } from "./protocol.gen";
+import { quotedIn } from "./shell";
+import { resumeInTerminal, terminalOf, whereItRuns } from "./terminals";
+import { titleOf } from "./words";
+
+const NO_ID = "this session has no id yet";
+
+async function statusOf({ server }: Tools, { sessionId, agent }: Session): Promise<StatusResult> {
+  if (sessionId === undefined) throw new Error(NO_ID);
+  return server.request("session.status", { sessionId, agent });
+}
+
+export async function resume(tools: Tools, known: Session): Promise<void> {
+  const status = await statusOf(tools, known);
+  if (status.session.process) {
+    const go = "Go to Terminal";
+    const text = "A live process owns this session: resuming it would make two.";
+    if ((await vscode.window.showInformationMessage(text, go)) === go) await showTerminal(status);
+    return;
+  }
+  resumeInTerminal(status.session, resumeCommandOf(tools, status));
+}
+
+function resumeCommandOf(
+  { nameOf }: Tools,
+  { session, resume }: StatusResult,
+): NonNullable<StatusResult["resume"]> {
+  if (!resume) throw new Error(`no command is known that resumes a session of ${nameOf(session.agent)}`);
+  return resume;
+}
+
+export async function copyResumeCommand(tools: Tools, known: Session): Promise<void> {
+  const status = await statusOf(tools, known);
+  const { command, cwd } = resumeCommandOf(tools, status);
+  const line = quotedIn(cwd ?? status.session.cwd, command, vscode.env.shell);
+  await vscode.env.clipboard.writeText(line);
+}
+
+export async function goToTerminal(tools: Tools, session: Session): Promise<void> {
+  const { sessionId, process } = session;
+  // Before an agent has an id for its session, only its process is known.
+  const own = process ? [{ pid: process.pid, name: "" }] : [];
+  await showTerminal(sessionId === undefined ? { session, ancestors: own } : await statusOf(tools, session));
+}
+
+async function showTerminal({
+  session,
+  ancestors,
+}: Pick<StatusResult, "session" | "ancestors">): Promise<void> {
+  const terminal = await terminalOf(ancestors);
+  if (terminal) terminal.show();
+  else void vscode.window.showInformationMessage(whereItRuns(session, ancestors));
+}
+
+export async function stop({ server, nameOf }: Tools, session: Session): Promise<void> {
+  const { sessionId, agent, cwd } = session;
+  if (sessionId === undefined) throw new Error(NO_ID);
+  const confirm = "Stop";
+  const detail = `${titleOf(session)}\n${cwd ?? ""}\n\nThe agent and everything it started ends. What it wrote stays.`;
+  const options = { modal: true, detail };
+  const question = `Stop this session of ${nameOf(agent)}?`;
+  if ((await vscode.window.showWarningMessage(question, options, confirm)) !== confirm) return;
+  const progress = { location: vscode.ProgressLocation.Window, title: `Stopping ${nameOf(agent)}` };
+  const { outcome, survivors } = await vscode.window.withProgress(progress, () =>
+    server.request("session.stop", { sessionId, agent }),
+  );
+  if (survivors.length) {
+    const pids = survivors.map((it) => it.pid).join(", ");
+    void vscode.window.showWarningMessage(
+      `The session was told to stop; these processes still live: ${pids}.`,
+    );
+  } else if (outcome === "already_stopped") {
+    void vscode.window.showInformationMessage("No live process owned this session any more.");
+  }
+}

@@ -1,0 +1,25 @@
+/** What can be done with a session. */
+
+import type { Session } from "./protocol.gen";
+
+/**
+ * A word that menus and commands ask for: it has an id (`known`), a live process (`live`), something to stop (`stoppable`),
+ * a person may go on with it by hand (`own`), and nobody does (`resumable`).
+ */
+export type Facet = "known" | "live" | "stoppable" | "own" | "resumable";
+
+export function facetsOf({ sessionId, status, process, kind }: Session): readonly Facet[] {
+  const isKnown = sessionId !== undefined;
+  const isLive = process !== undefined;
+  const isOver = status === "stopped" || status === "failed";
+  // Subagents answer to their parents, not to a person.
+  const isOwn = isKnown && kind !== "subagent";
+  const all: Record<Facet, boolean> = {
+    known: isKnown,
+    live: isLive,
+    stoppable: isOwn && !isOver,
+    own: isOwn,
+    resumable: isOwn && isOver && !isLive,
+  };
+  return (Object.keys(all) as Facet[]).filter((it) => all[it]);
+}

@@ -1,0 +1,119 @@
+/** How groups and sessions look in the tree. */
+
+import * as vscode from "vscode";
+import type { Group, Row, View } from "./arrangement";
+import { facetsOf } from "./facets";
+import type { Reason, Session, Status } from "./protocol.gen";
+import { rankOf } from "./roster";
+import type { MoreNode } from "./tree";
+import {
+  accessibleName,
+  activeInWords,
+  ageOf,
+  clock,
+  folderOf,
+  oneLine,
+  statusInWords,
+  titleOf,
+  usageInWords,
+  wantOf,
+} from "./words";
+
+export function groupItem({ id, label, rows, isOpen }: Group): vscode.TreeItem {
+  const { Collapsed, Expanded } = vscode.TreeItemCollapsibleState;
+  const item = new vscode.TreeItem(label, isOpen ? Expanded : Collapsed);
+  item.id = id;
+  item.description = rows.length.toLocaleString("en");
+  item.contextValue = "group";
+  item.accessibilityInformation = {
+    label: `${label}, ${rows.length} ${rows.length === 1 ? "session" : "sessions"}`,
+  };
+  return item;
+}
+
+export function moreItem(node: MoreNode): vscode.TreeItem {
+  const { parent, hidden, next } = node;
+  const item = new vscode.TreeItem(`… and ${hidden.toLocaleString("en")} more`);
+  item.id = `${parent.group.id} more`;
+  item.description = `show ${next === hidden ? "them" : next}`;
+  item.contextValue = "more";
+  item.command = { command: "headcount.showMore", title: "Show More Sessions", arguments: [node] };
+  return item;
+}
+
+export function rowItem({ key, session, children, rank }: Row, { groupBy, nameOf }: View): vscode.TreeItem {
+  const { None, Collapsed, Expanded } = vscode.TreeItemCollapsibleState;
+  const state = children.length === 0 ? None : rank < rankOf(session.status) ? Expanded : Collapsed;
+  const item = new vscode.TreeItem(titleOf(session), state);
+  const now = Date.now();
+  const agent = nameOf(session.agent);
+  item.id = key;
+  // What a narrow side bar cuts off comes last.
+  item.description = [
+    session.status === "waiting" && wantOf(session.reason),
+    session.updatedAt && ageOf(session.updatedAt, now),
+    groupBy !== "folder" && session.cwd && folderOf(session.cwd),
+    groupBy !== "agent" && agent,
+  ]
+    .filter(Boolean)
+    .join(" · ");
+  item.iconPath = iconOf(session);
+  item.contextValue = ["session", ...facetsOf(session)].join(" ");
+  item.accessibilityInformation = { label: accessibleName(session, agent, now) };
+  if (session.sessionId !== undefined) {
+    item.command = { command: "headcount.openTranscript", title: "Open Transcript", arguments: [session] };
+  }
+  return item;
+}
+
+/** All that is seen of an item, to tell whether it has to be drawn again. */
+export function lookOf(item: vscode.TreeItem): string {
+  const { label, description, iconPath, contextValue, collapsibleState, accessibilityInformation } = item;
+  return JSON.stringify([
+    label,
+    description,
+    iconPath,
+    contextValue,
+    collapsibleState,
+    accessibilityInformation,
+  ]);
+}
+
+const ICON: Record<Status, readonly [icon: string, color: string]> = {
+  waiting: ["bell-dot", "charts.orange"],
+  running: ["play-circle", "charts.green"],
+  idle: ["circle-outline", "charts.blue"],
+  stopped: ["circle-slash", "descriptionForeground"],
+  failed: ["error", "list.errorForeground"],
+  unknown: ["question", "descriptionForeground"],
+};
+
+function iconOf({ status, reason, conflict }: Session): vscode.ThemeIcon {
+  const [icon, color] = conflict
+    ? (["warning", "list.warningForeground"] as const)
+    : reason === ("completed" satisfies Reason)
+      ? (["pass", "descriptionForeground"] as const)
+      : ((ICON as Partial<typeof ICON>)[status] ?? ICON.unknown);
+  return new vscode.ThemeIcon(icon, new vscode.ThemeColor(color));
+}
+
+/** Every value is appended as text: nothing that an agent wrote becomes markup, a link or an icon. */
+export function tooltipOf(session: Session, agent: string, now: number): vscode.MarkdownString {
+  const { cwd, branch, model, updatedAt, usage, process, sessionId, certainty } = session;
+  const lines: [string, string | undefined][] = [
+    ["Status", `${statusInWords(session)}${certainty === "inferred" ? " (inferred)" : ""}`],
+    ["Agent", model === undefined ? agent : `${agent} · ${oneLine(model)}`],
+    ["Directory", cwd],
+    ["Branch", branch],
+    ["Last seen", updatedAt && `${activeInWords(updatedAt, now)} (${clock(updatedAt)})`],
+    ["Tokens", usage && usageInWords(usage)],
+    ["Process", process && String(process.pid)],
+    ["Session", sessionId],
+  ];
+  const tooltip = new vscode.MarkdownString();
+  tooltip.appendMarkdown("**").appendText(titleOf(session)).appendMarkdown("**");
+  for (const [name, value] of lines) {
+    if (value) tooltip.appendMarkdown(`\n\n${name}: `).appendText(oneLine(value));
+  }
+  return tooltip;
+}

@@ -1,0 +1,51 @@
+/** What could not be looked at, and how it is said: in the tree, calmly. */
+
+import type { AgentReport, Problem, Reason, Session } from "./protocol.gen";
+import { oneLine } from "./words";
+
+export interface Trouble {
+  /** How each agent's part of the last list ended. */
+  readonly reports: readonly AgentReport[];
+  /** What keeps changes from being seen. */
+  readonly problems: readonly Problem[];
+  /** Why there is no list. */
+  readonly failure?: string;
+}
+
+export const NO_TROUBLE: Trouble = { reports: [], problems: [] };
+
+/** The reports that still hold: an agent that sessions come from again is within reach. */
+export function withoutReached(
+  reports: readonly AgentReport[],
+  sessions: readonly Session[],
+): readonly AgentReport[] {
+  if (!reports.some(isUnseen)) return reports;
+  const unseen: readonly Reason[] = ["adapter_failed", "unreachable"];
+  const reached = new Set(sessions.filter((it) => !unseen.includes(it.reason)).map((it) => it.agent));
+  return reports.filter((it) => !isUnseen(it) || !reached.has(it.agent));
+}
+
+function isUnseen({ outcome }: AgentReport): boolean {
+  return outcome === "failed" || outcome === "timed_out";
+}
+
+/** A line for each thing that a person should know; none where all could be seen. */
+export function troubleInWords(
+  { reports, problems, failure }: Trouble,
+  nameOf: (agent: string) => string,
+): string[] {
+  const seen = reports.filter((it) => !isUnseen(it));
+  const unread = seen.reduce((sum, it) => sum + it.problems.length + (it.problemsOmitted ?? 0), 0);
+  return [
+    ...(failure === undefined ? [] : [`The sessions cannot be listed: ${failure}`]),
+    ...reports.filter(isUnseen).map((it) => `${nameOf(it.agent)} cannot be looked at: ${why(it)}`),
+    ...problems.map((it) => it.message),
+    ...(unread
+      ? [`${unread === 1 ? "One record" : `${unread} records`} cannot be read; the log says which.`]
+      : []),
+  ].map(oneLine);
+}
+
+function why({ outcome, problems }: AgentReport): string {
+  return problems[0]?.message ?? (outcome === "timed_out" ? "it takes too long" : "it has failed");
+}

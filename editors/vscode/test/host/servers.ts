@@ -1,0 +1,187 @@
+/** What the extension makes of servers that are old, mute, half blind or gone. */
+
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import path from "node:path";
+import * as vscode from "vscode";
+import type { AgentReport, Change, Session } from "../../src/protocol.gen";
+import type { Test, World } from "./world";
+
+const config = () => vscode.workspace.getConfiguration("headcount");
+const { Global } = vscode.ConfigurationTarget;
+
+/** What the stand-in for a server does. */
+interface Script {
+  readonly methods: readonly string[];
+  readonly replies: Record<
+    string,
+    { result?: unknown; error?: { code: number; message: string; data?: unknown } }
+  >;
+  readonly pushes: readonly (readonly Change[])[];
+}
+
+const waits: Session = {
+  sessionId: "5e551011",
+  agent: "codex",
+  status: "waiting",
+  reason: "permission",
+  certainty: "asserted",
+  title: "Port the parser",
+  kind: "main",
+  updatedAt: "2026-01-01T00:00:00.000Z",
+};
+const report = (outcome: AgentReport["outcome"]): AgentReport => ({
+  agent: "codex",
+  outcome,
+  sessions: 0,
+  elapsedMs: 1,
+  problems: [],
+});
+const list = (sessions: readonly Session[], outcome: AgentReport["outcome"] = "ok") => ({
+  result: { sessions, total: sessions.length, complete: outcome === "ok", agents: [report(outcome)] },
+});
+
+/** Lets the stand-in speak for a while; then the real server is back. */
+async function spokenToBy(world: World, script: Script, run: (say: (it: Script) => void) => Promise<void>) {
+  const { server, sessions } = world.headcount;
+  const file = path.join(world.root, "script.json");
+  const say = (it: Script) => {
+    writeFileSync(file, JSON.stringify(it));
+  };
+  const [program, args] = [config().get("server.path"), config().get("server.args")];
+  say(script);
+  sessions.roster.replace([]);
+  sessions.isKnown = false;
+  // Two settings at once would start two servers; the first is over before it is heard.
+  await config().update("server.args", [file], Global);
+  await config().update("server.path", path.join(world.root, "stand-in"), Global);
+  try {
+    await world.until(
+      "the stand-in speaks",
+      () => server.abilities.version === "0.0.1" && server.state === "ready",
+    );
+    await run(say);
+  } finally {
+    const { pushes } = sessions;
+    await config().update("server.args", args, Global);
+    await config().update("server.path", program, Global);
+    await world.until("the real one is back", () => server.state === "ready" && server.can("session.launch"));
+    await world.until("with its sessions", () => sessions.roster.size === 14 && sessions.pushes > pushes);
+  }
+}
+
+export const tests: Record<string, Test> = {
+  "menus ask for what commands need, and for trust where something is changed": async ({ extension }) => {
+    const { commands } = (
+      extension.packageJSON as { contributes: { commands: { command: string; enablement?: string }[] } }
+    ).contributes;
+    const asks = (id: string) => commands.find((it) => it.command === `headcount.${id}`)?.enablement ?? "";
+    for (const [id, method] of [
+      ["launch", "session.launch"],
+      ["openTranscript", "session.peek"],
+      ["explain", "session.status"],
+      ["resume", "session.status"],
+      ["goToTerminal", "session.status"],
+      ["copyResumeCommand", "session.status"],
+      ["stop", "session.stop"],
+      ["prune", "session.prune"],
+      ["showLocks", "lock.list"],
+      ["refresh", "session.list"],
+    ] as const)
+      assert.ok(asks(id).includes(`headcount.can.${method}`), id);
+    for (const id of ["launch", "resume", "stop", "prune"])
+      assert.ok(asks(id).includes("isWorkspaceTrusted"), id);
+    return undefined;
+  },
+
+  "an old server lists, and what it cannot do is not asked of it": async (world) => {
+    const { server, treeView } = world.headcount;
+    const old = { methods: ["session.list"], replies: { "session.list": list([waits]) }, pushes: [] };
+    await spokenToBy(world, old, async () => {
+      await world.until("it lists", () => world.drawn().includes("  Port the parser"));
+      await world.until("it says so", () => /refresh to see them/.test(treeView.message ?? ""));
+      assert.ok(!server.can("session.launch"));
+      await assert.rejects(
+        server.request("session.stop", { sessionId: "5e551011" }),
+        /headcount 0\.0\.1 has no session\.stop: install a newer one/,
+      );
+    });
+    return undefined;
+  },
+
+  "a server that is slow is waited for, and one that refuses is quoted, both without a popup": async (
+    world,
+  ) => {
+    const { treeView } = world.headcount;
+    const slow = { methods: ["session.list"], replies: {}, pushes: [] };
+    await spokenToBy(world, slow, async () => {
+      await world.until("it is told", () => treeView.message === "Looking for sessions…");
+      assert.deepEqual(world.drawn(), []);
+    });
+    const error = { code: 1008, message: "the ledger is locked", data: { hint: "wait" } };
+    const refusing = { ...slow, replies: { "session.list": { error } } };
+    await spokenToBy(world, refusing, async () => {
+      await world.until("it is told", () =>
+        /cannot be listed: the ledger is locked/.test(treeView.message ?? ""),
+      );
+    });
+    return undefined;
+  },
+
+  "an agent that cannot be looked at is named above the tree, until it is heard of again": async (world) => {
+    const { treeView } = world.headcount;
+    const methods = ["session.list", "session.watch"];
+    const replies = { "session.list": list([], "timed_out"), "session.watch": { result: 1 } };
+    await spokenToBy(world, { methods, replies, pushes: [[]] }, async (say) => {
+      await world.until("it is named", () => /codex cannot be looked at/.test(treeView.message ?? ""));
+      say({ methods, replies, pushes: [[], [{ kind: "added", session: waits }]] });
+      await world.until("it is heard", () => (treeView.message ?? "") === "");
+    });
+    return undefined;
+  },
+
+  "what waited before is counted and not said; what comes to wait is said once": async (world) => {
+    const { attention, treeView } = world.headcount;
+    const methods = ["session.list", "session.watch"];
+    const replies = { "session.list": list([waits]), "session.watch": { result: 1 } };
+    const added = (session: Session): Change => ({ kind: "added", session });
+    const said = () => attention.said.map((it) => it.text).filter((it) => it.startsWith("codex"));
+    await spokenToBy(world, { methods, replies, pushes: [[added(waits)]] }, async (say) => {
+      await world.until("it is counted", () => treeView.badge?.value === 1);
+      const late = { ...waits, sessionId: "1a7e", title: "Told late" };
+      const fresh = {
+        ...waits,
+        sessionId: "f7e54",
+        title: "Asked now",
+        updatedAt: new Date(Date.now() + 1).toISOString(),
+      };
+      say({ methods, replies, pushes: [[added(waits)], [added(late)], [added(fresh)]] });
+      await world.until("all are counted", () => treeView.badge?.value === 3);
+      await world.until("the new one is said", () => said().length > 0);
+      assert.deepEqual(said(), ["codex wants a permission: Asked now"]);
+    });
+    return undefined;
+  },
+
+  "a server that keeps ending is started less and less often, then given up, and nothing old is shown":
+    async (world) => {
+      const { server, treeView, attention } = world.headcount;
+      const program = config().get("server.path");
+      const states: string[] = [];
+      const listening = server.onState((it) => states.push(it));
+      await config().update("server.path", "/bin/false", Global);
+      await world.until("it is given up", () => server.state === "failed", 60_000);
+      listening.dispose();
+      assert.ok(states.filter((it) => it === "starting").length >= 5, states.join(" "));
+      await world.until("the tree is empty", () => world.drawn().length === 0);
+      assert.equal(treeView.badge, undefined);
+      assert.match(attention.item.text, /Headcount is off/);
+      assert.equal(
+        attention.item.accessibilityInformation?.label,
+        "Headcount: the headcount server keeps ending",
+      );
+      await config().update("server.path", program, Global);
+      await world.until("it is back", () => server.state === "ready" && world.drawn().length > 0);
+      return undefined;
+    },
+};

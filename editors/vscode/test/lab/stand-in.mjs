@@ -1,0 +1,40 @@
+// A server that does what a file says, for what the real one cannot be made to do: `stand-in.mjs SCRIPT serve`.
+// The script: {methods, replies: {method: {result} | {error} | {}}, pushes}. What has neither result nor error is never
+// answered. After `session.watch` each push is sent; the file is looked at again whenever it has changed.
+import { readFileSync, watchFile } from "node:fs";
+import { createRequire } from "node:module";
+
+const rpc = createRequire(import.meta.url)("vscode-jsonrpc/node");
+const [file] = process.argv.slice(2);
+const script = () => JSON.parse(readFileSync(file, "utf8"));
+const connection = rpc.createMessageConnection(
+  new rpc.StreamMessageReader(process.stdin),
+  new rpc.StreamMessageWriter(process.stdout),
+);
+let sent = 0;
+
+function push() {
+  for (const changes of script().pushes.slice(sent)) {
+    sent += 1;
+    const result = { seq: sent, observedAt: new Date().toISOString(), changes };
+    void connection.sendNotification("session.changed", { subscription: 1, result });
+  }
+}
+
+connection.onRequest("initialize", () => ({
+  serverInfo: { name: "headcount", version: "0.0.1" },
+  protocolVersion: 1,
+  capabilities: { experimental: { headcount: { methods: script().methods, agents: script().agents ?? [] } } },
+}));
+connection.onRequest((method) => {
+  const { result, error } = script().replies[method] ?? {};
+  if (error) return new rpc.ResponseError(error.code, error.message, error.data);
+  if (result === undefined) return new Promise(() => {});
+  if (method === "session.watch") {
+    setImmediate(push);
+    watchFile(file, { interval: 20 }, push);
+  }
+  return result;
+});
+connection.onClose(() => process.exit(0));
+connection.listen();

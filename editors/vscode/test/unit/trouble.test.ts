@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { AgentReport, Problem } from "../../src/protocol.gen";
+import { NO_TROUBLE, troubleInWords, withoutReached } from "../../src/trouble";
+import { session } from "./support";
+
+const problem = (message: string): Problem => ({ kind: "unreadable", message });
+const report = (told: Partial<AgentReport>): AgentReport => ({
+  agent: "codex",
+  outcome: "ok",
+  sessions: 0,
+  elapsedMs: 1,
+  problems: [],
+  ...told,
+});
+const lines = (...reports: AgentReport[]) => troubleInWords({ ...NO_TROUBLE, reports }, (it) => `<${it}>`);
+
+test("an agent that cannot be looked at is named, with the reason", () => {
+  assert.deepEqual(lines(report({}), report({ outcome: "absent" })), []);
+  assert.deepEqual(lines(report({ outcome: "timed_out" })), [
+    "<codex> cannot be looked at: it takes too long",
+  ]);
+  const failed = report({ outcome: "failed", problems: [problem("the store is on fire")] });
+  assert.deepEqual(lines(failed), ["<codex> cannot be looked at: the store is on fire"]);
+});
+
+test("records that cannot be read are counted, all of them", () => {
+  assert.deepEqual(lines(report({ problems: [problem("a")] })), [
+    "One record cannot be read; the log says which.",
+  ]);
+  assert.deepEqual(lines(report({ problems: [problem("a"), problem("b")], problemsOmitted: 40 })), [
+    "42 records cannot be read; the log says which.",
+  ]);
+});
+
+test("without a list, and without eyes, that is said", () => {
+  const trouble = { reports: [], problems: [problem("too many\nwatches")], failure: "no such method" };
+  assert.deepEqual(
+    troubleInWords(trouble, (it) => it),
+    ["The sessions cannot be listed: no such method", "too many watches"],
+  );
+});
+
+test("an agent that sessions come from again is within reach", () => {
+  const reports = [report({ outcome: "timed_out" }), report({ agent: "pi", outcome: "failed" })];
+  const unseen = session({ agent: "pi", status: "unknown", reason: "adapter_failed" });
+  assert.deepEqual(withoutReached(reports, [session({ agent: "codex" }), unseen]), [reports[1]]);
+  assert.equal(withoutReached(reports, [unseen]).length, 2);
+});
