@@ -3,7 +3,7 @@
 use super::webhook;
 use crate::config::Config;
 use crate::env::Env;
-use crate::launch::hooks;
+use crate::launch::hooks::{self, Hook};
 use crate::protocol::fuse::FuseExpired;
 
 /// Does it all; what fails is logged, and stops nothing else.
@@ -23,8 +23,14 @@ pub(super) fn fire(env: &Env, expired: &FuseExpired) {
         ];
         variables.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
         let environment = hooks::environment(env, directory);
-        let ran = hooks::run("command", argv, directory.as_path(), &variables, Some(&environment));
-        if let Err(why) = ran {
+        let hook = Hook {
+            name: "command",
+            argv,
+            cwd: directory.as_path(),
+            variables: &variables,
+            environment: Some(&environment),
+        };
+        if let Err(why) = hook.run() {
             failed("command", why);
         }
     }

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use super::child;
 use super::ending::{LAUNCH_VARIABLE, SUPERVISOR_VARIABLE};
 use crate::adapters::drive;
 use crate::base::{AbsPath, Pid};
@@ -50,19 +50,34 @@ pub(super) fn of_agent(
     variables
 }
 
-/// The login shell's PATH, asked for once: an editor started from a desktop does not have it.
+/// How a login shell is asked: as scripts start it, and then as terminals do, for whoever sets up version managers in
+/// files that only those read.
+const ASKED: [&[&str]; 2] = [&["-l", "-c"], &["-i", "-l", "-c"]];
+
+/// The login shell's PATH, asked for once in each way: an editor started from a desktop does not have it.
 #[derive(Debug, Default)]
-pub struct LoginPath(OnceLock<Option<OsString>>);
+pub struct LoginPath([OnceLock<Option<OsString>>; ASKED.len()]);
 
 impl LoginPath {
-    fn get(&self, env: &Env) -> Option<&OsStr> {
-        let path = self.0.get_or_init(|| {
-            let path = ask_login_shell(env);
-            tracing::info!(?path, "the login shell was asked for its PATH");
-            path
-        });
-        path.as_deref()
+    /// What each way of asking says, as far as it is wanted.
+    fn all<'a>(&'a self, env: &'a Env) -> impl Iterator<Item = &'a OsStr> {
+        self.0.iter().zip(ASKED).filter_map(move |(answer, flags)| {
+            let path = answer.get_or_init(|| {
+                let path = ask_login_shell(env, flags);
+                tracing::info!(?flags, ?path, "the login shell was asked for its PATH");
+                path
+            });
+            path.as_deref()
+        })
     }
+}
+
+/// A program to be started.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) program: PathBuf,
+    /// The login shell's PATH, where only that led to it.
+    pub(super) login_path: Option<OsString>,
 }
 
 /// The first of these programs that is there, on the agent's PATH or else on the login shell's; in the latter case
@@ -72,35 +87,37 @@ pub(super) fn find_program(
     variables: &mut BTreeMap<OsString, OsString>,
     login: &LoginPath,
     names: &[&str],
-) -> Option<PathBuf> {
+) -> Option<Found> {
     let find = |path: &OsStr| names.iter().find_map(|name| Env::find_on(path, name));
     let path = variables.get(OsStr::new("PATH")).cloned().unwrap_or_default();
-    if let Some(found) = find(&path) {
-        return Some(found);
+    if let Some(program) = find(&path) {
+        return Some(Found { program, login_path: None });
     }
-    let login = login.get(env)?;
-    let found = find(login)?;
+    let (login_path, program) = login.all(env).find_map(|it| Some((it.to_owned(), find(it)?)))?;
     let mut joined = path;
     if !joined.is_empty() {
         joined.push(":");
     }
-    joined.push(login);
+    joined.push(&login_path);
     variables.insert("PATH".into(), joined);
-    Some(found)
+    Some(Found { program, login_path: Some(login_path) })
 }
 
 #[expect(clippy::disallowed_methods, reason = "the login shell is asked here and nowhere else")]
-fn ask_login_shell(env: &Env) -> Option<OsString> {
+fn ask_login_shell(env: &Env, flags: &[&str]) -> Option<OsString> {
     let shell = env.var("SHELL").unwrap_or(OsStr::new("/bin/sh"));
-    let mut child = Command::new(shell)
-        .args(["-l", "-c", &format!("printf '{MARK}%s{MARK}' \"$PATH\"")])
+    let mut command = Command::new(shell);
+    // One that takes itself for a terminal's would be stopped where it is not in the foreground of one.
+    child::without_terminal(&mut command);
+    let mut child = command
+        .args(flags)
+        .arg(format!("printf '{MARK}%s{MARK}' \"$PATH\""))
         .env_clear()
         .envs(env.vars())
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
-        .process_group(0)
         .spawn()
         .ok()?;
     let proc_root = Path::new(procs::PROC);
@@ -191,7 +208,9 @@ mod tests {
         };
         put(&bin.join("agent"), "#!/bin/sh\n".into());
         let shell = dir.path().join("shell");
-        put(&shell, format!("#!/bin/sh\necho welcome\nPATH={}\neval \"$3\"\n", bin.display()));
+        let profile =
+            format!("#!/bin/sh\necho welcome\n[ \"$1\" = -i ] && PATH={}\n", bin.display());
+        put(&shell, profile + "for last; do :; done; eval \"$last\"\n");
         let env = env(&[
             ("HOME", dir.path().to_str().unwrap()),
             ("SHELL", shell.to_str().unwrap()),
@@ -199,8 +218,9 @@ mod tests {
         ]);
         let mut variables = env.vars().clone();
         let login = LoginPath::default();
-        let found = find_program(&env, &mut variables, &login, &["other", "agent"]);
-        assert_eq!(found, Some(bin.join("agent")));
+        let found = find_program(&env, &mut variables, &login, &["other", "agent"]).unwrap();
+        assert_eq!(found.program, bin.join("agent"));
+        assert_eq!(found.login_path, Some(bin.clone().into()), "as terminals start it");
         let path = variables[OsStr::new("PATH")].to_str().unwrap();
         assert_eq!(path, format!("/nonexistent:{}", bin.display()));
         assert_eq!(find_program(&env, &mut variables, &login, &["absent"]), None);

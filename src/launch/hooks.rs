@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
@@ -16,7 +17,8 @@ use crate::env::Env;
 use crate::procs::pinned::Pinned;
 use crate::procs::{self};
 
-/// How long such a program may take; then its whole process group is killed.
+/// How long such a program may take; then its whole process group is killed. A hook tells somebody something: one that
+/// works longer than this hangs.
 const HOOK_MAX: Duration = Duration::from_mins(5);
 
 /// What a hook learns from its environment, besides that of the agent.
@@ -42,47 +44,58 @@ pub fn environment(env: &Env, cwd: &AbsPath) -> BTreeMap<OsString, OsString> {
     super::environment::of_agent(env, cwd, &BTreeMap::new())
 }
 
-/// Runs the program to its end, in `cwd`, with this process's environment or another; an error says why it did
-/// not do its work.
-#[expect(clippy::disallowed_methods, reason = "hooks are started here and nowhere else")]
-pub fn run(
-    name: &str,
-    argv: &[String],
-    cwd: &Path,
-    variables: &[(&'static str, String)],
-    environment: Option<&BTreeMap<OsString, OsString>>,
-) -> Result<(), String> {
-    let failed = |what: String| format!("{name}: {what}");
-    let (program, rest) =
-        argv.split_first().ok_or_else(|| failed("names no program".to_owned()))?;
-    let mut command = Command::new(program);
-    if let Some(environment) = environment {
-        command.env_clear().envs(environment);
+/// A program of the launcher's own.
+pub struct Hook<'a> {
+    /// What the launcher calls it.
+    pub name: &'static str,
+    pub argv: &'a [String],
+    pub cwd: &'a Path,
+    pub variables: &'a [(&'static str, String)],
+    /// What it sees besides; this process's own environment where absent.
+    pub environment: Option<&'a BTreeMap<OsString, OsString>>,
+}
+
+impl Hook<'_> {
+    /// Runs the program to its end; an error says why it did not do its work.
+    pub fn run(&self) -> Result<(), String> {
+        self.run_within(HOOK_MAX).map_err(|why| format!("{}: {why}", self.name))
     }
-    let mut child = command
-        .args(rest)
-        .current_dir(cwd)
-        .envs(variables.iter().map(|(name, value)| (name, value)))
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .process_group(0)
-        .spawn()
-        .map_err(|error| failed(format!("`{program}`: {error}")))?;
-    let pid = i32::try_from(child.id()).unwrap_or_default();
-    let proc_root = Path::new(procs::PROC);
-    let held = procs::identity(proc_root, crate::base::Pid(pid))
-        .and_then(|it| Pinned::hold(proc_root, it));
-    let is_late = held.is_some_and(|it| !it.has_ended_within(HOOK_MAX));
-    if is_late {
-        // Nobody has waited for it yet, so the id is still its own. An error means that it just ended.
-        killpg(Pid::from_raw(pid), Signal::SIGKILL).ok();
+
+    fn run_within(&self, limit: Duration) -> Result<(), String> {
+        let program = self.argv.first().ok_or("names no program")?;
+        let mut child = self.spawn(program).map_err(|error| format!("`{program}`: {error}"))?;
+        let pid = i32::try_from(child.id()).unwrap_or_default();
+        let proc_root = Path::new(procs::PROC);
+        let held = procs::identity(proc_root, crate::base::Pid(pid))
+            .and_then(|it| Pinned::hold(proc_root, it));
+        let is_late = held.is_some_and(|it| !it.has_ended_within(limit));
+        if is_late {
+            // Nobody has waited for it yet, so the id is still its own. An error means that it just ended.
+            killpg(Pid::from_raw(pid), Signal::SIGKILL).ok();
+        }
+        let status = child.wait().map_err(|error| error.to_string())?;
+        match status.code() {
+            _ if is_late => Err(format!("`{program}` took over {limit:?}")),
+            Some(0) => Ok(()),
+            _ => Err(format!("`{program}` ended with {status}")),
+        }
     }
-    let status = child.wait().map_err(|error| failed(error.to_string()))?;
-    match status.code() {
-        _ if is_late => Err(failed(format!("`{program}` took over {} s", HOOK_MAX.as_secs()))),
-        Some(0) => Ok(()),
-        _ => Err(failed(format!("`{program}` ended with {status}"))),
+
+    #[expect(clippy::disallowed_methods, reason = "hooks are started here and nowhere else")]
+    fn spawn(&self, program: &str) -> io::Result<Child> {
+        let mut command = Command::new(program);
+        if let Some(environment) = self.environment {
+            command.env_clear().envs(environment);
+        }
+        command
+            .args(&self.argv[1..])
+            .current_dir(self.cwd)
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()
     }
 }
 
@@ -90,20 +103,39 @@ pub fn run(
 mod tests {
     use super::*;
 
-    fn check(argv: &[&str]) -> Result<(), String> {
+    fn check_within(argv: &[&str], limit: Duration) -> Result<(), String> {
         let argv: Vec<String> = argv.iter().map(|it| (*it).to_owned()).collect();
-        run("onCreate", &argv, Path::new("/"), &[("HEADCOUNT_SESSION_ID", "s1".into())], None)
+        let variables = [("HEADCOUNT_SESSION_ID", "s1".to_owned())];
+        let cwd = Path::new("/");
+        let hook =
+            Hook { name: "onCreate", argv: &argv, cwd, variables: &variables, environment: None };
+        hook.run_within(limit)
+    }
+
+    fn check(argv: &[&str]) -> Result<(), String> {
+        check_within(argv, HOOK_MAX)
     }
 
     #[test]
     fn a_hook_sees_its_variables_and_its_failure_is_told() {
         assert_eq!(check(&["sh", "-c", "test \"$HEADCOUNT_SESSION_ID\" = s1"]), Ok(()));
         let failed = check(&["sh", "-c", "exit 3"]).unwrap_err();
-        assert!(
-            failed.starts_with("onCreate: `sh` ended with") && failed.contains('3'),
-            "{failed}"
-        );
+        assert!(failed.starts_with("`sh` ended with") && failed.contains('3'), "{failed}");
         assert!(check(&["/nonexistent/program"]).unwrap_err().contains("/nonexistent/program"));
         assert!(check(&[]).is_err());
+    }
+
+    #[test]
+    fn a_hook_that_takes_too_long_is_killed_with_all_that_it_started() {
+        // Whoever holds the pipe's other end lives; it ends when all of them are gone.
+        let dir = tempfile::tempdir().unwrap();
+        let held = dir.path().join("held");
+        nix::unistd::mkfifo(&held, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let script = format!("exec 3> '{}'; echo begun >&3; sleep 1000 & wait", held.display());
+        let reading = std::thread::spawn(move || std::fs::read_to_string(held).unwrap());
+        // Nothing but the limit ends it, and however short that is, it is not late before.
+        let late = check_within(&["sh", "-c", &script], Duration::from_secs(1)).unwrap_err();
+        assert_eq!(late, "`sh` took over 1s");
+        assert_eq!(reading.join().unwrap(), "begun\n");
     }
 }

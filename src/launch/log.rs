@@ -70,6 +70,17 @@ pub(super) fn set_aside(path: &Path) -> PathBuf {
     path.with_extension("log.1")
 }
 
+/// The log that a file is of; nothing where it is of none.
+pub(super) fn of_either_half(path: &Path) -> Option<PathBuf> {
+    match path.extension()?.to_str()? {
+        "log" => Some(path.to_owned()),
+        "1" => {
+            Some(path.with_extension("")).filter(|it| it.extension().is_some_and(|it| it == "log"))
+        }
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
@@ -89,6 +100,10 @@ mod tests {
         let size = |it: &Path| fs::metadata(it).unwrap().len();
         assert!(size(&path) <= LOG_MAX && size(&set_aside(&path)) <= LOG_MAX);
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 2);
+        for half in [path.clone(), set_aside(&path)] {
+            assert_eq!(of_either_half(&half), Some(path.clone()));
+        }
+        assert_eq!(of_either_half(Path::new("/launches/x.1")), None);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(log.tail().ends_with("the end: ü") && log.tail().len() <= TAIL_MAX);
     }

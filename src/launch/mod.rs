@@ -1,6 +1,6 @@
 //! Starting agents: what is checked before anything happens, the claim, the supervisor, and the wait for a session.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -8,20 +8,22 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdout};
+use tokio::process::ChildStdout;
 use tokio::time::{Instant, timeout_at};
 
 use crate::adapters::Adapter;
 use crate::adapters::drive::{Order, PromptBy, Task, Unsupported};
+use crate::adapters::files::blocking;
 use crate::base::{AbsPath, AgentId, Pid, ProcessRef, SessionId};
 use crate::env::Env;
 use crate::ledger::{LaunchEntry, LedgerError, LedgerFile, Refusal, launch_log_dir, with_world};
 use crate::procs::{self, ProcessTable};
 use crate::protocol::error::{LaunchFailure, RpcError, Stage};
-use crate::protocol::launch::LaunchOptions;
+use crate::protocol::launch::LaunchParams;
 use crate::protocol::session::Launch;
 use crate::scope;
 
+mod child;
 mod diagnose;
 pub mod ending;
 mod environment;
@@ -32,6 +34,7 @@ pub mod order;
 mod pipes;
 pub mod supervise;
 
+use environment::Found;
 pub use environment::LoginPath;
 use order::{Event, SupervisorOrder};
 
@@ -47,10 +50,9 @@ const SHOWN_ARGUMENT_MAX: usize = 200;
 pub struct Request {
     pub adapter: &'static dyn Adapter,
     pub task: Task,
-    pub cwd: AbsPath,
-    /// Which parameter the directory came from.
+    pub params: LaunchParams,
+    /// Which parameter of the request the directory came from.
     pub cwd_member: &'static str,
-    pub options: LaunchOptions,
 }
 
 /// Where launching takes place.
@@ -69,38 +71,42 @@ pub struct Started {
     pub command: Vec<String>,
     pub cwd: AbsPath,
     pub log: AbsPath,
+    /// The login shell's PATH, where the agent got that too.
+    pub login_path: Option<String>,
     /// The session, where it is known before the agent tells it.
     pub session: Option<SessionId>,
-    supervisor: Child,
+    ledger: LedgerFile,
     news: Lines<BufReader<ChildStdout>>,
 }
 
 /// Checks everything, claims the directory, and starts the supervisor. Blocks; runs to its end once begun.
 pub fn start(site: &Site<'_>, request: Request) -> Result<Started, RpcError> {
-    let Request { adapter, task, cwd, cwd_member, options } = request;
-    let agent = adapter.card().id.clone();
-    let cwd = directory(&cwd, cwd_member)?;
+    let Request { adapter, task, params, cwd_member } = request;
+    let agent = params.agent;
+    let cwd = directory(&params.cwd, cwd_member)?;
     let known = match &task {
         Task::Launch { .. } => None,
         Task::Resume { id, .. } => Some(id.clone()),
     };
     let order = Order {
         task,
-        prompt: options.prompt.clone(),
-        model: options.model.clone(),
-        permissions: options.permissions,
-        args: options.args.clone(),
-        label: options.label.clone(),
+        prompt: params.prompt.clone(),
+        model: params.model.clone(),
+        permissions: params.permissions,
+        args: params.args.clone(),
+        label: params.label.clone(),
         store: adapter.stores(site.env).into_iter().next(),
     };
     let line = (adapter.driver().command)(&order).map_err(|it| unsupported(&agent, it))?;
-    let mut variables = environment::of_agent(site.env, &cwd, &options.env);
+    let mut variables = environment::of_agent(site.env, &cwd, &params.env);
     let names = adapter.card().binaries;
-    let program = environment::find_program(site.env, &mut variables, site.login, names)
-        .ok_or_else(|| {
-            let message = format!("none of {names:?} is on the PATH, nor on the login shell's");
-            failed(&agent, Stage::Spawn, None, message)
-        })?;
+    let Found { program, login_path } =
+        environment::find_program(site.env, &mut variables, site.login, names).ok_or_else(
+            || {
+                let message = format!("none of {names:?} is on the PATH, nor on the login shell's");
+                failed(&agent, Stage::Spawn, None, message)
+            },
+        )?;
     let launch_id = uuid::Uuid::new_v4().to_string();
     let log = AbsPath::parse(launch_log_dir(site.env).join(format!("{launch_id}.log")))
         .ok_or_else(|| RpcError::Internal("the state directory is not absolute".into()))?;
@@ -112,17 +118,17 @@ pub fn start(site: &Site<'_>, request: Request) -> Result<Started, RpcError> {
         process: None,
         keeper: this_process(),
         cwd: Some(cwd.clone()),
-        claim: options.lock.then(|| cwd.clone()),
-        is_forced: options.force,
+        claim: params.lock.then(|| cwd.clone()),
+        is_forced: params.force,
         ended: None,
         launch: Launch {
             launch_id: launch_id.clone(),
             launched_at,
-            prompt: options.prompt.clone(),
-            group: options.group.clone(),
-            spec: options.spec,
-            label: options.label,
-            model: options.model.clone(),
+            prompt: params.prompt.clone(),
+            group: params.group.clone(),
+            spec: params.spec,
+            label: params.label,
+            model: params.model.clone(),
             exit_code: None,
             hook_failure: None,
             log_path: log.clone(),
@@ -133,9 +139,7 @@ pub fn start(site: &Site<'_>, request: Request) -> Result<Started, RpcError> {
     let forgotten = begun
         .map_err(|it| unavailable(&it))?
         .map_err(|it| refused(site.env, it, known.as_ref()))?;
-    let logs: Vec<PathBuf> =
-        forgotten.into_iter().map(|it| it.launch.log_path.as_path().to_owned()).collect();
-    remove_logs(&logs);
+    remove_logs(forgotten.into_iter().map(|it| it.launch.log_path.as_path().to_owned()));
     let command = shown(&program, &line.args);
     let order = SupervisorOrder {
         launch_id: launch_id.clone(),
@@ -147,26 +151,42 @@ pub fn start(site: &Site<'_>, request: Request) -> Result<Started, RpcError> {
         ledger: ledger.path().clone(),
         log: log.clone(),
         prompt_on_stdin: line.prompt == PromptBy::Stdin,
-        prompt: options.prompt,
+        prompt: params.prompt,
         learn: line.learn,
         session: line.session.clone(),
-        timeout_ms: options.timeout_ms.map(crate::protocol::bounded::Bounded::get),
-        on_create: options.on_create,
-        on_complete: options.on_complete,
-        group: options.group,
-        model: options.model,
+        timeout_ms: params.timeout_ms.map(crate::protocol::bounded::Bounded::get),
+        on_create: params.on_create,
+        on_complete: params.on_complete,
+        group: params.group,
+        model: params.model,
     };
-    let spawned = spawn_supervisor(site.program, &order, &variables).inspect_err(|_| {
-        // Nobody else will: the claim is given back, and the launch is known as one that did not happen.
-        let ended = ledger.update(|it| it.ended(&launch_id, None, scope::now()));
-        if let Err(error) = ended {
-            tracing::warn!(%error, "a launch that did not happen is not noted as such");
-        }
-    });
-    let (supervisor, news) = spawned
-        .map_err(|error| failed(&agent, Stage::Spawn, None, format!("the supervisor: {error}")))?;
+    let news = spawn_supervisor(site.program, &order, &variables).map_err(|error| {
+        call_off(&ledger, &launch_id);
+        failed(&agent, Stage::Spawn, None, format!("the supervisor: {error}"))
+    })?;
     tracing::info!(%agent, launch_id, "a supervisor was started");
-    Ok(Started { launch_id, agent, command, cwd, log, session: line.session, supervisor, news })
+    Ok(Started {
+        launch_id,
+        agent,
+        command,
+        cwd,
+        log,
+        login_path: login_path.map(|it| it.to_string_lossy().into_owned()),
+        session: line.session,
+        ledger,
+        news,
+    })
+}
+
+/// Gives a launch up, and its claim with it, unless its agent has started: then it returns the agent's process.
+fn call_off(ledger: &LedgerFile, id: &str) -> Option<ProcessRef> {
+    match ledger.update(|it| it.call_off(id, scope::now())) {
+        Ok(outcome) => outcome.ok().flatten(),
+        Err(error) => {
+            tracing::warn!(%error, "a launch that did not happen is not noted as such");
+            None
+        }
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "supervisors are started here and nowhere else")]
@@ -174,7 +194,7 @@ fn spawn_supervisor(
     program: &Path,
     order: &SupervisorOrder,
     variables: &BTreeMap<OsString, OsString>,
-) -> std::io::Result<(Child, Lines<BufReader<ChildStdout>>)> {
+) -> std::io::Result<Lines<BufReader<ChildStdout>>> {
     let order_text = serde_json::to_vec(order)?;
     let (order_end, mut our_end) = std::io::pipe()?;
     let mut child = tokio::process::Command::new(program)
@@ -190,7 +210,8 @@ fn spawn_supervisor(
     our_end.write_all(&order_text)?;
     let stdout = child.stdout.take();
     let stdout = stdout.ok_or_else(|| std::io::Error::other("the supervisor has no stdout"))?;
-    Ok((child, BufReader::new(stdout).lines()))
+    // The runtime waits for its end, so that it is no zombie; nobody here has to.
+    Ok(BufReader::new(stdout).lines())
 }
 
 /// What an agent told within the time.
@@ -205,19 +226,40 @@ impl Started {
     /// Waits until the agent has told its session, and at most [`SESSION_WAIT`]. Dropping the wait leaves the
     /// launch as it is.
     pub async fn told(&mut self) -> Result<Told, RpcError> {
+        let heard = self.listen().await;
+        if let Ok(Heard { process: Some(process), session }) = heard {
+            return Ok(self.known(process, session));
+        }
+        // What has not begun by now never shall, and holds nothing.
+        let (ledger, id) = (self.ledger.clone(), self.launch_id.clone());
+        let begun = blocking(move || call_off(&ledger, &id)).await;
+        let session = heard?.session;
+        begun.map(|process| self.known(process, session)).ok_or_else(|| {
+            let message = format!("no word within {} s", SESSION_WAIT.as_secs());
+            failed(&self.agent, Stage::Spawn, None, message)
+        })
+    }
+
+    fn known(&self, process: ProcessRef, told: Option<SessionId>) -> Told {
+        Told { process, session: told.or_else(|| self.session.clone()) }
+    }
+
+    /// Listens to the supervisor until the agent has told its session and did not fail at once, and not for ever.
+    async fn listen(&mut self) -> Result<Heard, RpcError> {
         let mut until = Instant::now() + SESSION_WAIT;
-        let mut process = None;
-        let mut session = None;
+        let mut heard = Heard::default();
         loop {
-            let Ok(line) = timeout_at(until, self.news.next_line()).await else { break };
+            let Ok(line) = timeout_at(until, self.news.next_line()).await else { return Ok(heard) };
             let event = line.ok().flatten().and_then(|it| serde_json::from_str(&it).ok());
             match event {
-                Some(Event::Started(it)) => process = Some(it),
+                Some(Event::Started(it)) => heard.process = Some(it),
                 Some(Event::Session(it)) => {
-                    session = Some(it);
+                    heard.session = Some(it);
                     until = until.min(Instant::now() + SETTLE);
                 }
-                Some(Event::Ended { exit_code: 0, .. }) if session.is_some() => break,
+                Some(Event::Ended { exit_code: 0, .. }) if heard.session.is_some() => {
+                    return Ok(heard);
+                }
                 Some(Event::Ended { exit_code, output }) => {
                     let stage = diagnose::stage(&output);
                     return Err(failed(&self.agent, stage, Some(exit_code), output));
@@ -225,22 +267,22 @@ impl Started {
                 Some(Event::Refused(why) | Event::NotStarted(why)) => {
                     return Err(failed(&self.agent, Stage::Spawn, None, why));
                 }
+                // Somebody killed the supervisor: the agent lives on without one.
+                None if heard.process.is_some() => return Ok(heard),
                 None => {
                     let message = "the supervisor is gone".to_owned();
                     return Err(failed(&self.agent, Stage::Spawn, None, message));
                 }
             }
         }
-        let Some(process) = process else {
-            // It has not come as far as to start the agent, and now it never shall.
-            if let Err(error) = self.supervisor.start_kill() {
-                tracing::warn!(%error, "a supervisor that hangs cannot be killed");
-            }
-            let message = format!("no word within {} s", SESSION_WAIT.as_secs());
-            return Err(failed(&self.agent, Stage::Spawn, None, message));
-        };
-        Ok(Told { process, session: session.or_else(|| self.session.clone()) })
     }
+}
+
+/// What the supervisor has said so far.
+#[derive(Default)]
+struct Heard {
+    process: Option<ProcessRef>,
+    session: Option<SessionId>,
 }
 
 /// A directory without symbolic links; refused where it is none.
@@ -306,10 +348,17 @@ fn refused(env: &Env, refusal: Refusal, session: Option<&SessionId>) -> RpcError
     }
 }
 
+/// The logs of launches that are there.
+pub fn logs(env: &Env) -> BTreeSet<PathBuf> {
+    let entries = std::fs::read_dir(launch_log_dir(env)).into_iter().flatten();
+    let paths = entries.filter_map(|it| Some(it.ok()?.path()));
+    paths.filter_map(|it| log::of_either_half(&it)).collect()
+}
+
 /// Removes the logs of launches that are forgotten; what cannot be removed stays.
-pub fn remove_logs(logs: &[PathBuf]) {
+pub fn remove_logs(logs: impl IntoIterator<Item = PathBuf>) {
     for log in logs {
-        for path in [log.clone(), log::set_aside(log)] {
+        for path in [log::set_aside(&log), log] {
             match std::fs::remove_file(&path) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                     tracing::warn!(path = %path.display(), %error, "a log is left behind");

@@ -14,8 +14,9 @@ use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT};
 
+use super::child;
 use super::ending::{self, LAUNCH_VARIABLE, SUPERVISOR_VARIABLE, Target};
-use super::hooks;
+use super::hooks::{self, Hook};
 use super::log::LaunchLog;
 use super::memory;
 use super::order::{Event, SupervisorOrder};
@@ -53,12 +54,12 @@ pub fn run() -> io::Result<()> {
         tell(&Event::Refused(why));
         return Ok(());
     }
-    let started = LaunchLog::open(order.log.as_path()).and_then(|log| Ok((log, start(&order)?)));
-    match started {
+    let log = LaunchLog::open(order.log.as_path());
+    match log.and_then(|log| Ok((log, start(&order, &ledger)?))) {
         Ok((log, agent)) => Supervisor::new(order, ledger, log, agent).run(),
         Err(error) => {
-            tell(&Event::NotStarted(error.to_string()));
             note_end(&ledger, &order.launch_id, None);
+            tell(&Event::NotStarted(error.to_string()));
         }
     }
     Ok(())
@@ -94,9 +95,10 @@ fn adopt(ledger: &LedgerFile, id: &str) -> Result<(), String> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "launched agents are started here and nowhere else")]
-fn start(order: &SupervisorOrder) -> io::Result<Agent> {
+fn start(order: &SupervisorOrder, ledger: &LedgerFile) -> io::Result<Agent> {
     let prompt = order.prompt_on_stdin.then(|| order.prompt.clone().into_bytes());
-    let child = Command::new(&order.program)
+    let mut command = Command::new(&order.program);
+    command
         .args(&order.args)
         .current_dir(order.cwd.as_path())
         .env(LAUNCH_VARIABLE, &order.launch_id)
@@ -104,8 +106,14 @@ fn start(order: &SupervisorOrder) -> io::Result<Agent> {
         .stdin(if prompt.is_some() { Stdio::piped() } else { Stdio::null() })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .process_group(0)
-        .spawn()?;
+        .process_group(0);
+    let child = child::spawn_noted(command, |process| {
+        match ledger.update(|ledger| ledger.started(&order.launch_id, process)) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err("the launch was called off".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    })?;
     Agent::of(child, prompt)
 }
 
@@ -118,37 +126,60 @@ struct Supervisor {
     /// Whether the agent itself has told its session.
     is_told: bool,
     started: Instant,
-    on_create: Option<JoinHandle<Result<(), String>>>,
+    on_create: Option<JoinHandle<()>>,
+    /// What ends an agent that took too long, with all that it started.
+    ending: Option<JoinHandle<()>>,
 }
 
 impl Supervisor {
     fn new(order: SupervisorOrder, ledger: LedgerFile, log: LaunchLog, agent: Agent) -> Self {
         let session = order.session.clone();
         let started = Instant::now();
-        Self { order, ledger, log, agent, session, is_told: false, started, on_create: None }
+        Self {
+            order,
+            ledger,
+            log,
+            agent,
+            session,
+            is_told: false,
+            started,
+            on_create: None,
+            ending: None,
+        }
     }
 
     fn run(mut self) {
-        let process = self.agent.process;
-        self.note(|ledger, id| ledger.started(id, process));
-        tell(&Event::Started(process));
+        tell(&Event::Started(self.agent.process));
         memory::give_back_code();
         let status = self.watch();
         let exit_code = exit_code(status);
-        let Self { order, ledger, log, session, on_create, .. } = self;
-        note_end(&ledger, &order.launch_id, Some(exit_code));
-        tell(&Event::Ended { exit_code, output: log.tail() });
-        let created = on_create.map_or(Ok(()), |it| it.join().unwrap_or(Ok(())));
-        let completed = order.on_complete.as_ref().map_or(Ok(()), |argv| {
-            let variables = hooks::variables(&order, session.as_ref(), Some(exit_code));
-            hooks::run("onComplete", argv, order.cwd.as_path(), &variables, None)
-        });
-        let failures: Vec<String> =
-            [created, completed].into_iter().filter_map(Result::err).collect();
-        if !failures.is_empty() {
-            note(&ledger, &order.launch_id, |ledger, id| {
-                ledger.hook_failed(id, failures.join("; "))
-            });
+        note_end(&self.ledger, &self.order.launch_id, Some(exit_code));
+        tell(&Event::Ended { exit_code, output: self.log.tail() });
+        // One that panicked has said so in its own way; what is left to do is done all the same.
+        for thread in [self.on_create.take(), self.ending.take()].into_iter().flatten() {
+            drop(thread.join());
+        }
+        if let Some(argv) = self.order.on_complete.clone() {
+            self.hook("onComplete", argv, Some(exit_code))();
+        }
+    }
+
+    /// One of the launcher's programs, ready to be run; its failure is noted at once.
+    fn hook(
+        &self,
+        name: &'static str,
+        argv: Vec<String>,
+        exit_code: Option<i32>,
+    ) -> impl FnOnce() + Send + 'static {
+        let variables = hooks::variables(&self.order, self.session.as_ref(), exit_code);
+        let (ledger, cwd) = (self.ledger.clone(), self.order.cwd.clone());
+        let id = self.order.launch_id.clone();
+        move || {
+            let (argv, variables) = (&argv[..], &variables[..]);
+            let hook = Hook { name, argv, cwd: cwd.as_path(), variables, environment: None };
+            if let Err(failure) = hook.run() {
+                note(&ledger, &id, |ledger, id| ledger.hook_failed(id, &failure));
+            }
         }
     }
 
@@ -172,7 +203,7 @@ impl Supervisor {
             let now = Instant::now();
             if time_is_up.is_some_and(|it| it <= now) {
                 time_is_up = None;
-                self.end_it();
+                self.ending = Some(self.end_it());
             }
             if next_look.is_some_and(|it| it <= now) {
                 self.look_into_store();
@@ -182,17 +213,17 @@ impl Supervisor {
         }
     }
 
-    fn end_it(&self) {
-        let target = Target {
-            owner: self.agent.process,
-            driver: drive::of(&self.order.agent),
-            session: self.session.as_ref(),
-            launch_id: Some(&self.order.launch_id),
-            leader: Some(self.agent.process),
-        };
-        if let Err(error) = ending::end(Path::new(procs::PROC), target, GRACE) {
-            tracing::debug!(?error, "the agent ended when its time was up");
-        }
+    /// Ends the agent, while what it says on its way out is still read: else it might wait for that for ever.
+    fn end_it(&self) -> JoinHandle<()> {
+        let (owner, session) = (self.agent.process, self.session.clone());
+        let (driver, launch_id) = (drive::of(&self.order.agent), self.order.launch_id.clone());
+        thread::spawn(move || {
+            let (session, launch_id) = (session.as_ref(), Some(&*launch_id));
+            let target = Target { owner, driver, session, launch_id, leader: Some(owner) };
+            if let Err(error) = ending::end(Path::new(procs::PROC), target, GRACE) {
+                tracing::debug!(?error, "the agent ended when its time was up");
+            }
+        })
     }
 
     /// Looks for the line that tells the session.
@@ -232,11 +263,7 @@ impl Supervisor {
             self.note(|ledger, id| ledger.named(id, named));
         }
         if let (Some(argv), None) = (self.order.on_create.clone(), &self.on_create) {
-            let variables = hooks::variables(&self.order, Some(&session), None);
-            let cwd = self.order.cwd.clone();
-            self.on_create = Some(thread::spawn(move || {
-                hooks::run("onCreate", &argv, cwd.as_path(), &variables, None)
-            }));
+            self.on_create = Some(thread::spawn(self.hook("onCreate", argv, None)));
         }
         tell(&Event::Session(session));
         memory::give_back_code();

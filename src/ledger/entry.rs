@@ -144,7 +144,8 @@ impl Ledger {
         supervisor: ProcessRef,
         world: World<'_>,
     ) -> Result<(), Refusal> {
-        let entry = self.launch(id).ok_or(Refusal::Gone)?.clone();
+        let entry = self.launch(id).filter(|it| it.ended.is_none());
+        let entry = entry.ok_or(Refusal::Gone)?.clone();
         self.check(&entry, world)?;
         self.launch_mut(id)?.keeper = Some(supervisor);
         Ok(())
@@ -173,10 +174,23 @@ impl Ledger {
         }
     }
 
-    /// The agent runs.
+    /// The agent is about to run in this process; refused where the launch was called off.
     pub fn started(&mut self, id: &str, process: ProcessRef) -> Result<(), Refusal> {
-        self.launch_mut(id)?.process = Some(process);
+        let entry = self.launch_mut(id)?;
+        if entry.ended.is_some() {
+            return Err(Refusal::Gone);
+        }
+        entry.process = Some(process);
         Ok(())
+    }
+
+    /// Ends the launch where its agent has not been started, which then never shall be; else returns its process.
+    pub fn call_off(&mut self, id: &str, now: Timestamp) -> Result<Option<ProcessRef>, Refusal> {
+        let process = self.launch_mut(id)?.process;
+        if process.is_none() {
+            self.ended(id, None, now)?;
+        }
+        Ok(process)
     }
 
     /// The agent has told its session.
@@ -199,9 +213,11 @@ impl Ledger {
         Ok(())
     }
 
-    /// A hook did not do its work.
-    pub fn hook_failed(&mut self, id: &str, failure: String) -> Result<(), Refusal> {
-        self.launch_mut(id)?.launch.hook_failure = Some(failure);
+    /// A hook did not do its work; another may not have done so before.
+    pub fn hook_failed(&mut self, id: &str, failure: &str) -> Result<(), Refusal> {
+        let failures = &mut self.launch_mut(id)?.launch.hook_failure;
+        let before = failures.take().map(|it| it + "; ").unwrap_or_default();
+        *failures = Some(before + failure);
         Ok(())
     }
 }
@@ -331,6 +347,33 @@ mod tests {
         assert_eq!(ledger.begin(resume("two", "/b"), world.view()), Err(Refusal::Alive(ALIVE)));
         ledger.ended("one", Some(0), W::instant(2)).unwrap();
         assert_eq!(ledger.begin(resume("two", "/b"), world.view()), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn what_was_called_off_never_starts_and_what_has_started_is_not_called_off() {
+        let world = W::at(2);
+        let mut ledger = Ledger::default();
+        ledger.begin(launch("one", "/a", ALIVE), world.view()).unwrap();
+        assert_eq!(ledger.call_off("one", W::instant(2)), Ok(None));
+        assert_eq!(ledger.held(world.view()), []);
+        assert_eq!(ledger.adopt("one", ALIVE, world.view()), Err(Refusal::Gone));
+        assert_eq!(ledger.started("one", ALIVE), Err(Refusal::Gone));
+
+        ledger.begin(launch("two", "/a", ALIVE), world.view()).unwrap();
+        ledger.started("two", ALIVE).unwrap();
+        assert_eq!(ledger.call_off("two", W::instant(2)), Ok(Some(ALIVE)));
+        assert_eq!(ledger.held(world.view()).len(), 1);
+        assert_eq!(ledger.call_off("none", W::instant(2)), Err(Refusal::Gone));
+    }
+
+    #[test]
+    fn every_hook_that_failed_is_told() {
+        let mut ledger = Ledger::default();
+        ledger.begin(launch("one", "/a", ALIVE), W::at(2).view()).unwrap();
+        ledger.hook_failed("one", "onCreate: x").unwrap();
+        ledger.hook_failed("one", "onComplete: y").unwrap();
+        let failure = ledger.launch("one").unwrap().launch.hook_failure.as_deref();
+        assert_eq!(failure, Some("onCreate: x; onComplete: y"));
     }
 
     #[test]

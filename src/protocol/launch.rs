@@ -26,22 +26,56 @@ pub enum Permissions {
 /// Milliseconds that a launched agent may run: up to 31 days.
 pub type RunMs = Bounded<1, 2_678_400_000>;
 
-/// What `session.launch` and `session.resume` have in common.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct LaunchOptions {
-    pub prompt: String,
-    pub model: Option<String>,
-    pub label: Option<String>,
-    pub group: Option<String>,
-    pub spec: Option<String>,
-    pub permissions: Permissions,
-    pub env: BTreeMap<String, String>,
-    pub args: Vec<String>,
-    pub lock: bool,
-    pub force: bool,
-    pub timeout_ms: Option<RunMs>,
-    pub on_create: Option<Vec<String>>,
-    pub on_complete: Option<Vec<String>>,
+/// Declares parameters that start an agent: a method's own, and then what all of them have in common. serde could
+/// flatten the latter in from a type of their own, but would no longer say which member is wrong.
+macro_rules! starting_params {
+    ($(#[$about:meta])* $name:ident { $($own:tt)* }) => {
+        $(#[$about])*
+        #[derive(Clone, Debug, Deserialize, JsonSchema)]
+        #[serde(rename_all = "camelCase", deny_unknown_fields)]
+        pub struct $name {
+            $($own)*
+            /// What the agent is asked to do.
+            pub prompt: String,
+            /// The model, as the agent names it; the agent's own choice where absent.
+            #[serde(default)]
+            pub model: Option<String>,
+            /// A name for people.
+            #[serde(default)]
+            pub label: Option<String>,
+            /// The group of launches that this one belongs to.
+            #[serde(default)]
+            pub group: Option<String>,
+            /// The specification that the prompt follows.
+            #[serde(default)]
+            pub spec: Option<String>,
+            /// What the agent may do without asking.
+            #[serde(default)]
+            pub permissions: Permissions,
+            /// Variables to set on top of the server's own environment.
+            #[serde(default)]
+            pub env: BTreeMap<String, String>,
+            /// Arguments to pass to the agent as they are, before the prompt.
+            #[serde(default)]
+            pub args: Vec<String>,
+            /// Whether to claim the directory for as long as the agent runs. Without a claim of its own it is not
+            /// kept out by those of others.
+            #[serde(default = "yes")]
+            pub lock: bool,
+            /// Whether to go on, and to claim the directory too, where somebody else claims it.
+            #[serde(default)]
+            pub force: bool,
+            /// After how long the agent is stopped; never where absent.
+            #[serde(default)]
+            pub timeout_ms: Option<RunMs>,
+            /// A program and its arguments, run without a shell once the session's id is known.
+            #[serde(default)]
+            pub on_create: Option<Vec<String>>,
+            /// A program and its arguments, run without a shell once the agent has ended.
+            #[serde(default)]
+            pub on_complete: Option<Vec<String>>,
+        }
+    };
 }
 
 fn yes() -> bool {
@@ -51,52 +85,54 @@ fn yes() -> bool {
 /// `session.launch`: starts an agent.
 pub struct LaunchSession;
 
-/// The parameters of `session.launch`.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct LaunchParams {
-    /// The adapter of the agent to start.
-    pub agent: AgentId,
-    /// What the agent is asked to do.
-    pub prompt: String,
-    /// Where it works; an existing directory.
-    pub cwd: AbsPath,
-    /// The model, as the agent names it; the agent's default where absent.
-    #[serde(default)]
-    pub model: Option<String>,
-    /// A name for people.
-    #[serde(default)]
-    pub label: Option<String>,
-    /// The group of launches that this one belongs to.
-    #[serde(default)]
-    pub group: Option<String>,
-    /// The specification that the prompt follows.
-    #[serde(default)]
-    pub spec: Option<String>,
-    /// What the agent may do without asking.
-    #[serde(default)]
-    pub permissions: Permissions,
-    /// Variables to set on top of the server's own environment.
-    #[serde(default)]
-    pub env: BTreeMap<String, String>,
-    /// Arguments to pass to the agent as they are, before the prompt.
-    #[serde(default)]
-    pub args: Vec<String>,
-    /// Whether to claim the directory for as long as the agent runs.
-    #[serde(default = "yes")]
-    pub lock: bool,
-    /// Whether to go on where somebody else claims the directory.
-    #[serde(default)]
-    pub force: bool,
-    /// After how long the agent is stopped; never where absent.
-    #[serde(default)]
-    pub timeout_ms: Option<RunMs>,
-    /// A program and its arguments, run without a shell once the session's id is known.
-    #[serde(default)]
-    pub on_create: Option<Vec<String>>,
-    /// A program and its arguments, run without a shell once the agent has ended.
-    #[serde(default)]
-    pub on_complete: Option<Vec<String>>,
+starting_params! {
+    /// The parameters of `session.launch`.
+    LaunchParams {
+        /// The adapter of the agent to start.
+        pub agent: AgentId,
+        /// Where it works; an existing directory.
+        pub cwd: AbsPath,
+    }
+}
+
+/// `session.resume`: lets a session go on with another prompt.
+pub struct Resume;
+
+starting_params! {
+    /// The parameters of `session.resume`.
+    ResumeParams {
+        /// The session's id, or a prefix of at least 4 characters that only it has.
+        pub session_id: String,
+        /// The adapter to ask; all where absent.
+        #[serde(default)]
+        pub agent: Option<AgentId>,
+    }
+}
+
+impl ResumeParams {
+    /// The launch by which the session goes on where it worked.
+    #[must_use]
+    pub fn at(self, agent: AgentId, cwd: AbsPath) -> LaunchParams {
+        let Self { prompt, model, label, group, spec, permissions, env, args, .. } = self;
+        let Self { lock, force, timeout_ms, on_create, on_complete, .. } = self;
+        LaunchParams {
+            agent,
+            cwd,
+            prompt,
+            model,
+            label,
+            group,
+            spec,
+            permissions,
+            env,
+            args,
+            lock,
+            force,
+            timeout_ms,
+            on_create,
+            on_complete,
+        }
+    }
 }
 
 /// How an agent was started.
@@ -116,6 +152,9 @@ pub struct Launched {
     pub cwd: AbsPath,
     /// Where its output is kept.
     pub log_path: AbsPath,
+    /// The login shell's PATH, where the program is only on that: the agent was given it behind the server's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub login_path: Option<String>,
 }
 
 /// The result of `session.launch` and `session.resume`.
@@ -141,58 +180,6 @@ impl Method for LaunchSession {
     type Result = LaunchResult;
 }
 
-/// `session.resume`: lets a session go on with another prompt.
-pub struct Resume;
-
-/// The parameters of `session.resume`.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ResumeParams {
-    /// The session's id, or a prefix of at least 4 characters that only it has.
-    pub session_id: String,
-    /// The adapter to ask; all where absent.
-    #[serde(default)]
-    pub agent: Option<AgentId>,
-    /// What the agent is asked to do next.
-    pub prompt: String,
-    /// The model, as the agent names it; the agent's choice where absent.
-    #[serde(default)]
-    pub model: Option<String>,
-    /// A name for people.
-    #[serde(default)]
-    pub label: Option<String>,
-    /// The group of launches that this one belongs to.
-    #[serde(default)]
-    pub group: Option<String>,
-    /// The specification that the prompt follows.
-    #[serde(default)]
-    pub spec: Option<String>,
-    /// What the agent may do without asking.
-    #[serde(default)]
-    pub permissions: Permissions,
-    /// Variables to set on top of the server's own environment.
-    #[serde(default)]
-    pub env: BTreeMap<String, String>,
-    /// Arguments to pass to the agent as they are, before the prompt.
-    #[serde(default)]
-    pub args: Vec<String>,
-    /// Whether to claim the directory for as long as the agent runs.
-    #[serde(default = "yes")]
-    pub lock: bool,
-    /// Whether to go on where somebody else claims the directory.
-    #[serde(default)]
-    pub force: bool,
-    /// After how long the agent is stopped; never where absent.
-    #[serde(default)]
-    pub timeout_ms: Option<RunMs>,
-    /// A program and its arguments, run without a shell once the session's id is known.
-    #[serde(default)]
-    pub on_create: Option<Vec<String>>,
-    /// A program and its arguments, run without a shell once the agent has ended.
-    #[serde(default)]
-    pub on_complete: Option<Vec<String>>,
-}
-
 impl Method for Resume {
     const NAME: &'static str = "session.resume";
     const SUMMARY: &'static str =
@@ -200,34 +187,6 @@ impl Method for Resume {
     type Params = ResumeParams;
     type Result = LaunchResult;
 }
-
-/// Takes the common options out of parameters that have them all.
-macro_rules! options {
-    ($params:ty) => {
-        impl $params {
-            /// What launching and resuming have in common.
-            pub fn options(&self) -> LaunchOptions {
-                LaunchOptions {
-                    prompt: self.prompt.clone(),
-                    model: self.model.clone(),
-                    label: self.label.clone(),
-                    group: self.group.clone(),
-                    spec: self.spec.clone(),
-                    permissions: self.permissions,
-                    env: self.env.clone(),
-                    args: self.args.clone(),
-                    lock: self.lock,
-                    force: self.force,
-                    timeout_ms: self.timeout_ms,
-                    on_create: self.on_create.clone(),
-                    on_complete: self.on_complete.clone(),
-                }
-            }
-        }
-    };
-}
-options!(LaunchParams);
-options!(ResumeParams);
 
 /// `session.stop`: ends the process that owns a session.
 pub struct Stop;

@@ -1,7 +1,8 @@
 //! Handlers of `fuse.*`.
 
+use super::checks::{self, refused};
 use super::ledger_access::{Refused, change, existing_directory, known_directory, read};
-use super::lock_handlers::{after, check_text};
+use super::lock_handlers::after;
 use super::router::Call;
 use crate::fuses::check_address;
 use crate::protocol::error::RpcError;
@@ -13,7 +14,7 @@ use crate::protocol::fuse::{
 /// Sets a fuse in place of the one that the directory may have.
 pub(super) async fn set(call: Call, params: SetParams) -> Result<FuseResult, RpcError> {
     check(&params.on_expire)?;
-    check_text("label", params.label.as_deref().unwrap_or("-"))?;
+    checks::optional_line("label", params.label.as_deref())?;
     let directory = existing_directory("directory", &params.directory).await?;
     let set = change(&call.app, move |ledger, world| {
         let fuse = Fuse {
@@ -64,25 +65,15 @@ pub(super) async fn list(call: Call, _: ListParams) -> Result<ListResult, RpcErr
 
 /// Refuses what could not be done when the time comes.
 fn check(on_expire: &OnExpire) -> Result<(), RpcError> {
-    let refuse =
-        |member: &str, why: &str| Err(RpcError::invalid(member, format!("`{member}`: {why}")));
     let OnExpire { command, webhook, event } = on_expire;
     if command.is_none() && webhook.is_none() && event.is_none() {
-        return refuse("onExpire", "one of `command`, `webhook` and `event` is needed");
+        return Err(refused("onExpire", "one of `command`, `webhook` and `event` is needed"));
     }
-    if let Some(command) = command {
-        if command.first().is_none_or(String::is_empty) {
-            return refuse("onExpire.command", "names no program");
-        }
-        if command.iter().any(|it| it.contains('\0')) {
-            return refuse("onExpire.command", "holds a NUL, which no argument can");
-        }
+    if let Some(argv) = command {
+        checks::command("onExpire.command", argv)?;
     }
     if let Some(Err(why)) = webhook.as_deref().map(check_address) {
-        return refuse("onExpire.webhook", why);
+        return Err(refused("onExpire.webhook", why));
     }
-    match event {
-        Some(event) => check_text("onExpire.event", event),
-        None => Ok(()),
-    }
+    checks::optional_line("onExpire.event", event.as_deref())
 }

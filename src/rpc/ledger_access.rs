@@ -1,6 +1,6 @@
 //! How handlers reach the ledger: off the reactor's thread, and each change to its end.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::App;
 use crate::adapters::files::blocking;
@@ -77,11 +77,19 @@ pub(super) async fn existing_directory(
     found.map_err(|why| RpcError::invalid(member, format!("`{member}`: `{path}` {why}")))
 }
 
-/// A directory without symbolic links; as it was given where it is not there any more.
+/// A directory without symbolic links, as far as it is still there: claims and fuses outlive their directories.
 pub(super) async fn known_directory(path: &AbsPath) -> AbsPath {
     let given = path.clone();
-    let found = blocking(move || canonical(given.as_path())).await;
-    found.unwrap_or_else(|_| path.clone())
+    let found = blocking(move || {
+        let given = given.as_path();
+        given.ancestors().find_map(|above| {
+            let real = above.canonicalize().ok()?;
+            let gone = given.strip_prefix(above).ok()?;
+            // Collected anew: an empty rest would leave a slash behind.
+            AbsPath::parse(real.components().chain(gone.components()).collect::<PathBuf>())
+        })
+    });
+    found.await.unwrap_or_else(|| path.clone())
 }
 
 fn canonical(path: &Path) -> Result<AbsPath, String> {

@@ -1,5 +1,6 @@
 //! Handlers of `lock.*`.
 
+use super::checks;
 use super::ledger_access::{change, existing_directory, known_directory, read};
 use super::router::Call;
 use crate::base::Timestamp;
@@ -9,13 +10,10 @@ use crate::protocol::lock::{
     ReleaseResult, TtlMs,
 };
 
-/// Longest name or reason, in bytes: it is shown in one line.
-const TEXT_MAX: usize = 1024;
-
 /// Claims a directory for whoever asks.
 pub(super) async fn acquire(call: Call, params: AcquireParams) -> Result<AcquireResult, RpcError> {
-    check_text("by", &params.by)?;
-    check_text("reason", params.reason.as_deref().unwrap_or("-"))?;
+    checks::line("by", &params.by)?;
+    checks::optional_line("reason", params.reason.as_deref())?;
     let directory = existing_directory("directory", &params.directory).await?;
     change(&call.app, move |ledger, world| {
         let lock = Lock {
@@ -51,14 +49,4 @@ pub(super) async fn list(call: Call, _: ListParams) -> Result<ListResult, RpcErr
 /// The instant that long after `now`.
 pub(super) fn after(now: Timestamp, ttl: TtlMs) -> Option<Timestamp> {
     Timestamp::from_millis(now.as_millis().saturating_add(i64::try_from(ttl.get()).ok()?))
-}
-
-/// Refuses what cannot be shown in one line.
-pub(super) fn check_text(member: &str, text: &str) -> Result<(), RpcError> {
-    let why = match text {
-        "" => "is empty".to_owned(),
-        _ if text.len() > TEXT_MAX => format!("is longer than {TEXT_MAX} bytes"),
-        _ => return Ok(()),
-    };
-    Err(RpcError::invalid(member, format!("`{member}`: {why}")))
 }

@@ -11,6 +11,7 @@ use crate::memo::Memo;
 use crate::protocol::{discover, fuse, launch, lifecycle, lock, server, session, watch};
 use crate::watch::Lookout;
 
+mod checks;
 mod counters;
 mod fuse_handlers;
 mod launch_handlers;
@@ -21,6 +22,7 @@ pub mod openrpc;
 mod router;
 mod server_handlers;
 mod session_handlers;
+mod stop_handlers;
 mod subscription;
 mod watch_handlers;
 
@@ -88,7 +90,7 @@ pub fn router(app: App) -> Router {
         .subscription::<watch::Watch, _, _>(watch_handlers::watch)
         .method::<launch::LaunchSession, _, _>(launch_handlers::launch)
         .method::<launch::Resume, _, _>(launch_handlers::resume)
-        .method::<launch::Stop, _, _>(launch_handlers::stop)
+        .method::<launch::Stop, _, _>(stop_handlers::stop)
         .method::<launch::Prune, _, _>(launch_handlers::prune)
         .method::<fuse::Set, _, _>(fuse_handlers::set)
         .method::<fuse::Extend, _, _>(fuse_handlers::extend)

@@ -40,6 +40,7 @@ fn a_fuse_that_could_do_nothing_is_refused() {
         (json!({}), "onExpire"),
         (json!({ "command": [] }), "onExpire.command"),
         (json!({ "command": ["a\0"] }), "onExpire.command"),
+        (json!({ "command": vec!["a"; 257] }), "onExpire.command"),
         (json!({ "command": "rm" }), "onExpire.command"),
         (json!({ "webhook": "ftp://x" }), "onExpire.webhook"),
         (json!({ "event": "" }), "onExpire.event"),
@@ -48,5 +49,12 @@ fn a_fuse_that_could_do_nothing_is_refused() {
         let params = json!({ "directory": home.path(), "ttlMs": 1, "onExpire": on_expire });
         let error = home.call("fuse.set", &params)["error"].clone();
         assert_eq!((&error["code"], &error["data"]["path"]), (&json!(-32602), &json!(path)));
+    }
+    for (member, value) in [("sessionId", "a\0b"), ("sessionId", ""), ("label", "a\0b")] {
+        let mut params =
+            json!({ "directory": home.path(), "ttlMs": 1, "onExpire": { "event": "e" } });
+        params[member] = value.into();
+        let error = home.call("fuse.set", &params)["error"].clone();
+        assert_eq!((&error["code"], &error["data"]["path"]), (&json!(-32602), &json!(member)));
     }
 }

@@ -1,7 +1,8 @@
 //! `session.launch`, `resume`, `stop` and `prune` with stand-in agents: real processes, a real supervisor.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -9,7 +10,9 @@ use std::time::Duration;
 use headcount::adapters::REGISTRY;
 use headcount::env::Env;
 use headcount::rpc::{self, App};
+use nix::sys::signal::{self, Signal};
 use nix::sys::stat::Mode;
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use crate::support::{Home, project, talk};
@@ -35,6 +38,10 @@ impl World {
     }
 
     fn call(&self, method: &str, params: &Value) -> Value {
+        self.call_supervised_by(env!("CARGO_BIN_EXE_headcount"), method, params)
+    }
+
+    fn call_supervised_by(&self, program: &str, method: &str, params: &Value) -> Value {
         let path = format!(
             "{}:/usr/local/bin:/usr/bin:/bin",
             project().join("tests/fixtures/bin").display()
@@ -47,8 +54,7 @@ impl World {
             ("CLAUDECODE", "1".into()),
         ];
         let vars = vars.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        let app = App::new(Env::of_vars(vars).unwrap(), REGISTRY)
-            .supervised_by(env!("CARGO_BIN_EXE_headcount").into());
+        let app = App::new(Env::of_vars(vars).unwrap(), REGISTRY).supervised_by(program.into());
         let message = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
         talk(&rpc::router(app).into_methods(), &[message]).pop().unwrap()
     }
@@ -262,6 +268,87 @@ fn an_agent_that_ends_before_it_tells_a_session_is_a_failed_launch() {
 }
 
 #[test]
+fn a_launch_that_comes_to_nothing_leaves_the_directory_free() {
+    let world = World::new();
+    let order = json!({ "agent": "codex", "cwd": world.work, "prompt": "tell" });
+    // One that says nothing, and one that is not there.
+    for supervisor in ["/bin/true", "/nonexistent/headcount"] {
+        let error = &world.call_supervised_by(supervisor, "session.launch", &order)["error"];
+        assert_eq!((&error["code"], &error["data"]["stage"]), (&json!(1006), &json!("spawn")));
+        assert_eq!(world.locks(), Vec::<Value>::new(), "{supervisor}");
+    }
+    let broken = world.home.path().join("bin/codex");
+    fs::create_dir(broken.parent().unwrap()).unwrap();
+    fs::write(&broken, "#!/nonexistent/interpreter\n").unwrap();
+    fs::set_permissions(&broken, Permissions::from_mode(0o755)).unwrap();
+    let reply = world.launch("tell", json!({ "env": { "PATH": broken.parent().unwrap() } }));
+    let error = &reply["error"];
+    assert_eq!((&error["code"], &error["data"]["stage"]), (&json!(1006), &json!("spawn")));
+    assert!(error["data"]["output"].as_str().unwrap().contains("No such file"), "{error}");
+    assert_eq!(world.locks(), Vec::<Value>::new());
+    assert_eq!(world.call("session.list", &json!({}))["result"]["sessions"], json!([]));
+}
+
+#[test]
+fn an_agent_whose_supervisor_was_killed_lives_on_and_is_known() {
+    let world = World::new();
+    let (hold, gone) = (world.pipe("hold"), world.pipe("gone"));
+    // The second pipe is open for as long as the agent lives, whoever else does not.
+    let prompt = format!(
+        "exec 3> '{}'; tell; read line < '{}'",
+        gone.path().display(),
+        hold.path().display()
+    );
+    let lives = std::thread::spawn(move || gone.read());
+    let launch = world.launch(&prompt, json!({}))["result"]["launch"].clone();
+    let pid = launch["pid"].as_i64().unwrap();
+    let supervisor = Pid::from_raw(parent_of(pid));
+    signal::kill(supervisor, Signal::SIGKILL).unwrap();
+    within_patience(move || {
+        while is_alive(i64::from(supervisor.as_raw())) {
+            std::thread::yield_now();
+        }
+    });
+    let session = world.session(THREAD);
+    assert_eq!((&session["status"], &session["process"]["pid"]), (&json!("running"), &json!(pid)));
+    assert_eq!(world.locks()[0]["pid"], pid);
+    assert_eq!(world.call("session.prune", &json!({}))["result"]["kept"], 1);
+    let again = world.call("session.resume", &json!({ "sessionId": THREAD, "prompt": "x" }));
+    assert_eq!(again["error"]["code"], 1005);
+
+    hold.release();
+    lives.join().unwrap();
+    within_patience(move || {
+        while is_alive(pid) {
+            std::thread::yield_now();
+        }
+        assert_eq!(world.locks(), Vec::<Value>::new());
+        assert!(world.session(THREAD)["launch"]["exitCode"].is_null(), "nobody saw it end");
+        let pruned = world.call("session.prune", &json!({}))["result"].clone();
+        assert_eq!(pruned["forgotten"][0]["reason"], "process_gone");
+        assert_eq!(pruned["released"][0]["reason"], "process_gone");
+    });
+}
+
+fn parent_of(pid: i64) -> i32 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    stat.rsplit(") ").next().unwrap().split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn an_agent_that_leaves_a_child_behind_has_ended() {
+    let world = World::new();
+    let (hold, done) = (world.pipe("hold"), world.pipe("done"));
+    // The child keeps the agent's output open, and is of its group.
+    let prompt = format!("tell; read line < '{}' & exit 0", hold.path().display());
+    let reply = world.launch(&prompt, json!({ "onComplete": hook(&done) }));
+    assert_eq!(reply["result"]["launch"]["sessionId"], THREAD, "{reply}");
+    assert!(done.read().contains("HEADCOUNT_EXIT_CODE=0\n"));
+    assert_eq!(world.locks(), Vec::<Value>::new());
+    hold.release();
+}
+
+#[test]
 fn what_cannot_be_launched_is_refused_before_anything_happens() {
     let world = World::new();
     let file = world.work.join("file");
@@ -275,9 +362,12 @@ fn what_cannot_be_launched_is_refused_before_anything_happens() {
         (json!({ "model": "" }), "model"),
         (json!({ "model": "--dangerous" }), "model"),
         (json!({ "label": "x".repeat(1025) }), "label"),
+        (json!({ "group": "a\0b" }), "group"),
+        (json!({ "spec": "" }), "spec"),
         (json!({ "env": { "A=B": "c" } }), "env"),
         (json!({ "args": ["a\0"] }), "args"),
         (json!({ "args": vec!["x"; 257] }), "args"),
+        (json!({ "env": { "A": "a\0" } }), "env"),
         (json!({ "onCreate": [] }), "onCreate"),
         (json!({ "onComplete": "a string" }), "onComplete"),
         (json!({ "permissions": "all" }), "permissions"),
@@ -379,6 +469,31 @@ fn an_agent_that_takes_too_long_is_ended() {
 }
 
 #[test]
+fn an_agent_that_takes_too_long_may_say_all_that_it_has_to_say() {
+    let world = World::new();
+    let done = world.pipe("done");
+    // More than a pipe holds: it could not end if nobody read it.
+    let prompt = "trap 'head -c 1000000 /dev/zero; exit 7' INT; tell; sleep 1000 & wait";
+    world.launch(prompt, json!({ "timeoutMs": 300, "onComplete": hook(&done) }));
+    assert!(done.read().contains("HEADCOUNT_EXIT_CODE=7\n"));
+}
+
+#[test]
+fn a_hook_that_failed_is_told_while_the_agent_still_works() {
+    let world = World::new();
+    let hold = world.pipe("hold");
+    let prompt = format!("tell; read line < '{}'", hold.path().display());
+    world.launch(&prompt, json!({ "onCreate": ["/nonexistent"] }));
+    within_patience(move || {
+        while world.session(THREAD)["launch"]["hookFailure"].is_null() {
+            std::thread::yield_now();
+        }
+        assert_eq!(world.session(THREAD)["status"], "running");
+        hold.release();
+    });
+}
+
+#[test]
 fn a_hook_that_fails_is_told_and_changes_nothing_else() {
     let world = World::new();
     let done = world.pipe("done");
@@ -429,6 +544,12 @@ fn a_session_goes_on_where_it_worked() {
     assert!(log.contains(world.work.to_str().unwrap()));
     let unknown = world.call("session.resume", &json!({ "sessionId": "none-such", "prompt": "x" }));
     assert_eq!(unknown["error"]["code"], 1001);
+
+    fs::remove_dir(&world.work).unwrap();
+    let error =
+        &world.call("session.resume", &json!({ "sessionId": THREAD, "prompt": "tell" }))["error"];
+    assert_eq!((&error["code"], &error["data"]["path"]), (&json!(-32602), &json!("sessionId")));
+    assert!(error["message"].as_str().unwrap().contains("does not exist"), "{error}");
 }
 
 #[test]
@@ -448,9 +569,15 @@ fn pruning_forgets_what_has_ended_and_says_so_before() {
     let early = json!({ "olderThan": "2020-01-01T00:00:00Z" });
     assert_eq!(world.call("session.prune", &early)["result"]["forgotten"], json!([]));
     assert!(log.exists());
+    // What a server left that was killed between forgetting a launch and removing its log.
+    let orphans = [log.with_file_name("none.log"), log.with_file_name("none.log.1")];
+    for orphan in &orphans {
+        fs::write(orphan, "").unwrap();
+    }
     let pruned = world.call("session.prune", &json!({}))["result"].clone();
     assert_eq!(pruned["forgotten"], dry["forgotten"]);
-    assert!(!log.exists());
+    assert!(!log.exists() && !orphans.iter().any(|it| it.exists()));
+    assert_eq!(fs::read_dir(log.parent().unwrap()).unwrap().count(), 1, "that of the live one");
     assert_eq!(world.call("session.prune", &json!({}))["result"]["forgotten"], json!([]));
     assert_eq!(world.session("alive-1")["status"], "running");
     hold.release();

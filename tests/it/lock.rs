@@ -46,6 +46,11 @@ fn a_claim_is_told_by_its_real_path_and_refuses_what_lies_above_and_below() {
     assert_eq!(release(&work.join("deep")), json!(false));
     assert_eq!(release(&home.path().join("link")), json!(true));
     assert_eq!(release(&work), json!(false));
+
+    // A claim outlives its directory, and is given up by any of its names.
+    acquire(&home, &work.join("deep"));
+    fs::remove_dir(work.join("deep")).unwrap();
+    assert_eq!(release(&home.path().join("link/deep")), json!(true));
     assert_eq!(held(&home), [""; 0]);
 }
 

@@ -483,11 +483,11 @@ export interface UnwatchParams {
 export interface LaunchParams {
   /** The adapter of the agent to start. */
   readonly agent: AgentId;
-  /** What the agent is asked to do. */
-  readonly prompt: string;
   /** Where it works; an existing directory. */
   readonly cwd: AbsPath;
-  /** The model, as the agent names it; the agent's default where absent. */
+  /** What the agent is asked to do. */
+  readonly prompt: string;
+  /** The model, as the agent names it; the agent's own choice where absent. */
   readonly model?: string;
   /** A name for people. */
   readonly label?: string;
@@ -503,9 +503,9 @@ export interface LaunchParams {
   };
   /** Arguments to pass to the agent as they are, before the prompt. */
   readonly args?: readonly string[];
-  /** Whether to claim the directory for as long as the agent runs. */
+  /** Whether to claim the directory for as long as the agent runs. Without a claim of its own it is not kept out by those of others. */
   readonly lock?: boolean;
-  /** Whether to go on where somebody else claims the directory. */
+  /** Whether to go on, and to claim the directory too, where somebody else claims it. */
   readonly force?: boolean;
   /** After how long the agent is stopped; never where absent. */
   readonly timeoutMs?: number;
@@ -544,6 +544,8 @@ export interface Launched {
   readonly cwd: AbsPath;
   /** Where its output is kept. */
   readonly logPath: AbsPath;
+  /** The login shell's PATH, where the program is only on that: the agent was given it behind the server's own. */
+  readonly loginPath?: string;
 }
 
 /** The parameters of `session.resume`. */
@@ -552,9 +554,9 @@ export interface ResumeParams {
   readonly sessionId: string;
   /** The adapter to ask; all where absent. */
   readonly agent?: AgentId;
-  /** What the agent is asked to do next. */
+  /** What the agent is asked to do. */
   readonly prompt: string;
-  /** The model, as the agent names it; the agent's choice where absent. */
+  /** The model, as the agent names it; the agent's own choice where absent. */
   readonly model?: string;
   /** A name for people. */
   readonly label?: string;
@@ -570,9 +572,9 @@ export interface ResumeParams {
   };
   /** Arguments to pass to the agent as they are, before the prompt. */
   readonly args?: readonly string[];
-  /** Whether to claim the directory for as long as the agent runs. */
+  /** Whether to claim the directory for as long as the agent runs. Without a claim of its own it is not kept out by those of others. */
   readonly lock?: boolean;
-  /** Whether to go on where somebody else claims the directory. */
+  /** Whether to go on, and to claim the directory too, where somebody else claims it. */
   readonly force?: boolean;
   /** After how long the agent is stopped; never where absent. */
   readonly timeoutMs?: number;
@@ -961,11 +963,11 @@ export interface Methods {
     params: {
       /** The adapter of the agent to start. */
       readonly agent: AgentId;
-      /** What the agent is asked to do. */
-      readonly prompt: string;
       /** Where it works; an existing directory. */
       readonly cwd: AbsPath;
-      /** The model, as the agent names it; the agent's default where absent. */
+      /** What the agent is asked to do. */
+      readonly prompt: string;
+      /** The model, as the agent names it; the agent's own choice where absent. */
       readonly model?: string;
       /** A name for people. */
       readonly label?: string;
@@ -981,9 +983,9 @@ export interface Methods {
       };
       /** Arguments to pass to the agent as they are, before the prompt. */
       readonly args?: readonly string[];
-      /** Whether to claim the directory for as long as the agent runs. */
+      /** Whether to claim the directory for as long as the agent runs. Without a claim of its own it is not kept out by those of others. */
       readonly lock?: boolean;
-      /** Whether to go on where somebody else claims the directory. */
+      /** Whether to go on, and to claim the directory too, where somebody else claims it. */
       readonly force?: boolean;
       /** After how long the agent is stopped; never where absent. */
       readonly timeoutMs?: number;
@@ -1001,9 +1003,9 @@ export interface Methods {
       readonly sessionId: string;
       /** The adapter to ask; all where absent. */
       readonly agent?: AgentId;
-      /** What the agent is asked to do next. */
+      /** What the agent is asked to do. */
       readonly prompt: string;
-      /** The model, as the agent names it; the agent's choice where absent. */
+      /** The model, as the agent names it; the agent's own choice where absent. */
       readonly model?: string;
       /** A name for people. */
       readonly label?: string;
@@ -1019,9 +1021,9 @@ export interface Methods {
       };
       /** Arguments to pass to the agent as they are, before the prompt. */
       readonly args?: readonly string[];
-      /** Whether to claim the directory for as long as the agent runs. */
+      /** Whether to claim the directory for as long as the agent runs. Without a claim of its own it is not kept out by those of others. */
       readonly lock?: boolean;
-      /** Whether to go on where somebody else claims the directory. */
+      /** Whether to go on, and to claim the directory too, where somebody else claims it. */
       readonly force?: boolean;
       /** After how long the agent is stopped; never where absent. */
       readonly timeoutMs?: number;

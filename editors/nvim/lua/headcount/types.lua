@@ -181,11 +181,11 @@
 ---@field args string[]|nil Arguments to pass to the agent as they are, before the prompt.
 ---@field cwd headcount.AbsPath Where it works; an existing directory.
 ---@field env table|nil Variables to set on top of the server's own environment.
----@field force boolean|nil Whether to go on where somebody else claims the directory.
+---@field force boolean|nil Whether to go on, and to claim the directory too, where somebody else claims it.
 ---@field group string|nil The group of launches that this one belongs to.
 ---@field label string|nil A name for people.
----@field lock boolean|nil Whether to claim the directory for as long as the agent runs.
----@field model string|nil The model, as the agent names it; the agent's default where absent.
+---@field lock boolean|nil Whether to claim the directory for as long as the agent runs. Without a claim of its own it is not
+---@field model string|nil The model, as the agent names it; the agent's own choice where absent.
 ---@field onComplete string[]|nil A program and its arguments, run without a shell once the agent has ended.
 ---@field onCreate string[]|nil A program and its arguments, run without a shell once the session's id is known.
 ---@field permissions headcount.Permissions|nil What the agent may do without asking.
@@ -206,6 +206,7 @@
 ---@field cwd headcount.AbsPath Where it works.
 ---@field launchId string The id of the launch, given by headcount.
 ---@field logPath headcount.AbsPath Where its output is kept.
+---@field loginPath string|nil The login shell's PATH, where the program is only on that: the agent was given it behind the server's own.
 ---@field pid headcount.Pid The agent's process.
 ---@field sessionId headcount.SessionId|nil The agent's own id of the session; absent where it has not told it in time.
 
@@ -363,15 +364,15 @@
 ---@field agent headcount.AgentId|nil The adapter to ask; all where absent.
 ---@field args string[]|nil Arguments to pass to the agent as they are, before the prompt.
 ---@field env table|nil Variables to set on top of the server's own environment.
----@field force boolean|nil Whether to go on where somebody else claims the directory.
+---@field force boolean|nil Whether to go on, and to claim the directory too, where somebody else claims it.
 ---@field group string|nil The group of launches that this one belongs to.
 ---@field label string|nil A name for people.
----@field lock boolean|nil Whether to claim the directory for as long as the agent runs.
----@field model string|nil The model, as the agent names it; the agent's choice where absent.
+---@field lock boolean|nil Whether to claim the directory for as long as the agent runs. Without a claim of its own it is not
+---@field model string|nil The model, as the agent names it; the agent's own choice where absent.
 ---@field onComplete string[]|nil A program and its arguments, run without a shell once the agent has ended.
 ---@field onCreate string[]|nil A program and its arguments, run without a shell once the session's id is known.
 ---@field permissions headcount.Permissions|nil What the agent may do without asking.
----@field prompt string What the agent is asked to do next.
+---@field prompt string What the agent is asked to do.
 ---@field sessionId string The session's id, or a prefix of at least 4 characters that only it has.
 ---@field spec string|nil The specification that the prompt follows.
 ---@field timeoutMs integer|nil After how long the agent is stopped; never where absent.

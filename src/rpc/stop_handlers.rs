@@ -1,0 +1,174 @@
+//! The handler of `session.stop`.
+
+use std::time::Duration;
+
+use super::App;
+use super::ledger_access::read;
+use super::router::Call;
+use super::session_handlers::{check_query, matching, roster, unanswered, wanted};
+use crate::adapters::drive;
+use crate::adapters::evidence::Owner;
+use crate::adapters::files::blocking;
+use crate::base::{AgentId, ProcessRef, SessionId};
+use crate::env::Env;
+use crate::launch::ending::{self, Ending, NotEnded, Target};
+use crate::procs::ProcessTable;
+use crate::protocol::error::RpcError;
+use crate::protocol::launch::{Signalled, StopOutcome, StopParams, StopResult};
+use crate::protocol::session::{Process, Session, SessionKind, Status};
+use crate::reconcile::Row;
+use crate::scope::Interest;
+
+/// How long an agent may take to end by itself where the request does not say.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Ends the process that owns a session.
+pub(super) async fn stop(call: Call, params: StopParams) -> Result<StopResult, RpcError> {
+    let app = &call.app;
+    check_query(&params.session_id)?;
+    let adapters = wanted(app, params.agent.as_ref().map(std::slice::from_ref))?;
+    let roster = roster(app, &adapters, Interest::SESSIONS, None).await;
+    let complete = roster.is_complete();
+    let late = unanswered(&roster.reports);
+    let alive: Vec<Owned> = roster.rows.iter().filter_map(Owned::of).collect();
+    let row = matching(roster.rows, &params.session_id, late)?;
+    let grace = params.grace_ms.map_or(GRACE, |it| Duration::from_millis(it.get()));
+    let ended = match owner_to_end(&row, &alive)? {
+        Some(owner) => end(app, &row.session, owner, grace).await?,
+        None => None,
+    };
+    let outcome = if ended.is_some() { StopOutcome::Stopped } else { StopOutcome::AlreadyStopped };
+    let Ended { signals, survivors } = ended.unwrap_or_default();
+    Ok(StopResult { outcome, signals, survivors, complete, agents: roster.reports })
+}
+
+/// The process that is to end, nothing where the session has none; refused where others need it.
+fn owner_to_end(row: &Row, alive: &[Owned]) -> Result<Option<Process>, RpcError> {
+    let session = &row.session;
+    let Some(owner) = session.process.clone() else {
+        let is_hosted = row.record.as_ref().is_some_and(|it| it.owner == Owner::Gateway);
+        if is_hosted && matches!(session.status, Status::Running | Status::Waiting) {
+            return Err(cannot(
+                &session.agent,
+                "be stopped from here: its sessions live in its gateway",
+                "abort the run in the agent's own interface",
+            ));
+        }
+        return Ok(None);
+    };
+    let is_shared = alive.iter().any(|it| {
+        it.process == owner && it.session != session.session_id && it.kind != SessionKind::Subagent
+    });
+    if is_shared || session.kind == SessionKind::Subagent {
+        return Err(cannot(
+            &session.agent,
+            &format!("stop one of the sessions that process {} serves", owner.pid),
+            "stop it in the agent's own interface",
+        ));
+    }
+    Ok(Some(owner))
+}
+
+/// A session and the process that owns it.
+struct Owned {
+    process: Process,
+    session: Option<SessionId>,
+    kind: SessionKind,
+}
+
+impl Owned {
+    fn of(row: &Row) -> Option<Self> {
+        let session = &row.session;
+        let process = session.process.clone()?;
+        Some(Self { process, session: session.session_id.clone(), kind: session.kind })
+    }
+}
+
+/// What was sent to whom, and who lives on.
+#[derive(Default)]
+struct Ended {
+    signals: Vec<Signalled>,
+    survivors: Vec<Process>,
+}
+
+/// Ends the owner, unless it has ended meanwhile.
+async fn end(
+    app: &App,
+    session: &Session,
+    owner: Process,
+    grace: Duration,
+) -> Result<Option<Ended>, RpcError> {
+    let driver = drive::of(&session.agent);
+    let launch = launch_of(app, session.session_id.clone()).await;
+    let (env, id, pid) = (app.env.clone(), session.session_id.clone(), owner.pid);
+    // Once begun it runs to its end: half a stop would leave orphans.
+    let ended = blocking(move || {
+        let (table, owner) = find_again(&env, &owner)?;
+        if (driver.is_shared)(&table.arguments(owner)) {
+            return Ok(None);
+        }
+        let target = Target {
+            owner,
+            driver,
+            session: id.as_ref(),
+            launch_id: launch.as_ref().map(|it| it.id.as_str()),
+            leader: launch.as_ref().and_then(|it| it.process),
+        };
+        let Ending { signals, survivors } = ending::end(env.proc_root(), target, grace)?;
+        let table = snapshot(&env)?;
+        let survivors = survivors.into_iter().filter_map(|it| table.shown(it)).collect();
+        Ok(Some(Ended { signals, survivors }))
+    });
+    match ended.await {
+        Ok(Some(ended)) => Ok(Some(ended)),
+        Ok(None) => Err(cannot(
+            &session.agent,
+            &format!("end process {pid}, which serves others too"),
+            "stop the session in the agent's own interface",
+        )),
+        Err(NotEnded::Gone) => Ok(None),
+        Err(NotEnded::NotOurs) => Err(RpcError::NotOurs(pid)),
+        Err(NotEnded::Unable(error)) => {
+            Err(RpcError::Internal(format!("process {pid} cannot be stopped: {error}")))
+        }
+    }
+}
+
+/// The process that was shown, if it still is what was shown.
+fn find_again(env: &Env, shown: &Process) -> Result<(ProcessTable, ProcessRef), NotEnded> {
+    let table = snapshot(env)?;
+    let found = table.get(shown.pid).ok_or(NotEnded::Gone)?.identity;
+    match table.shown(found) {
+        Some(it) if it == *shown => Ok((table, found)),
+        _ => Err(NotEnded::NotOurs),
+    }
+}
+
+fn snapshot(env: &Env) -> Result<ProcessTable, NotEnded> {
+    ProcessTable::snapshot(env.proc_root()).map_err(NotEnded::Unable)
+}
+
+/// A launch that has not ended.
+struct LiveLaunch {
+    id: String,
+    /// The process that was launched.
+    process: Option<ProcessRef>,
+}
+
+/// The launch of a session.
+async fn launch_of(app: &App, session: Option<SessionId>) -> Option<LiveLaunch> {
+    let session = session?;
+    let found = read(app, move |ledger, _| {
+        let launches = ledger.launches.iter().filter(|it| it.ended.is_none());
+        let mut of_session = launches.filter(|it| it.session.as_ref() == Some(&session));
+        of_session
+            .next()
+            .map(|it| LiveLaunch { id: it.launch.launch_id.clone(), process: it.process })
+    });
+    // Without the ledger a stop still stops; it knows one mark less to look for.
+    found.await.ok().flatten()
+}
+
+pub(super) fn cannot(agent: &AgentId, what: &str, hint: &str) -> RpcError {
+    RpcError::Unsupported { agent: agent.clone(), what: what.to_owned(), hint: hint.to_owned() }
+}
