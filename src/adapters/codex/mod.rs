@@ -39,9 +39,11 @@ use crate::protocol::lifecycle::AgentCard;
 use crate::scope::Scope;
 
 mod drive;
+mod line;
 mod live;
 mod names;
 mod rollout;
+mod turns;
 mod usage;
 
 pub static ADAPTER: FileAgent = FileAgent {
@@ -60,7 +62,7 @@ pub static ADAPTER: FileAgent = FileAgent {
     head: HEAD,
     parse: rollout::parse,
     beyond,
-    turns: rollout::turns,
+    turns: turns::turns,
     driver: &drive::DRIVER,
 };
 

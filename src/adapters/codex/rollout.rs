@@ -1,4 +1,4 @@
-//! The records of a rollout: what one thread is, how its last turn stands, what was said. PURE.
+//! An excerpt of a rollout becomes a record: what the thread is, and how its last turn stands. PURE.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -7,135 +7,13 @@ use std::sync::LazyLock;
 use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde_json::Value;
-use serde_json::value::RawValue;
 
-use super::super::evidence::{Failure, Record, TurnState, WaitingFor};
+use super::super::evidence::{Failure, Record, TurnState, WaitingFor, shortened};
 use super::super::excerpt::{Excerpt, Malformed, Parsed, Wants};
-use super::super::jsonl::{self, Text};
+use super::super::jsonl;
+use super::line::{Event, Line, Meta, Standing, TurnContext, message, turn_context};
 use crate::base::{AbsPath, SessionId, Timestamp};
-use crate::protocol::session::{Certainty, Role, SessionKind, Source, Turn};
-
-/// A line of a rollout. What its payload holds depends on its type.
-#[derive(Deserialize)]
-pub(super) struct Line<'a> {
-    #[serde(default, borrow)]
-    timestamp: Text<'a>,
-    /// Since some version between 0.98.0 and 0.169.0: the line's place in the thread's history.
-    ordinal: Option<u64>,
-    #[serde(rename = "type", borrow)]
-    pub(super) kind: Cow<'a, str>,
-    #[serde(borrow)]
-    payload: &'a RawValue,
-}
-
-impl<'a> Line<'a> {
-    pub(super) fn parse(line: &'a [u8]) -> Option<Self> {
-        jsonl::record(line)
-    }
-
-    pub(super) fn payload<T: Deserialize<'a>>(&self) -> Option<T> {
-        serde_json::from_str(self.payload.get()).ok()
-    }
-
-    fn at(&self) -> Option<Timestamp> {
-        Timestamp::parse(self.timestamp.get())
-    }
-}
-
-/// The payload of `session_meta`, the first line.
-#[derive(Deserialize)]
-struct Meta {
-    id: String,
-    /// The root thread's id; not in 0.98.0.
-    #[serde(default, deserialize_with = "jsonl::or_nothing")]
-    session_id: Option<String>,
-    #[serde(default, deserialize_with = "jsonl::or_nothing")]
-    timestamp: Option<String>,
-    #[serde(default, deserialize_with = "jsonl::or_nothing")]
-    cwd: Option<String>,
-    /// A word, or an object that says of which thread this is a subagent.
-    source: Option<Value>,
-    #[serde(default, deserialize_with = "jsonl::or_nothing")]
-    thread_source: Option<String>,
-    #[serde(default, deserialize_with = "jsonl::or_nothing")]
-    parent_thread_id: Option<String>,
-    #[serde(default, deserialize_with = "jsonl::or_nothing")]
-    forked_from_id: Option<String>,
-    #[serde(default, deserialize_with = "jsonl::or_nothing")]
-    git: Option<Git>,
-}
-
-#[derive(Deserialize)]
-struct Git {
-    branch: Option<String>,
-}
-
-/// The members that matter of `turn_context`, which each turn begins with.
-#[derive(Deserialize)]
-struct TurnContext {
-    #[serde(default, deserialize_with = "jsonl::or_nothing")]
-    cwd: Option<String>,
-    #[serde(default, deserialize_with = "jsonl::or_nothing")]
-    model: Option<String>,
-    /// A word; Codex knows an object, too, that says it for each kind of question.
-    approval_policy: Option<Value>,
-    #[serde(default, deserialize_with = "jsonl::or_nothing")]
-    approvals_reviewer: Option<String>,
-}
-
-/// The members that matter of an `event_msg`.
-#[derive(Deserialize)]
-struct Event<'a> {
-    #[serde(rename = "type", borrow)]
-    kind: Cow<'a, str>,
-    /// Of `task_complete`: `{"message":"…","codex_error_info":"other"}`.
-    error: Option<Value>,
-    /// Of `user_message` and `agent_message`, in 0.98.0.
-    #[serde(default, borrow)]
-    message: Text<'a>,
-    #[serde(default, deserialize_with = "jsonl::or_nothing")]
-    item: Option<Item>,
-    #[serde(default, deserialize_with = "jsonl::or_nothing")]
-    thread_settings: Option<TurnContext>,
-}
-
-#[derive(Deserialize)]
-struct Item {
-    #[serde(rename = "type")]
-    kind: String,
-    #[serde(default)]
-    content: Vec<Content>,
-}
-
-#[derive(Deserialize)]
-struct Content {
-    text: Option<String>,
-}
-
-/// What a `response_item` says of how a turn stands, without what its tools have put out.
-#[derive(Deserialize)]
-struct Standing<'a> {
-    #[serde(rename = "type", borrow)]
-    kind: Cow<'a, str>,
-    #[serde(default, borrow)]
-    role: Text<'a>,
-    #[serde(default, borrow)]
-    call_id: Text<'a>,
-    /// A text that holds JSON.
-    #[serde(default, borrow)]
-    arguments: Text<'a>,
-}
-
-/// The members that matter of a `response_item` to somebody who reads along.
-#[derive(Deserialize)]
-struct ResponseItem<'a> {
-    #[serde(rename = "type", borrow)]
-    kind: Cow<'a, str>,
-    name: Option<String>,
-    arguments: Option<String>,
-    input: Option<String>,
-    output: Option<Value>,
-}
+use crate::protocol::session::{Certainty, Role, SessionKind, Source};
 
 /// The thread that a file's name gives: `rollout-2026-11-22T20-22-32-<thread id>.jsonl`.
 pub(super) fn thread_in(name: &str) -> Option<SessionId> {
@@ -232,16 +110,6 @@ fn first_line(line: &[u8]) -> Option<Meta> {
     (line.kind == "session_meta").then_some(line.payload)
 }
 
-impl Meta {
-    /// The thread that spawned this one. Where only the root is named, the root.
-    fn parent(&self) -> Option<SessionId> {
-        let spawned_by =
-            || self.source.as_ref()?.pointer("/subagent/thread_spawn/parent_thread_id")?.as_str();
-        let parent = self.parent_thread_id.as_deref().or_else(spawned_by);
-        parent.or(self.session_id.as_deref()).and_then(SessionId::parse)
-    }
-}
-
 /// What the beginning of a rollout says.
 struct Head {
     prompt: Option<String>,
@@ -261,7 +129,7 @@ impl Head {
             if may_be(line, &["UserMessage", "user_message"]) {
                 let message = Line::parse(line).and_then(|it| message(&it));
                 if let Some((Role::User, text)) = message {
-                    head.prompt = Some(text);
+                    head.prompt = Some(shortened(&text));
                     break;
                 }
             }
@@ -383,39 +251,6 @@ fn failure(error: &Value) -> Failure {
     if is_refused { Failure::Auth } else { Failure::Model }
 }
 
-fn turn_context(line: &Line<'_>) -> Option<TurnContext> {
-    match &*line.kind {
-        "turn_context" => line.payload(),
-        "event_msg" => line.payload::<Event<'_>>()?.thread_settings,
-        _ => None,
-    }
-    .filter(|it: &TurnContext| it.model.is_some())
-}
-
-/// What was said by whom, in either shape of the records. A raw `message` of the model's is not asked: the
-/// first of a user's is the environment, written by Codex itself.
-fn message(line: &Line<'_>) -> Option<(Role, String)> {
-    if line.kind != "event_msg" {
-        return None;
-    }
-    let event: Event<'_> = line.payload()?;
-    let (role, text) = match (&*event.kind, event.item, event.message) {
-        ("item_completed", Some(item), _) => {
-            let role = match item.kind.as_str() {
-                "UserMessage" => Role::User,
-                "AgentMessage" => Role::Assistant,
-                _ => return None,
-            };
-            let parts: Vec<String> = item.content.into_iter().filter_map(|it| it.text).collect();
-            (role, parts.join("\n"))
-        }
-        ("user_message", _, text) => (Role::User, text.get().to_owned()),
-        ("agent_message", _, text) => (Role::Assistant, text.get().to_owned()),
-        _ => return None,
-    };
-    (!text.trim().is_empty()).then_some((role, text))
-}
-
 /// The calls of tools seen so far on the way back that have no answer.
 #[derive(Default)]
 struct Calls {
@@ -492,34 +327,6 @@ impl Shape {
             Self::Said(turn) => Some((turn, Certainty::Inferred)),
         }
     }
-}
-
-/// The turns of a line: messages from the events, calls of tools from what the model wrote, so that a call is
-/// shown while it runs or waits and not when it has ended.
-pub(super) fn turns(line: &[u8]) -> Vec<Turn> {
-    let Some(line) = Line::parse(line) else { return Vec::new() };
-    let at = line.at();
-    let turn = match &*line.kind {
-        "event_msg" => message(&line).map(|(role, text)| (role, text, None)),
-        "response_item" => tool(&line).map(|(text, tool)| (Role::Tool, text, tool)),
-        _ => None,
-    };
-    let turn = turn.map(|(role, text, tool)| Turn { role, at, text, tool, truncated: None });
-    turn.into_iter().collect()
-}
-
-fn tool(line: &Line<'_>) -> Option<(String, Option<String>)> {
-    let item: ResponseItem<'_> = line.payload()?;
-    if item.kind.ends_with("_output") {
-        let text = match item.output? {
-            Value::String(text) => text,
-            other => other.to_string(),
-        };
-        return Some((text, item.name));
-    }
-    item.kind
-        .ends_with("_call")
-        .then(|| (item.arguments.or(item.input).unwrap_or_default(), item.name))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::super::evidence::{Sighting, problem_at};
 use super::super::files::{Beyond, Found, Transcript, open_regular};
 use super::super::{parallel, scan};
-use super::rollout::Line;
+use super::line::Line;
 use crate::memo::FileStamp;
 use crate::protocol::session::{ProblemKind, SessionKind, Usage};
 use crate::scope::Scope;

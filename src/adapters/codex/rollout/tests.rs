@@ -3,6 +3,7 @@ use std::path::Path;
 use proptest::prelude::*;
 use serde_json::json;
 
+use super::super::turns::turns;
 use super::*;
 
 const HELLO: &[u8] = include_bytes!(

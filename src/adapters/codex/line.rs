@@ -1,0 +1,165 @@
+//! A line of a rollout, read into the few members that matter. PURE.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::super::jsonl::{self, Text};
+use crate::base::{SessionId, Timestamp};
+use crate::protocol::session::Role;
+
+/// A line of a rollout. What its payload holds depends on its type.
+#[derive(Deserialize)]
+pub(super) struct Line<'a> {
+    #[serde(default, borrow)]
+    pub(super) timestamp: Text<'a>,
+    /// Since some version between 0.98.0 and 0.169.0: the line's place in the thread's history.
+    pub(super) ordinal: Option<u64>,
+    #[serde(rename = "type", borrow)]
+    pub(super) kind: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) payload: &'a RawValue,
+}
+
+impl<'a> Line<'a> {
+    pub(super) fn parse(line: &'a [u8]) -> Option<Self> {
+        jsonl::record(line)
+    }
+
+    pub(super) fn payload<T: Deserialize<'a>>(&self) -> Option<T> {
+        serde_json::from_str(self.payload.get()).ok()
+    }
+
+    pub(super) fn at(&self) -> Option<Timestamp> {
+        Timestamp::parse(self.timestamp.get())
+    }
+}
+
+/// The payload of `session_meta`, the first line.
+#[derive(Deserialize)]
+pub(super) struct Meta {
+    pub(super) id: String,
+    /// The root thread's id; not in 0.98.0.
+    #[serde(default, deserialize_with = "jsonl::or_nothing")]
+    pub(super) session_id: Option<String>,
+    #[serde(default, deserialize_with = "jsonl::or_nothing")]
+    pub(super) timestamp: Option<String>,
+    #[serde(default, deserialize_with = "jsonl::or_nothing")]
+    pub(super) cwd: Option<String>,
+    /// A word, or an object that says of which thread this is a subagent.
+    pub(super) source: Option<Value>,
+    #[serde(default, deserialize_with = "jsonl::or_nothing")]
+    pub(super) thread_source: Option<String>,
+    #[serde(default, deserialize_with = "jsonl::or_nothing")]
+    pub(super) parent_thread_id: Option<String>,
+    #[serde(default, deserialize_with = "jsonl::or_nothing")]
+    pub(super) forked_from_id: Option<String>,
+    #[serde(default, deserialize_with = "jsonl::or_nothing")]
+    pub(super) git: Option<Git>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Git {
+    pub(super) branch: Option<String>,
+}
+
+/// The members that matter of `turn_context`, which each turn begins with.
+#[derive(Deserialize)]
+pub(super) struct TurnContext {
+    #[serde(default, deserialize_with = "jsonl::or_nothing")]
+    pub(super) cwd: Option<String>,
+    #[serde(default, deserialize_with = "jsonl::or_nothing")]
+    pub(super) model: Option<String>,
+    /// A word; Codex knows an object, too, that says it for each kind of question.
+    pub(super) approval_policy: Option<Value>,
+    #[serde(default, deserialize_with = "jsonl::or_nothing")]
+    pub(super) approvals_reviewer: Option<String>,
+}
+
+/// The members that matter of an `event_msg`.
+#[derive(Deserialize)]
+pub(super) struct Event<'a> {
+    #[serde(rename = "type", borrow)]
+    pub(super) kind: Cow<'a, str>,
+    /// Of `task_complete`: `{"message":"…","codex_error_info":"other"}`.
+    pub(super) error: Option<Value>,
+    /// Of `user_message` and `agent_message`, in 0.98.0.
+    #[serde(default, borrow)]
+    pub(super) message: Text<'a>,
+    #[serde(default, deserialize_with = "jsonl::or_nothing")]
+    pub(super) item: Option<Item>,
+    #[serde(default, deserialize_with = "jsonl::or_nothing")]
+    pub(super) thread_settings: Option<TurnContext>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Item {
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+    #[serde(default)]
+    pub(super) content: Vec<Content>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Content {
+    pub(super) text: Option<String>,
+}
+
+/// What a `response_item` says of how a turn stands, without what its tools have put out.
+#[derive(Deserialize)]
+pub(super) struct Standing<'a> {
+    #[serde(rename = "type", borrow)]
+    pub(super) kind: Cow<'a, str>,
+    #[serde(default, borrow)]
+    pub(super) role: Text<'a>,
+    #[serde(default, borrow)]
+    pub(super) call_id: Text<'a>,
+    /// A text that holds JSON.
+    #[serde(default, borrow)]
+    pub(super) arguments: Text<'a>,
+}
+
+impl Meta {
+    /// The thread that spawned this one. Where only the root is named, the root.
+    pub(super) fn parent(&self) -> Option<SessionId> {
+        let spawned_by =
+            || self.source.as_ref()?.pointer("/subagent/thread_spawn/parent_thread_id")?.as_str();
+        let parent = self.parent_thread_id.as_deref().or_else(spawned_by);
+        parent.or(self.session_id.as_deref()).and_then(SessionId::parse)
+    }
+}
+
+pub(super) fn turn_context(line: &Line<'_>) -> Option<TurnContext> {
+    match &*line.kind {
+        "turn_context" => line.payload(),
+        "event_msg" => line.payload::<Event<'_>>()?.thread_settings,
+        _ => None,
+    }
+    .filter(|it: &TurnContext| it.model.is_some())
+}
+
+/// What was said by whom, in either shape of the records. A raw `message` of the model's is not asked: the
+/// first of a user's is the environment, written by Codex itself.
+pub(super) fn message(line: &Line<'_>) -> Option<(Role, String)> {
+    if line.kind != "event_msg" {
+        return None;
+    }
+    let event: Event<'_> = line.payload()?;
+    let (role, text) = match (&*event.kind, event.item, event.message) {
+        ("item_completed", Some(item), _) => {
+            let role = match item.kind.as_str() {
+                "UserMessage" => Role::User,
+                "AgentMessage" => Role::Assistant,
+                _ => return None,
+            };
+            let parts: Vec<String> = item.content.into_iter().filter_map(|it| it.text).collect();
+            (role, parts.join("\n"))
+        }
+        ("user_message", _, text) => (Role::User, text.get().to_owned()),
+        ("agent_message", _, text) => (Role::Assistant, text.get().to_owned()),
+        _ => return None,
+    };
+    (!text.trim().is_empty()).then_some((role, text))
+}
