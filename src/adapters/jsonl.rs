@@ -22,6 +22,13 @@ pub fn or_nothing<'de, D: Deserializer<'de>, T: serde::de::DeserializeOwned>(
     Ok(T::deserialize(Value::deserialize(member)?).ok())
 }
 
+/// Likewise, with the default in place of nothing: a service that did not use its cache may count `null`.
+pub fn or_default<'de, D: Deserializer<'de>, T: serde::de::DeserializeOwned + Default>(
+    member: D,
+) -> Result<T, D::Error> {
+    or_nothing(member).map(Option::unwrap_or_default)
+}
+
 /// Whether the bytes hold this text, at memory speed: a cheap test before parsing a line.
 pub fn holds(line: &[u8], text: &str) -> bool {
     memchr::memmem::find(line, text.as_bytes()).is_some()

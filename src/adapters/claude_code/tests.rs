@@ -426,6 +426,23 @@ mod tokens {
     }
 
     #[test]
+    fn a_count_that_is_none_costs_itself_and_not_its_call() {
+        let store = Store::of("home");
+        let whole = String::from_utf8(transcript(TOOL)).unwrap();
+        let told = "\"cache_read_input_tokens\":400";
+        assert!(whole.contains(told));
+        for other in ["null", "\"400\"", "-1", "4.5"] {
+            let whole = whole.replace(told, &format!("\"cache_read_input_tokens\":{other}"));
+            store.put(&Store::session_path(TOOL), whole);
+            let usage = &store.row(TOOL)["usage"];
+            assert_eq!(
+                (&usage["inputTokens"], &usage["cacheReadTokens"]),
+                (&json!(3600), &json!(0))
+            );
+        }
+    }
+
+    #[test]
     fn lines_in_another_order_count_the_same() {
         let store = Store::of("home");
         let whole = String::from_utf8(transcript(TOOL)).unwrap();

@@ -151,9 +151,13 @@ struct CallMessage<'a> {
 #[serde(default)]
 #[expect(clippy::struct_field_names, reason = "the names that the service gives them")]
 struct CallUsage {
+    #[serde(deserialize_with = "jsonl::or_default")]
     input_tokens: u64,
+    #[serde(deserialize_with = "jsonl::or_default")]
     output_tokens: u64,
+    #[serde(deserialize_with = "jsonl::or_default")]
     cache_read_input_tokens: u64,
+    #[serde(deserialize_with = "jsonl::or_default")]
     cache_creation_input_tokens: u64,
 }
 

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::super::evidence::{Sighting, problem_at};
 use super::super::files::{Beyond, Found, Transcript, open_regular};
-use super::super::{parallel, scan};
+use super::super::{jsonl, parallel, scan};
 use super::line::Line;
 use crate::memo::FileStamp;
 use crate::protocol::session::{ProblemKind, SessionKind, Usage};
@@ -27,16 +27,16 @@ const ROLLOUTS_PER_THREAD: usize = 32;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 struct Tokens {
-    #[serde(rename = "input_tokens")]
+    #[serde(rename = "input_tokens", deserialize_with = "jsonl::or_default")]
     input: u64,
-    #[serde(rename = "cached_input_tokens")]
+    #[serde(rename = "cached_input_tokens", deserialize_with = "jsonl::or_default")]
     cached: u64,
     /// Not in 0.98.0.
-    #[serde(rename = "cache_write_input_tokens")]
+    #[serde(rename = "cache_write_input_tokens", deserialize_with = "jsonl::or_nothing")]
     cache_write: Option<u64>,
-    #[serde(rename = "output_tokens")]
+    #[serde(rename = "output_tokens", deserialize_with = "jsonl::or_default")]
     output: u64,
-    #[serde(rename = "reasoning_output_tokens")]
+    #[serde(rename = "reasoning_output_tokens", deserialize_with = "jsonl::or_default")]
     reasoning: u64,
 }
 
