@@ -59,6 +59,8 @@ pub fn all<T: Tally>(
     for (index, outcome) in unread.into_iter().zip(read) {
         match outcome {
             Ok(whole) => scanned[index] = whole,
+            // Moved or removed since it was found.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => problems.push(problem_at(
                 ProblemKind::Unreadable,
                 &transcripts[index].path,

@@ -62,6 +62,8 @@ pub(super) fn observe(scope: &Scope, found: &Found, beyond: &mut Beyond) {
                 let counted = usage.as_ref().clone();
                 beyond.sightings.extend(counted.map(|usage| Sighting::Counted { session, usage }));
             }
+            // Moved or removed since it was found: `codex archive` does so.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => beyond.problems.push(problem_at(
                 ProblemKind::Unreadable,
                 &transcript.path,

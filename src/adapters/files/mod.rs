@@ -161,7 +161,7 @@ impl FileAgent {
                 read_transcript(scope, purpose, buffers, &files[*index], (self.head, self.parse))
             });
         for (index, outcome) in unread.into_iter().zip(read) {
-            outcomes[index] = Some(outcome);
+            outcomes[index] = outcome;
         }
         let mut transcripts = Vec::with_capacity(files.len());
         for (FoundFile { path, stamp }, outcome) in files.into_iter().zip(outcomes) {
@@ -170,7 +170,7 @@ impl FileAgent {
                     transcripts.push(Transcript { path, stamp, record: record.clone() });
                 }
                 Some(Err(problem)) => problems.push(problem.clone()),
-                // The request was given up before it was read.
+                // It is gone, or the request was given up before it was read.
                 None => {}
             }
         }
@@ -181,25 +181,27 @@ impl FileAgent {
 /// What is remembered of a transcript.
 type Remembered = Result<Arc<Record>, Problem>;
 
+/// Nothing where it was moved or removed since it was found: that costs nobody a session.
 fn read_transcript(
     scope: &Scope,
     purpose: &'static str,
     buffers: &mut Buffers,
     file: &FoundFile,
     how: (usize, Parse),
-) -> Arc<Remembered> {
+) -> Option<Arc<Remembered>> {
     let (opened, meta) = match open_regular(&file.path) {
         Ok(opened) => opened,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
         // Not remembered: another look may be let in, with the file as it is.
         Err(error) => {
             let problem = problem_at(ProblemKind::Unreadable, &file.path, error.to_string());
-            return Arc::new(Err(problem));
+            return Some(Arc::new(Err(problem)));
         }
     };
     let stamp = FileStamp::of(&meta);
     let outcome = Arc::new(read_excerpt(&opened, stamp, buffers, &file.path, how));
     scope.memo.remember::<Remembered>(purpose, stamp, outcome.clone());
-    outcome
+    Some(outcome)
 }
 
 /// The session that a sighting records.
@@ -261,4 +263,28 @@ fn last_turns(
         }
     }
     Ok(peeked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::FakeProc;
+
+    #[test]
+    fn what_is_gone_since_it_was_found_is_neither_a_session_nor_a_problem() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("session.jsonl");
+        std::fs::write(&path, "").unwrap();
+        let scope = FakeProc::new().scope(home.path());
+        let mut finder = Finder::new(&scope);
+        finder.take(path.clone());
+        let found = finder.files.pop().unwrap();
+        let read = || {
+            let how: (usize, Parse) = (1, |_| Err(Malformed::new("nothing in it")));
+            read_transcript(&scope, "test", &mut Buffers::default(), &found, how)
+        };
+        assert!(matches!(read().as_deref(), Some(Err(_))));
+        std::fs::remove_file(&path).unwrap();
+        assert!(read().is_none());
+    }
 }
