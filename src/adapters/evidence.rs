@@ -222,6 +222,8 @@ pub struct Hints {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Activity {
     Busy,
+    /// Its turn has ended, and what it has started in the background still runs.
+    Background,
     Idle,
     Waiting(WaitingFor),
     /// A word that this version does not know.

@@ -38,7 +38,8 @@ pub enum Status {
 pub enum Reason {
     /// Running: the records show a turn that has begun and not ended.
     TurnInProgress,
-    /// Running: the agent's own service says that a run is active.
+    /// Running: the agent says itself that a run is active, or that a command which its last turn has left in the
+    /// background still runs.
     ActiveRun,
     /// Running: a live process, whose records do not say what it does.
     ProcessAlive,

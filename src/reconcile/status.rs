@@ -72,6 +72,7 @@ fn alive(record: Option<&Record>, claim: &Claim) -> Verdict {
     let never_prompted = record.is_none_or(|it| it.turn == TurnState::NeverPrompted);
     match &claim.activity {
         Some(Activity::Busy) => (Status::Running, Reason::TurnInProgress, Certainty::Asserted),
+        Some(Activity::Background) => (Status::Running, Reason::ActiveRun, Certainty::Asserted),
         Some(Activity::Idle) if never_prompted => {
             (Status::Idle, Reason::NeverPrompted, Certainty::Asserted)
         }
@@ -152,6 +153,9 @@ fn describe(claim: &Claim, processes: &ProcessTable) -> String {
         processes.started_at(claim.process).map_or(String::new(), |it| format!(", started {it},"));
     match &claim.activity {
         Some(Activity::Busy) => format!("process {pid}{since} says that it is busy"),
+        Some(Activity::Background) => {
+            format!("process {pid}{since} says that its turn has ended and a command of it runs on")
+        }
         Some(Activity::Idle) => format!("process {pid}{since} says that it is idle"),
         Some(Activity::Waiting(what)) => {
             format!("process {pid}{since} says that it waits for {}", awaited(*what))

@@ -103,6 +103,7 @@ fn the_agents_own_live_record_decides() {
     let tail = || seen(record("s1", TurnState::InProgress));
     let cases = [
         (Activity::Busy, Status::Running, Reason::TurnInProgress),
+        (Activity::Background, Status::Running, Reason::ActiveRun),
         (Activity::Idle, Status::Idle, Reason::TurnEnded),
         (Activity::Waiting(WaitingFor::Permission), Status::Waiting, Reason::Permission),
         (Activity::Waiting(WaitingFor::Login), Status::Waiting, Reason::Login),

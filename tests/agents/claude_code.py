@@ -304,6 +304,16 @@ def interface(world: ClaudeWorld) -> None:
     tool.release()
     world.headcount.shows(folder, [row(session, "idle", "turn_ended", ref)])
 
+    later = world.tool("cc-later")
+    wanted = {"command": later.command, "description": "later", "run_in_background": True}
+    screen.say(f"Leave it running [[tool:Bash {json.dumps(wanted)}]]")
+    screen.shows("Do you want to proceed")
+    screen.key("Enter")
+    later.wait_running()
+    world.headcount.shows(folder, [row(session, "running", "active_run", ref)])
+    later.release()
+    world.headcount.shows(folder, [row(session, "idle", "turn_ended", ref)])
+
     screen.say("/clear")
     cleared = wait_for("the session id to change in place",
                        lambda: next((found for found in [world.registered(screen.pid)["sessionId"]] if found != session), None))

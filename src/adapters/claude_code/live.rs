@@ -126,7 +126,9 @@ fn claim(
 fn activity(entry: &Registered<'_>) -> Option<Activity> {
     Some(match entry.status.get() {
         "" => return None,
-        "busy" | "shell" => Activity::Busy,
+        "busy" => Activity::Busy,
+        // A command in the background; when it ends, a turn begins by itself.
+        "shell" => Activity::Background,
         "idle" => Activity::Idle,
         "waiting" => Activity::Waiting(match entry.waiting_for.get() {
             "permission prompt" | "worker request" | "sandbox request" => WaitingFor::Permission,

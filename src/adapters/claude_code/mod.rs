@@ -23,7 +23,7 @@
 //! the registry outlives a `kill -9`, so a process is believed only with its start time, and the session of a
 //! registered process changes in place with `/clear`. Only the interactive interface says whether it is busy.
 //!
-//! Not known: what older versions wrote beside this; whether the status `shell` can last.
+//! Not known: what older versions wrote beside this.
 
 use std::path::{Path, PathBuf};
 

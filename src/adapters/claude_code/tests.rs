@@ -175,7 +175,7 @@ mod live {
             assert_eq!(registered(&status).state(HELLO), format!("{expect} 77"), "{status}");
         };
         check(json!({"status": "busy"}), "running turn_in_progress asserted");
-        check(json!({"status": "shell"}), "running turn_in_progress asserted");
+        check(json!({"status": "shell"}), "running active_run asserted");
         check(json!({"status": "idle"}), "idle turn_ended asserted");
         check(json!({"status": "dreaming"}), "unknown unrecognised asserted");
         check(json!({}), "idle turn_ended inferred");
