@@ -128,8 +128,16 @@ def killed(world: ClaudeWorld) -> None:
     pid = child.descendant("claude").pid
     os.kill(pid, signal.SIGKILL)
     child.ended()
-    assert (world.home / ".claude/sessions" / (f"{pid}.json")).exists(), "claude no longer leaves its pid file behind"
-    world.headcount.shows(folder, [row(session, "stopped", "killed", usage=ONE_CALL)], within_s=0)
+    left = world.home / ".claude/sessions" / f"{pid}.json"
+    assert left.exists(), "claude no longer leaves its pid file behind"
+    assert any(tool.command in argument for one in world.processes() for argument in one.argv), "the tool has ended, too"
+    ended = row(session, "stopped", "killed", usage=ONE_CALL)
+    world.headcount.shows(folder, [ended], within_s=0)
+    # The next process to get that id is none of Claude's.
+    other = world.start(["sleep", "60"], folder)
+    recycled = left.rename(left.with_name(f"{other.pid}.json"))
+    world.headcount.shows(folder, [ended], within_s=0)
+    recycled.unlink()
     tool.release()
 
 
@@ -140,7 +148,7 @@ def terminated(world: ClaudeWorld) -> None:
     tool.wait_running()
     child.popen.send_signal(signal.SIGTERM)
     child.ended()
-    world.headcount.shows(folder, [row(session, "stopped", ("interrupted", "killed", "unknown_end"))], within_s=0)
+    world.headcount.shows(folder, [row(session, "stopped", "interrupted", usage=ONE_CALL)], within_s=0)
     tool.release()
 
 
@@ -225,6 +233,18 @@ def between_inputs(world: ClaudeWorld) -> None:
     world.headcount.shows(folder, [row(session, "stopped", "completed", usage=TWO_CALLS)], within_s=0)
 
 
+@scenario("without records: seen while it lives, and gone with its process")
+def without_records(world: ClaudeWorld) -> None:
+    folder, session = world.project("unrecorded"), fresh()
+    child = world.headless(folder, "Leave no trace [[hold:cc-unrecorded]]", session, "--no-session-persistence")
+    world.model.wait_streaming("cc-unrecorded")
+    world.headcount.shows(folder, [row(session, "running", "process_alive", child.descendant("claude").ref())])
+    world.model.release("cc-unrecorded")
+    child.ended(0)
+    world.headcount.shows(folder, [], within_s=0)
+    del world.known_sessions[session]  # it may vanish
+
+
 @scenario("forked: the copied history is not counted again")
 def forked(world: ClaudeWorld) -> None:
     folder, session, fork = world.project("forked"), fresh(), fresh()
@@ -276,6 +296,24 @@ def questions(world: ClaudeWorld) -> None:
     screen.say("/exit")
     screen.ended()
     world.headcount.shows(folder, [row(session, "stopped")])
+
+
+@scenario("the interface at its first question: a process without a session")
+def first_question(world: ClaudeWorld) -> None:
+    folder = world.project("untrusted")
+    world.trust(world.home)  # so that this folder is all there is to ask about
+    screen = world.terminal(command("claude-code") + ["--model", MODEL], folder, "claude-untrusted")
+    screen.shows("trust this folder")
+    ref = screen.process().ref()
+    world.headcount.shows(folder, [row(None, "idle", "never_prompted", ref, certainty="inferred")])
+    screen.key("Enter")
+    screen.shows(STATUS_LINE)
+    session = world.registered(screen.pid)["sessionId"]
+    world.headcount.shows(folder, [row(session, "idle", "never_prompted", ref, certainty="asserted")])
+    screen.say("/exit")
+    screen.ended()
+    world.headcount.shows(folder, [])
+    del world.known_sessions[session]  # it may vanish
 
 
 @scenario("the interface: never prompted, busy, idle, asking, cleared, left")

@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::starting;
 use crate::adapters::Record;
 use crate::adapters::evidence::{
     Activity, Claim, Hints, Sighting, TurnState, WaitingFor, problem_at, shortened,
@@ -18,20 +19,25 @@ use crate::adapters::evidence::{
 use crate::adapters::files::{Beyond, Found, read_small};
 use crate::adapters::jsonl::{self, Text};
 use crate::base::{AbsPath, Pid, ProcessRef, SessionId, Timestamp};
-use crate::protocol::session::{Certainty, ProblemKind, SessionKind, Source};
+use crate::protocol::session::{Certainty, Problem, ProblemKind, SessionKind, Source};
 use crate::scope::Scope;
 
 /// How often a file is read that its writer has not completed: it is rewritten in place, within a millisecond.
 const ATTEMPTS: usize = 3;
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(2);
 
+/// Most names that are read of the registry, and of the jobs: a file is read for each that may be live.
+const NAMES_MAX: usize = 2_000;
+
 pub(super) fn observe(scope: &Scope, found: &Found, beyond: &mut Beyond) {
+    let mut known = HashSet::new();
     for root in &found.roots {
         let first = beyond.sightings.len();
-        registered(scope, found, &root.join("sessions"), beyond);
+        known.extend(registered(scope, found, &root.join("sessions"), beyond));
         let claimed = beyond.sightings[first..].iter().filter_map(claimed).collect();
         jobs(scope, found, root, &claimed, beyond);
     }
+    starting::observe(scope, &known, beyond);
 }
 
 fn claimed(sighting: &Sighting) -> Option<SessionId> {
@@ -73,24 +79,41 @@ struct Registered<'a> {
     status_updated_at: Option<i64>,
 }
 
-fn registered(scope: &Scope, found: &Found, dir: &Path, beyond: &mut Beyond) {
+/// Claims the sessions of registered processes. Returns every process that has registered, the daemon's too.
+fn registered(
+    scope: &Scope,
+    found: &Found,
+    dir: &Path,
+    beyond: &mut Beyond,
+) -> HashSet<ProcessRef> {
+    let mut processes = HashSet::new();
     for name in names(dir, beyond) {
         let Some(pid) = name.strip_suffix(".json").and_then(|it| it.parse().ok()) else { continue };
         // Most files that a `kill -9` has left name no process at all.
         let Some(process) = scope.processes.get(Pid(pid)) else { continue };
-        match claim(process.identity, &dir.join(&name), found) {
-            Ok(claim) => beyond.sightings.extend(claim.map(Sighting::Claimed)),
+        match entry(process.identity, &dir.join(&name), found) {
+            Ok(Some(entry)) => {
+                processes.insert(process.identity);
+                if let Entry::Session(claim) = entry {
+                    beyond.sightings.push(Sighting::Claimed(claim));
+                }
+            }
+            Ok(None) => {}
             Err(problem) => beyond.problems.push(problem),
         }
     }
+    processes
 }
 
-/// What the file claims for the process; nothing where it was left by an earlier process of that id.
-fn claim(
-    process: ProcessRef,
-    path: &Path,
-    found: &Found,
-) -> Result<Option<Claim>, crate::protocol::session::Problem> {
+/// What a registered process is.
+enum Entry {
+    Session(Claim),
+    /// The daemon or one of its workers.
+    Daemon,
+}
+
+/// What the file says of the process; nothing where it was left by an earlier process of that id.
+fn entry(process: ProcessRef, path: &Path, found: &Found) -> Result<Option<Entry>, Problem> {
     let bytes = match read_complete(path) {
         Ok(Some(bytes)) => bytes,
         Ok(None) => {
@@ -103,8 +126,11 @@ fn claim(
         return Err(problem_at(ProblemKind::Malformed, path, "members of unknown types"));
     };
     let started = entry.proc_start.and_then(|it| it.get().trim_matches('"').parse().ok());
-    if started != Some(process.start_ticks) || entry.kind.starts_with("daemon") {
+    if started != Some(process.start_ticks) {
         return Ok(None);
+    }
+    if entry.kind.starts_with("daemon") {
+        return Ok(Some(Entry::Daemon));
     }
     let session = SessionId::parse(&entry.session_id);
     let is_background = entry.kind.get() == "bg";
@@ -120,7 +146,8 @@ fn claim(
         // The interface says what it does a moment after it has registered.
         nothing_asked: entry.entrypoint.get() == "cli",
     };
-    Ok(Some(Claim { activity, hints, ..Claim::of(process, session, Source::Registry) }))
+    let claim = Claim::of(process, session, Source::Registry);
+    Ok(Some(Entry::Session(Claim { activity, hints, ..claim })))
 }
 
 fn activity(entry: &Registered<'_>) -> Option<Activity> {
@@ -276,7 +303,12 @@ fn names(dir: &Path, beyond: &mut Beyond) -> Vec<String> {
         }
     };
     let name = |it: io::Result<fs::DirEntry>| it.ok()?.file_name().into_string().ok();
-    let mut names: Vec<_> = listing.filter_map(name).collect();
+    let mut names: Vec<_> = listing.filter_map(name).take(NAMES_MAX + 1).collect();
+    if names.len() > NAMES_MAX {
+        names.truncate(NAMES_MAX);
+        let message = format!("more than {NAMES_MAX} files, of which the rest is left out");
+        beyond.problems.push(problem_at(ProblemKind::Limit, dir, message));
+    }
     names.sort_unstable();
     names
 }

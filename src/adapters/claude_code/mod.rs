@@ -21,7 +21,8 @@
 //! answer is one line for each of its parts, and each repeats the usage of the whole. A fork copies every
 //! record of its origin into its own file. The process does not hold its transcript open, but registers itself;
 //! the registry outlives a `kill -9`, so a process is believed only with its start time, and the session of a
-//! registered process changes in place with `/clear`. Only the interactive interface says whether it is busy.
+//! registered process changes in place with `/clear`. Only the interactive interface says whether it is busy, and
+//! it registers only when the first questions (theme, login, trust) are answered: see `starting`.
 //!
 //! Not known: what older versions wrote beside this.
 
@@ -38,6 +39,7 @@ mod drive;
 mod line;
 mod live;
 mod parse;
+mod starting;
 mod subagents;
 mod turns;
 mod usage;

@@ -249,7 +249,72 @@ mod live {
     #[test]
     fn the_daemon_is_no_session() {
         let store = registered(&json!({"kind": "daemon", "sessionId": null}));
+        store.proc.process(77, 500, "claude").arguments(&["claude", "--verbose"]);
         assert_eq!(store.survey()["report"]["sessions"], 20);
+    }
+
+    #[test]
+    fn as_many_jobs_as_are_read_are_no_problem_and_one_more_is() {
+        let store = Store::of("home");
+        // One is recorded, and beside it lies a file.
+        for number in 2..2_000 {
+            fs::create_dir_all(store.path(&format!("jobs/{number}"))).unwrap();
+        }
+        assert_eq!(store.problems(), [Value::Null; 0]);
+        fs::create_dir(store.path("jobs/2000")).unwrap();
+        let [problem] = &store.problems()[..] else { panic!("one problem") };
+        assert_eq!(
+            (&problem["kind"], &problem["path"]),
+            (&json!("limit"), &json!(store.path("jobs")))
+        );
+    }
+
+    /// Of each process without a session: its id, and what is said of it.
+    fn without_session(store: &Store) -> Vec<String> {
+        let survey = store.survey();
+        let rows = survey["sessions"].as_array().unwrap().iter();
+        let rows = rows.filter(|it| it.get("sessionId").is_none());
+        let told = ["status", "reason", "certainty", "cwd"];
+        rows.map(|row| {
+            let told = told.map(|it| row[it].as_str().unwrap_or_default());
+            format!("{} {}", row["process"]["pid"], told.join(" "))
+        })
+        .collect()
+    }
+
+    #[test]
+    fn a_process_that_has_not_registered_yet_is_a_row_without_a_session() {
+        let store = registered(&json!({}));
+        let tty = Path::new("/dev/pts/3");
+        let start = |pid, parent, arguments: &[&str]| {
+            let process = store.proc.process_like(pid, 600, "claude", parent, 34816);
+            process.arguments(arguments).cwd("/work/a").open_file(0, tty).open_file(1, tty)
+        };
+        start(80, 1, &["claude", "--model", "opus"]);
+        start(81, 1, &["/opt/claude-code/bin/claude.exe", "-p", "stop"]).open_file(2, tty);
+        start(82, 1, &["claude"]).environ(&[("HOME", "/home/other")]);
+        start(83, 80, &["claude", "--model", "opus"]);
+        start(84, 1, &["rg", "--files"]);
+        start(85, 1, &["claude", "mcp", "serve"]);
+        start(86, 1, &["/opt/claude-code/bin/claude.exe", "--bg-pty-host", "/tmp/x"]);
+        store.proc.process(87, 600, "claude").arguments(&["claude", "-p", "x"]).cwd("/work/b");
+        store.proc.process(88, 600, "node").arguments(&["claude", "-p", "x"]).cwd("/work/b");
+        let expect = [
+            "80 idle never_prompted inferred /work/a",
+            "81 idle never_prompted inferred /work/a",
+            "87 running process_alive inferred /work/b",
+        ];
+        assert_eq!(without_session(&store), expect);
+        let entry = json!({"pid": 80, "sessionId": TOOL, "procStart": "600", "status": "idle"});
+        store.put("sessions/80.json", entry.to_string());
+        assert_eq!(without_session(&store), expect[1..]);
+    }
+
+    #[test]
+    fn a_first_start_has_a_process_before_it_has_a_store() {
+        let store = Store::empty();
+        store.proc.process(80, 600, "claude").arguments(&["claude"]).cwd("/work/a");
+        assert_eq!(without_session(&store), ["80 running process_alive inferred /work/a"]);
     }
 
     #[test]
