@@ -270,6 +270,45 @@ def interface(world: CodexWorld) -> None:
     world.headcount.shows(other, [beside], within_s=0)
 
 
+@scenario("the interface at its first question: a process without a thread")
+def first_question(world: CodexWorld) -> None:
+    folder = world.project("untrusted")
+    screen = world.terminal(command("codex") + ["--no-daemon"], folder, "codex-untrusted")
+    screen.shows("Trust this folder")
+    process = next(one for one in world.processes() if one.comm == "codex" and "--no-daemon" in one.argv)
+    world.headcount.shows(folder, [row(None, "idle", "never_prompted", process.ref(), certainty="inferred")])
+    os.kill(process.pid, signal.SIGKILL)
+    screen.ended()
+    world.headcount.shows(folder, [], within_s=0)
+
+
+@scenario("without records: seen while it lives, and gone with its process")
+def without_records(world: CodexWorld) -> None:
+    folder = world.project("unrecorded")
+    child = world.execute(folder, "Leave no trace [[hold:cx-unrecorded]]", "--ephemeral")
+    world.model.wait_streaming("cx-unrecorded")
+    world.headcount.shows(folder, [row(None, "running", "process_alive", child.descendant("codex").ref())])
+    world.model.release("cx-unrecorded")
+    child.ended(0)
+    world.headcount.shows(folder, [], within_s=0)
+
+
+@scenario("the daemon killed with SIGKILL: nobody owns its thread")
+def daemon_killed(world: CodexWorld) -> None:
+    folder = world.project("daemonless")
+    screen = world.interface(folder, "codex-daemonless")
+    screen.shows(READY)
+    daemon = world.daemon()
+    screen.say("Think [[hold:cx-daemonless]]")
+    world.model.wait_streaming("cx-daemonless")
+    thread = thread_in(world, folder)
+    world.headcount.shows(folder, [row(thread, "running", "turn_in_progress", daemon.ref())])
+    for pid in (screen.pid, daemon.pid):  # the interface first: it would start another daemon
+        os.kill(pid, signal.SIGKILL)
+    wait_for("the daemon to end", lambda: daemon.pid not in [one.pid for one in world.processes()])
+    world.headcount.shows(folder, [row(thread, "stopped", "killed")], within_s=0)
+
+
 def never_prompted(world: CodexWorld, daemon: ProcessRef, before: list[str]) -> None:
     """Checks an interface that was asked nothing: all there is of it is the lock that its daemon holds."""
     thread = next(one for one in world.locks() if one not in before)

@@ -257,9 +257,14 @@ fn starting(scope: &Scope, others: &[Codex], owners: &BTreeSet<ProcessRef>) -> V
         Role::Interface { is_alone } => is_alone || !has_daemon,
         Role::Server => false,
     };
+    let hints = |it: &Codex| Hints {
+        cwd: it.working_directory(processes),
+        nothing_asked: it.role != Role::Exec,
+        ..Hints::default()
+    };
     let claim = |it: &Codex| Claim {
         certainty: Certainty::Inferred,
-        hints: Hints { cwd: it.working_directory(processes), ..Hints::default() },
+        hints: hints(it),
         ..Claim::of(it.process, None, Source::Process)
     };
     let without_thread = here.into_iter().filter(|it| !owners.contains(&it.process));

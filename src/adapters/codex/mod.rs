@@ -54,7 +54,8 @@ pub static ADAPTER: FileAgent = FileAgent {
         seen_version: "0.169.0",
         live_signal: "the kernel's lock on the thread's lock file",
         blind_spots: "that it waits for an approval is inferred, and only for commands that ask to leave the sandbox; \
-            compressed rollouts; sessions without records (`--ephemeral`) are seen as processes alone",
+            compressed rollouts; sessions without records (`--ephemeral`) are seen as processes alone; an interface at \
+            its first question while the daemon runs",
     },
     roots,
     watched,

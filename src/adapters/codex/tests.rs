@@ -211,7 +211,7 @@ mod live {
         assert_eq!(store.without_session(), [Value::Null; 0]);
         // But one that was told to do without the daemon is an agent of its own.
         store.codex(10, &["--no-daemon"]);
-        assert_eq!(store.without_session(), [json!(["running", "process_alive", "inferred", 10])]);
+        assert_eq!(store.without_session(), [json!(["idle", "never_prompted", "inferred", 10])]);
     }
 
     #[test]
@@ -250,9 +250,11 @@ mod live {
         store.codex(5, &["exec", "--ephemeral", "go on"]);
         store.codex(6, &["exec", "of another home"]).environ(&[("HOME", "/home/other")]);
         store.codex(7, &["login"]);
+        store.codex(8, &["--model", "x"]);
         let rows = store.sessions();
-        assert_eq!(rows.len(), 1);
+        assert_eq!(rows.len(), 2);
         assert_eq!(state(&rows[0]), json!(["running", "process_alive", "inferred", 5]));
+        assert_eq!(state(&rows[1]), json!(["idle", "never_prompted", "inferred", 8]));
         assert_eq!(rows[0]["cwd"], "/work/here");
     }
 
