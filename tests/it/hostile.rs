@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::{FileExt, symlink};
+use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -74,6 +74,13 @@ const AGENTS: [&str; 3] = ["claude-code", "codex", "pi"];
 fn put(kind: &str, path: &Path) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     match kind {
+        "empty" => fs::write(path, "").unwrap(),
+        "directory" => fs::create_dir(path).unwrap(),
+        // Root reads it all the same, and finds no transcript.
+        "unreadable" => {
+            fs::write(path, "this is\nno transcript\n").unwrap();
+            fs::set_permissions(path, fs::Permissions::from_mode(0o000)).unwrap();
+        }
         "binary" => fs::write(path, (0..=255_u8).cycle().take(70_000).collect::<Vec<_>>()).unwrap(),
         "torn" => fs::write(path, br#"{"type":"session_meta","payload":{"id":"01a2"#).unwrap(),
         "no json" => fs::write(path, "this is\nno transcript\n").unwrap(),
@@ -85,19 +92,34 @@ fn put(kind: &str, path: &Path) {
         }
         "fifo" => mkfifo(path, Mode::from_bits_truncate(0o600)).unwrap(),
         "loop" => symlink(path, path).unwrap(),
-        "huge line" => {
-            // Sparse: 200 MB of one line that cost the disk nothing.
-            let file = File::create(path).unwrap();
-            file.write_all_at(br#"{"type":"user","x":""#, 0).unwrap();
-            file.write_all_at(b"\"}\n", 200 << 20).unwrap();
-        }
+        "huge line" => one_line(path, 200 << 20),
+        "long line" => one_line(path, 20 << 20),
         _ => unreachable!("{kind}"),
     }
 }
 
+/// Writes one line of that size, sparse: it costs the disk nothing.
+fn one_line(path: &Path, size: u64) {
+    let file = File::create(path).unwrap();
+    file.write_all_at(br#"{"type":"user","x":""#, 0).unwrap();
+    file.write_all_at(b"\"}\n", size).unwrap();
+}
+
 #[test]
 fn each_hostile_file_costs_itself_alone_and_is_named() {
-    let kinds = ["binary", "torn", "no json", "deep", "wrong types", "fifo", "loop", "huge line"];
+    let kinds = [
+        "binary",
+        "torn",
+        "no json",
+        "deep",
+        "wrong types",
+        "fifo",
+        "loop",
+        "directory",
+        "unreadable",
+        "empty",
+        "huge line",
+    ];
     let home = home();
     let before = ids(&list(&home));
     assert!(before.len() > 20, "{before:?}");
@@ -116,10 +138,12 @@ fn each_hostile_file_costs_itself_alone_and_is_named() {
             let is_named = named.iter().any(|it| Path::new(it) == path);
             // A line that is not at its end yet may be a session that begins: where the name of the file
             // says which, it is shown as one of which nothing is known.
-            let may_begin = matches!(kind, "torn" | "huge line");
+            // To Pi a directory of any name is one that may hold transcripts.
+            let is_plain = agent == "pi" && kind == "directory";
+            let may_begin = matches!(kind, "torn" | "empty" | "huge line");
             let is_shown = ids(&after).iter().any(|it| it.contains(&format!("{number:012}")));
             assert!(
-                is_named || may_begin && is_shown,
+                is_named || is_plain || may_begin && is_shown,
                 "{agent}: {kind} is not named in {named:#?}"
             );
         }
@@ -182,7 +206,7 @@ fn held(pid: u32) -> (usize, usize) {
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "the program under test")]
-fn a_thousand_lists_hold_no_more_than_a_few() {
+fn a_thousand_lists_and_looks_at_long_lines_hold_no_more_than_a_few() {
     /// What an allocator may keep between two looks at it.
     const SLACK_KB: usize = 4 << 10;
     let home = home();
@@ -191,6 +215,10 @@ fn a_thousand_lists_hold_no_more_than_a_few() {
             put(kind, &home.path().join(place(agent, number)));
         }
     }
+    let long = [(8, "huge line"), (9, "long line")].map(|(number, kind)| {
+        put(kind, &home.path().join(place("claude-code", number)));
+        format!("dddddddd-0000-4000-8000-{number:012}")
+    });
     let mut server = Command::new(env!("CARGO_BIN_EXE_headcount"))
         .env_clear()
         .env("HOME", home.path())
@@ -200,12 +228,20 @@ fn a_thousand_lists_hold_no_more_than_a_few() {
         .unwrap();
     let mut input = server.stdin.take().unwrap();
     let mut output = BufReader::new(server.stdout.take().unwrap());
+    let mut call = |method: &str, params: Value| {
+        let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        writeln!(input, "{request}").unwrap();
+        let mut line = String::new();
+        output.read_line(&mut line).unwrap();
+        assert!(line.contains("\"result\""), "{line}");
+    };
     let mut ask = |times: usize| {
-        for _ in 0..times {
-            writeln!(input, r#"{{"jsonrpc":"2.0","id":1,"method":"session.list","params":{{"include":["usage"]}}}}"#).unwrap();
-            let mut line = String::new();
-            output.read_line(&mut line).unwrap();
-            assert!(line.contains("\"total\""), "{line}");
+        for time in 0..times {
+            call("session.list", json!({ "include": ["usage"] }));
+            for id in long.iter().filter(|_| time % 50 == 0) {
+                call("session.status", json!({ "sessionId": id }));
+                call("session.peek", json!({ "sessionId": id }));
+            }
         }
         held(server.id())
     };

@@ -101,11 +101,7 @@ fn find(finder: &mut Finder<'_>, root: &Path) {
     }
     days.push(root.join(ARCHIVE));
     for dir in days {
-        for (name, kind) in finder.entries(&dir) {
-            if kind != EntryKind::Directory && rollout::thread_in(&name).is_some() {
-                finder.take(dir.join(name));
-            }
-        }
+        finder.take_from(&dir, |name| rollout::thread_in(name).is_some());
     }
 }
 
