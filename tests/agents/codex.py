@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import launching
 from install import command
@@ -311,10 +312,13 @@ def daemon_killed(world: CodexWorld) -> None:
 
 def never_prompted(world: CodexWorld, daemon: ProcessRef, before: list[str]) -> None:
     """Checks an interface that was asked nothing: all there is of it is the lock that its daemon holds."""
-    thread = next(one for one in world.locks() if one not in before)
-    rows = [one for one in world.headcount.rows(None) if one["status"] not in ("stopped", "failed")]
-    assert [(one.get("sessionId"), one["status"], one["reason"], one["process"]["pid"]) for one in rows] == [
-        (thread, "idle", "never_prompted", daemon.pid)], f"not one idle interface: {rows}"
+    thread = wait_for("the daemon to lock a thread", lambda: next((one for one in world.locks() if one not in before), None))
+
+    def alive() -> list[Any]:
+        rows = [one for one in world.headcount.rows(None) if one["status"] not in ("stopped", "failed")]
+        return [(one.get("sessionId"), one["status"], one["reason"], one["process"]["pid"]) for one in rows]
+
+    wait_for("one idle interface", lambda: alive() == [(thread, "idle", "never_prompted", daemon.pid)], hint=lambda: str(alive()))
 
 
 def thread_in(world: CodexWorld, folder: Path) -> str:
