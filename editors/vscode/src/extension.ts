@@ -11,11 +11,17 @@ import { locate, type Located } from "./locate";
 import { Server } from "./server";
 import { Sessions } from "./sessions";
 import { Tree } from "./tree";
+import { Patience, Throttled } from "./timing";
 import { troubleInWords } from "./trouble";
 import { tellMenus, ViewState } from "./view-state";
 
-/** Changes within this time are drawn at once. */
-const REDRAW_MS = 50;
+/**
+ * The least time between two drawings. VS Code gathers what it is told of a view until nothing more has come for 200 ms: told
+ * more often than that, it would draw nothing while something goes on.
+ */
+const REDRAW_MS = 250;
+/** A server is there in a fraction of this; only when it is not, it is said to be waited for. */
+const LATE_MS = 1_000;
 /** How often ages are drawn anew while somebody looks; nothing is asked of the server. */
 const AGES_MS = 60_000;
 
@@ -61,10 +67,12 @@ export function activate(context: vscode.ExtensionContext): Headcount {
     tree.redraw();
     attention.show(server.state, known());
     tellMenus("known", sessions.isKnown);
-    treeView.description = viewState.describe() ?? "";
-    treeView.message = messageOf(server, sessions, nameOf) ?? "";
+    const message = messageOf({ server, sessions, viewState, nameOf, isLate: patience.isOver });
+    // Each telling, even of the same, keeps VS Code from drawing the rows for a while.
+    if (treeView.message !== message) treeView.message = message;
   };
-  const drawSoon = new Coalesced(draw, REDRAW_MS);
+  const drawSoon = new Throttled(draw, REDRAW_MS);
+  const patience = new Patience(draw, LATE_MS);
   const ages = setInterval(() => {
     if (treeView.visible) tree.redraw();
   }, AGES_MS);
@@ -79,6 +87,7 @@ export function activate(context: vscode.ExtensionContext): Headcount {
     treeView,
     attention,
     drawSoon,
+    patience,
     {
       dispose: () => {
         clearInterval(ages);
@@ -89,6 +98,7 @@ export function activate(context: vscode.ExtensionContext): Headcount {
     viewState.onChanged(draw),
     vscode.workspace.onDidChangeWorkspaceFolders(draw),
     sessions.onChanged((steps) => {
+      patience.dispose();
       drawSoon.call();
       documents.touch(keysOf(steps.flatMap((it) => it.after ?? [])));
       void attention.announce(steps);
@@ -96,6 +106,7 @@ export function activate(context: vscode.ExtensionContext): Headcount {
     server.onState((state) => {
       tellMenus("state", state);
       tellWhatCanBeDone(server);
+      if (state === "starting") patience.start();
       draw();
       if (state === "failed") void tellOfFailure(log);
     }),
@@ -131,20 +142,30 @@ function isProgram(file: string): boolean {
   }
 }
 
+/** What there is to be told of. */
+interface Told {
+  readonly server: Server;
+  readonly sessions: Sessions;
+  readonly viewState: ViewState;
+  readonly nameOf: (agent: string) => string;
+  /** Whether it takes long to hear of the sessions. */
+  readonly isLate: boolean;
+}
+
 /** What stands above the tree: that it is not there yet, or not the whole truth. */
-function messageOf(
-  server: Server,
-  { isKnown, trouble }: Sessions,
-  nameOf: (agent: string) => string,
-): string | undefined {
+function messageOf({ server, sessions, viewState, nameOf, isLate }: Told): string {
   // The welcome says what can be done.
-  if (server.isOff) return undefined;
-  if (server.state === "starting" && isKnown) return "The server is starting again…";
+  if (server.isOff) return "";
+  const { isKnown, trouble } = sessions;
+  if (server.state === "starting" && isKnown) return isLate ? "The server is starting again…" : "";
   const lines = troubleInWords(trouble, nameOf);
-  if (!isKnown && !lines.length) return "Looking for sessions…";
+  if (!isKnown && !lines.length) return isLate ? "Looking for sessions…" : "";
   if (isKnown && server.state === "ready" && !server.can("session.watch"))
     lines.push("This headcount tells no changes by itself: refresh to see them.");
-  return lines.join("\n") || undefined;
+  const narrowing = viewState.describe();
+  // The title of a view that is alone in its container has no room for it.
+  if (isKnown && narrowing !== undefined) lines.push(`Only ${narrowing}`);
+  return lines.join("\n");
 }
 
 async function tellOfFailure(log: vscode.LogOutputChannel): Promise<void> {
@@ -152,25 +173,4 @@ async function tellOfFailure(log: vscode.LogOutputChannel): Promise<void> {
   const answer = await vscode.window.showErrorMessage("The headcount server keeps ending.", restart, show);
   if (answer === restart) await vscode.commands.executeCommand("headcount.restart");
   if (answer === show) log.show(true);
-}
-
-/** A function that runs once for all calls within some time, after the first. */
-class Coalesced implements vscode.Disposable {
-  private timer: NodeJS.Timeout | undefined;
-
-  constructor(
-    private readonly run: () => void,
-    private readonly ms: number,
-  ) {}
-
-  call(): void {
-    this.timer ??= setTimeout(() => {
-      this.timer = undefined;
-      this.run();
-    }, this.ms);
-  }
-
-  dispose(): void {
-    clearTimeout(this.timer);
-  }
 }

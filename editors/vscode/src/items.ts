@@ -8,8 +8,8 @@ import { rankOf } from "./roster";
 import type { MoreNode } from "./tree";
 import {
   accessibleName,
-  activeInWords,
   ageOf,
+  agoInWords,
   clock,
   folderOf,
   oneLine,
@@ -80,7 +80,7 @@ export function lookOf(item: vscode.TreeItem): string {
 }
 
 const ICON: Record<Status, readonly [icon: string, color: string]> = {
-  waiting: ["bell-dot", "charts.orange"],
+  waiting: ["bell-dot", "charts.yellow"],
   running: ["play-circle", "charts.green"],
   idle: ["circle-outline", "charts.blue"],
   stopped: ["circle-slash", "descriptionForeground"],
@@ -105,7 +105,7 @@ export function tooltipOf(session: Session, agent: string, now: number): vscode.
     ["Agent", model === undefined ? agent : `${agent} · ${oneLine(model)}`],
     ["Directory", cwd],
     ["Branch", branch],
-    ["Last seen", updatedAt && `${activeInWords(updatedAt, now)} (${clock(updatedAt)})`],
+    ["Active", updatedAt && `${agoInWords(updatedAt, now)} (${clock(updatedAt)})`],
     ["Tokens", usage && usageInWords(usage)],
     ["Process", process && String(process.pid)],
     ["Session", sessionId],

@@ -103,10 +103,10 @@ export function ageOf(timestamp: string, now: number): string {
   return `${Math.floor(minutes / (60 * 24 * 7))}w`;
 }
 
-/** The same as a phrase: `active now`, `active 5m ago`; nothing for what is no date. */
-export function activeInWords(timestamp: string, now: number): string {
+/** The same as a phrase: `now`, `5m ago`; nothing for what is no date. */
+export function agoInWords(timestamp: string, now: number): string {
   const age = ageOf(timestamp, now);
-  return age === "now" ? "active now" : age && `active ${age} ago`;
+  return age === "now" ? age : age && `${age} ago`;
 }
 
 /** The last part of a directory. */
@@ -145,12 +145,13 @@ export function count(tokens: number): string {
 
 /** What a screen reader says of a row: title and status first. */
 export function accessibleName(session: Session, agentName: string, now: number): string {
+  const ago = session.updatedAt && agoInWords(session.updatedAt, now);
   const parts = [
     titleOf(session),
     statusInWords(session),
     agentName,
     session.cwd && `in ${folderOf(session.cwd)}`,
-    session.updatedAt && activeInWords(session.updatedAt, now),
+    ago && `active ${ago}`,
   ];
   return parts.filter(Boolean).join(", ");
 }

@@ -66,7 +66,7 @@ export const tests: Record<string, Test> = {
   "icons have the colours of the theme, menus know what can be done": async (world) => {
     const waiting = item(world, "Migrate the payments table");
     assert.ok(waiting.iconPath instanceof vscode.ThemeIcon);
-    assert.equal(waiting.iconPath.color?.id, "charts.orange");
+    assert.equal(waiting.iconPath.color?.id, "charts.yellow");
     assert.equal(waiting.contextValue, "session known live stoppable own");
     assert.equal(item(world, "Review the Terraform plan").contextValue, "session known own resumable");
     return undefined;
@@ -169,7 +169,7 @@ export const tests: Record<string, Test> = {
     assert.deepEqual(world.drawn(), [
       ...["Claude Code", "  Find out why the retry test is flaky", "    Find clocks in the retry path"],
     ]);
-    assert.equal(treeView.description, "“retry”");
+    assert.equal(treeView.message, "Only “retry”");
     await viewState.set({ query: "", statuses: ["failed"], groupBy: "folder" });
     assert.deepEqual(world.drawn(), ["mobile", "  Investigate the crash on start"]);
     await viewState.set({ groupBy: "status" });

@@ -62,7 +62,7 @@ export class World {
   readonly until = async (
     what: string,
     check: () => boolean | Promise<boolean>,
-    ms = 30_000,
+    ms = 60_000,
   ): Promise<void> => {
     const deadline = Date.now() + ms;
     while (!(await check())) {
