@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { install, makeWorld, openBrowser, startEditor, until } from "./lab.mjs";
+import { install, makeWorld, openBrowser, PATIENCE_MS, startEditor, until } from "./lab.mjs";
 
 const extension = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
 install();
@@ -30,7 +30,7 @@ try {
   ]);
   await page.goto(`${editor.url}/?folder=${world.workspace}&payload=${encodeURIComponent(payload)}`);
   const results = path.join(world.root, "results.json");
-  await until("the tests in the extension host have ended", () => existsSync(results), 300_000);
+  await until("the tests in the extension host have ended", () => existsSync(results), 10 * PATIENCE_MS);
   for (const { name, error, note } of JSON.parse(readFileSync(results, "utf8"))) {
     if (error) failed += 1;
     console.log(error ? `FAIL host: ${name}\n${error}` : `ok   host: ${name}${note ? ` (${note})` : ""}`);
