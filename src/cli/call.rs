@@ -21,7 +21,10 @@ pub(super) fn run(env: Env, method: &str, params: Option<&str>) -> Result<u8, Fa
         }
         Some(text) => parse(text)?,
     };
-    let result = request(env, method, &params)?;
+    let result = request(env, method, &params).map_err(|failure| match failure {
+        Failure::Refused(error) => Failure::Request(error.to_string()),
+        failure => failure,
+    })?;
     let mut out = io::stdout().lock();
     serde_json::to_writer_pretty(&mut out, &result).map_err(io::Error::from)?;
     writeln!(out)?;
@@ -61,7 +64,7 @@ fn result(output: &[u8]) -> Result<Value, Failure> {
     let mut reply: Value = serde_json::from_slice(output)
         .map_err(|error| Failure::Request(format!("no reply: {error}")))?;
     match reply.get("error") {
-        Some(error) => Err(Failure::Request(error.to_string())),
+        Some(error) => Err(Failure::Refused(error.clone())),
         None => Ok(reply["result"].take()),
     }
 }

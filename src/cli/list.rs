@@ -1,37 +1,57 @@
 //! `headcount list`: the sessions as a table that people like to read.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::text::{cut_end, cut_start, one_line, padded, width};
 use super::{Failure, call};
+use crate::adapters::REGISTRY;
 use crate::base::{AbsPath, Timestamp};
 use crate::env::Env;
-use crate::protocol::session::{AgentReport, Session, Status};
+use crate::protocol::session::{AgentReport, Problem, Session, Status};
 use crate::scope::now;
 
 /// Width of a table that no terminal bounds.
 const WIDTH: usize = 120;
-/// Least room for title and directory together, however narrow the terminal: below it nothing is readable.
+/// Least room for title and directory together; where there is less, other columns give way.
 const ROOM_MIN: usize = 30;
+/// Least room for a title, however narrow the terminal: below it nothing is readable.
+const TITLE_MIN: usize = 10;
 /// Most sessions of a table.
 const ROWS: usize = 10_000;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
     /// Only this agent; may be given several times.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = agents())]
     agent: Vec<String>,
     /// Only sessions in this state; may be given several times.
-    #[arg(long, value_name = "STATE")]
+    #[arg(long, value_name = "STATE", value_parser = PossibleValuesParser::new(STATES.map(word)))]
     status: Vec<String>,
     /// Only sessions that work in this directory or below it.
     #[arg(long, value_name = "DIR")]
-    cwd: Option<std::path::PathBuf>,
+    cwd: Option<PathBuf>,
     /// Print the result of `session.list` as JSON.
     #[arg(long)]
     json: bool,
+}
+
+/// Every state, in the order of the table.
+const STATES: [Status; 6] = [
+    Status::Waiting,
+    Status::Running,
+    Status::Idle,
+    Status::Stopped,
+    Status::Failed,
+    Status::Unknown,
+];
+
+fn agents() -> PossibleValuesParser {
+    PossibleValuesParser::new(REGISTRY.iter().map(|it| it.card().id.as_str()))
 }
 
 /// What the table shows of the result of `session.list`.
@@ -40,13 +60,17 @@ pub(super) struct Options {
 struct Listed {
     sessions: Vec<Session>,
     agents: Vec<AgentReport>,
+    #[serde(default)]
+    problems: Vec<Problem>,
 }
 
 pub(super) fn run(env: Env, options: Options) -> Result<u8, Failure> {
     let home = env.home().clone();
     let is_plain = env.var("NO_COLOR").is_some();
     let Options { agent, status, cwd, json: as_json } = options;
-    let under = cwd.map(std::path::absolute).transpose()?;
+    // Agents record the directory that the kernel knows; one that is gone has left only its name.
+    let real = |it: PathBuf| it.canonicalize().or_else(|_| std::path::absolute(it));
+    let under = cwd.map(real).transpose()?;
     let mut params = json!({ "limit": ROWS });
     let filters = [
         ("agents", (!agent.is_empty()).then(|| json!(agent))),
@@ -72,23 +96,29 @@ pub(super) fn run(env: Env, options: Options) -> Result<u8, Failure> {
     let table = Table { home: &home, now: now(), has_colour: is_terminal && !is_plain, width };
     out.write_all(table.render(&listed.sessions).as_bytes())?;
     out.flush()?;
-    report(&listed.agents);
+    report(&listed);
     Ok(0)
 }
 
 /// Names what is left out, on stderr: the table stays a table.
-fn report(agents: &[AgentReport]) {
+fn report(listed: &Listed) {
+    let own = listed.problems.iter().map(told);
+    let of_agents = listed.agents.iter().flat_map(|report| {
+        let problems = report.problems.iter().map(|it| format!("{}: {}", report.agent, told(it)));
+        let omitted = report.problems_omitted;
+        problems.chain(omitted.map(|it| format!("{}: {it} more problems", report.agent)))
+    });
     let mut err = io::stderr().lock();
-    for report in agents {
-        for problem in &report.problems {
-            let path = problem.path.as_ref().map_or(String::new(), |it| format!(" ({it})"));
-            // Where stderr is gone, nobody is left to tell.
-            drop(writeln!(err, "headcount: {}: {}{path}", report.agent, problem.message));
-        }
-        if let Some(omitted) = report.problems_omitted {
-            drop(writeln!(err, "headcount: {}: {omitted} more problems", report.agent));
-        }
+    for line in own.chain(of_agents) {
+        // Where stderr is gone, nobody is left to tell.
+        drop(writeln!(err, "headcount: {line}"));
     }
+}
+
+/// A problem in one line.
+pub(super) fn told(problem: &Problem) -> String {
+    let path = problem.path.as_ref().map_or(String::new(), |it| format!(" ({it})"));
+    one_line(&format!("{}{path}", problem.message))
 }
 
 /// How many columns the terminal at stdout has.
@@ -106,9 +136,11 @@ struct Table<'a> {
     width: usize,
 }
 
-/// Where title and directory stand in a row: the two that give way where there is no room.
+/// The columns, by where they stand in a row.
+const AGENT: usize = 1;
 const TITLE: usize = 2;
 const DIRECTORY: usize = 3;
+const COLUMNS: [usize; 5] = [0, AGENT, TITLE, DIRECTORY, 4];
 
 impl Table<'_> {
     fn render(&self, sessions: &[Session]) -> String {
@@ -117,28 +149,51 @@ impl Table<'_> {
         }
         let mut rows: Vec<[String; 5]> = sessions.iter().map(|it| self.row(it)).collect();
         let header = ["STATUS", "AGENT", "TITLE", "DIRECTORY", "AGE"].map(str::to_owned);
-        let width = |column: usize| {
-            let cells =
-                std::iter::once(&header).chain(&rows).map(|row| row[column].chars().count());
+        let widest = |column: usize| {
+            let cells = std::iter::once(&header).chain(&rows).map(|row| width(&row[column]));
             cells.max().unwrap_or(0)
         };
-        let mut widths: [usize; 5] = std::array::from_fn(width);
-        let gaps = GAP.len() * (widths.len() - 1);
-        let fixed: usize = widths.iter().sum::<usize>() - widths[TITLE] - widths[DIRECTORY] + gaps;
-        let room = self.width.saturating_sub(fixed).max(ROOM_MIN);
-        // Each may have half of the room, and what the other leaves of its half.
-        let (title, directory) = (widths[TITLE], widths[DIRECTORY]);
-        widths[TITLE] = title.min((room / 2).max(room.saturating_sub(directory)));
-        widths[DIRECTORY] = directory.min(room - widths[TITLE]);
+        let (shown, widths) = self.layout(COLUMNS.map(widest));
         for row in &mut rows {
             row[TITLE] = cut_end(&row[TITLE], widths[TITLE]);
             row[DIRECTORY] = cut_start(&row[DIRECTORY], widths[DIRECTORY]);
         }
-        let mut text = line(&header, &widths, None);
+        let line = |cells: &[String; 5], colour: Option<&str>| {
+            let cell = |column: &usize| match colour.filter(|_| *column == 0) {
+                Some(colour) => format!("\x1b[{colour}m{}\x1b[0m", padded(&cells[0], widths[0])),
+                None => padded(&cells[*column], widths[*column]),
+            };
+            let cells: Vec<String> = shown.iter().map(cell).collect();
+            format!("{}\n", cells.join(GAP).trim_end())
+        };
+        let mut text = line(&header, None);
         for (session, row) in sessions.iter().zip(&rows) {
-            text += &line(row, &widths, self.has_colour.then(|| colour(session.status)));
+            text += &line(row, self.has_colour.then(|| colour(session.status)));
         }
         text
+    }
+
+    /// Which columns are shown, and how wide each is, where so much would show everything.
+    fn layout(&self, widest: [usize; 5]) -> (Vec<usize>, [usize; 5]) {
+        let mut shown = COLUMNS.to_vec();
+        let room = |shown: &[usize]| {
+            let fixed = shown.iter().filter(|it| ![TITLE, DIRECTORY].contains(it));
+            let gaps = GAP.len() * (shown.len() - 1);
+            self.width.saturating_sub(fixed.map(|it| widest[*it]).sum::<usize>() + gaps)
+        };
+        let wanted = ROOM_MIN.min(widest[TITLE] + widest[DIRECTORY]);
+        for column in [AGENT, DIRECTORY] {
+            if room(&shown) < wanted {
+                shown.retain(|it| *it != column);
+            }
+        }
+        let room = room(&shown).max(TITLE_MIN);
+        let mut widths = widest;
+        let directory = if shown.contains(&DIRECTORY) { widest[DIRECTORY] } else { 0 };
+        // Each may have half of the room, and what the other leaves of its half.
+        widths[TITLE] = widest[TITLE].min((room / 2).max(room.saturating_sub(directory)));
+        widths[DIRECTORY] = directory.min(room - widths[TITLE]);
+        (shown, widths)
     }
 
     fn row(&self, session: &Session) -> [String; 5] {
@@ -146,7 +201,7 @@ impl Table<'_> {
         let cwd = session.cwd.as_ref().map_or_else(|| "–".to_owned(), |it| self.tilde(it));
         let age =
             session.updated_at.map_or_else(|| "–".to_owned(), |it| age(self.now.millis_since(it)));
-        let status = format!("{} {}", symbol(session.status), wire_word(session.status));
+        let status = format!("{} {}", symbol(session.status), word(session.status));
         [status, session.agent.to_string(), one_line(title), one_line(&cwd), age]
     }
 
@@ -162,47 +217,16 @@ impl Table<'_> {
 /// What stands between two columns.
 const GAP: &str = "  ";
 
-fn line(cells: &[String; 5], widths: &[usize; 5], colour: Option<&str>) -> String {
-    let padded = |column: usize| {
-        let cell = &cells[column];
-        format!("{cell}{}", " ".repeat(widths[column] - cell.chars().count()))
-    };
-    let status = match colour {
-        Some(colour) => format!("\x1b[{colour}m{}\x1b[0m", padded(0)),
-        None => padded(0),
-    };
-    let rest: Vec<String> = (1..cells.len()).map(padded).collect();
-    format!("{}\n", format!("{status}{GAP}{}", rest.join(GAP)).trim_end())
-}
-
-/// The text on one line, without control characters.
-fn one_line(text: &str) -> String {
-    let words = text.split(|it: char| it.is_whitespace() || it.is_control());
-    words.filter(|it| !it.is_empty()).collect::<Vec<_>>().join(" ")
-}
-
-/// The text, at most so many characters of it; its end is what it loses.
-fn cut_end(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
-        return text.to_owned();
+/// The state as the wire spells it.
+fn word(status: Status) -> &'static str {
+    match status {
+        Status::Waiting => "waiting",
+        Status::Running => "running",
+        Status::Idle => "idle",
+        Status::Stopped => "stopped",
+        Status::Failed => "failed",
+        Status::Unknown => "unknown",
     }
-    text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
-}
-
-/// The text, at most so many characters of it; its start is what it loses: the end of a path says more.
-fn cut_start(text: &str, width: usize) -> String {
-    let surplus = text.chars().count().saturating_sub(width);
-    if surplus == 0 {
-        return text.to_owned();
-    }
-    std::iter::once('…').chain(text.chars().skip(surplus + 1)).collect()
-}
-
-fn wire_word(status: Status) -> String {
-    serde_json::to_value(status)
-        .ok()
-        .and_then(|it| it.as_str().map(str::to_owned))
-        .unwrap_or_default()
 }
 
 fn symbol(status: Status) -> &'static str {
@@ -252,21 +276,13 @@ mod tests {
     }
 
     #[test]
-    fn a_title_is_one_line_without_control_characters() {
-        assert_eq!(one_line("fix\n\tthe \x1b[31mbug"), "fix the [31mbug");
+    fn states_are_spelt_as_on_the_wire() {
+        for status in STATES {
+            assert_eq!(json!(status), word(status));
+        }
     }
 
-    #[test]
-    fn what_does_not_fit_is_cut_where_it_says_least() {
-        assert_eq!(cut_end("abcdef", 6), "abcdef");
-        assert_eq!(cut_end("abcdefg", 6), "abcde…");
-        assert_eq!(cut_start("~/work", 6), "~/work");
-        assert_eq!(cut_start("~/work/api", 6), "…k/api");
-        assert_eq!(cut_end("日本語です", 3), "日本…");
-    }
-
-    #[test]
-    fn a_table_keeps_to_its_width() {
+    fn table(width: usize) -> String {
         let session = |title: &str, cwd: &str| -> Session {
             serde_json::from_value(json!({
                 "agent": "claude-code", "status": "waiting", "reason": "permission", "certainty": "asserted",
@@ -276,18 +292,51 @@ mod tests {
         };
         let home = AbsPath::parse("/home/dev").unwrap();
         let now = Timestamp::parse("2026-11-22T20:02:00Z").unwrap();
-        let long =
-            "a very long title that says more than anybody wants to read in one line of a table";
         let sessions = [
-            session(long, "/home/dev/work/api"),
-            session("short", "/srv/one/two/three/four/five/six/seven"),
+            session(
+                "a title that says more than anybody wants to read in a table",
+                "/home/dev/work/api",
+            ),
+            session("支払いテーブルを\u{1b}[31m移行する", "/srv/one/two/three/four/five/six/seven"),
         ];
-        let table = Table { home: &home, now, has_colour: false, width: 80 };
-        let text = table.render(&sessions);
-        assert!(text.lines().all(|it| it.chars().count() <= 80), "{text}");
-        assert!(
-            text.lines().nth(1).unwrap().contains("~/work/api") && text.contains("/five/six/seven"),
-            "{text}"
-        );
+        Table { home: &home, now, has_colour: false, width }.render(&sessions)
+    }
+
+    #[test]
+    fn a_table_keeps_to_its_width_and_gives_up_columns_before_the_title() {
+        insta::assert_snapshot!([90, 56, 40].map(table).join("\n"), @"
+        STATUS     AGENT        TITLE                          DIRECTORY                       AGE
+        ▲ waiting  claude-code  a title that says more than …  ~/work/api                      2m
+        ▲ waiting  claude-code  支払いテーブルを [31m移行する  …two/three/four/five/six/seven  2m
+
+        STATUS     TITLE                DIRECTORY            AGE
+        ▲ waiting  a title that says …  ~/work/api           2m
+        ▲ waiting  支払いテーブルを […  …our/five/six/seven  2m
+
+        STATUS     TITLE                     AGE
+        ▲ waiting  a title that says more …  2m
+        ▲ waiting  支払いテーブルを [31m移…  2m
+        ");
+        for columns in 26..120 {
+            let text = table(columns);
+            assert!(text.lines().all(|it| width(it) <= columns), "{columns}\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_spelt_wrong_is_refused_with_the_right_one() {
+        use clap::Parser;
+        #[derive(Debug, Parser)]
+        struct Line {
+            #[command(flatten)]
+            _options: Options,
+        }
+        for (option, wrong, right) in
+            [("--agent", "clod-code", "claude-code"), ("--status", "wating", "waiting")]
+        {
+            let refused = Line::try_parse_from(["list", option, wrong]).unwrap_err().to_string();
+            assert!(refused.contains(wrong) && refused.contains(right), "{refused}");
+            Line::try_parse_from(["list", option, right]).unwrap();
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use serde_json::Value;
 
 use crate::adapters::REGISTRY;
 use crate::base::AbsPath;
@@ -18,6 +19,7 @@ mod doctor;
 mod list;
 mod log;
 mod metrics;
+mod text;
 
 /// The exit code of a request that failed.
 const FAILED: u8 = 1;
@@ -91,6 +93,8 @@ enum Failure {
     Usage(String),
     /// The request failed.
     Request(String),
+    /// The request was answered with this error.
+    Refused(Value),
     /// Nobody reads our output any more; not worth a word.
     OutputGone,
 }
@@ -118,8 +122,16 @@ pub fn run() -> ExitCode {
         Ok(code) => code.into(),
         Err(Failure::Usage(message)) => complain(&message, USAGE),
         Err(Failure::Request(message)) => complain(&message, FAILED),
+        Err(Failure::Refused(error)) => complain(&refusal(&error), FAILED),
         Err(Failure::OutputGone) => FAILED.into(),
     }
+}
+
+/// An error of a request, for people.
+fn refusal(error: &Value) -> String {
+    let message = error["message"].as_str().unwrap_or_default();
+    let hint = error["data"]["hint"].as_str().map_or(String::new(), |it| format!(" ({it})"));
+    text::one_line(&format!("{message}{hint}"))
 }
 
 fn complain(message: &str, code: u8) -> ExitCode {

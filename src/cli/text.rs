@@ -1,0 +1,102 @@
+//! Text of others on a terminal: one line, nothing that steers the terminal, and as wide as it looks.
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// The text on one line, without what a terminal would obey or hide: control characters, and those that turn the
+/// direction of the text around or show nothing.
+pub(super) fn one_line(text: &str) -> String {
+    let words = text.split(|it: char| it.is_whitespace() || it.is_control());
+    let words = words.map(|word| word.chars().filter(|it| !is_format(*it)).collect::<String>());
+    words.filter(|it| !it.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// Format characters, but for the joiners that emoji and some scripts are spelt with.
+fn is_format(character: char) -> bool {
+    matches!(
+        character,
+        '\u{ad}'
+            | '\u{61c}'
+            | '\u{200b}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+    )
+}
+
+/// How many columns the text takes.
+pub(super) fn width(text: &str) -> usize {
+    text.width()
+}
+
+/// The text, and blanks up to so many columns.
+pub(super) fn padded(text: &str, columns: usize) -> String {
+    format!("{text}{}", " ".repeat(columns.saturating_sub(width(text))))
+}
+
+/// The text in at most so many columns; its end is what it loses.
+pub(super) fn cut_end(text: &str, columns: usize) -> String {
+    if width(text) <= columns {
+        return text.to_owned();
+    }
+    fitting(text.chars(), columns).into_iter().chain(['…']).collect()
+}
+
+/// The text in at most so many columns; its start is what it loses: the end of a path says more.
+pub(super) fn cut_start(text: &str, columns: usize) -> String {
+    if width(text) <= columns {
+        return text.to_owned();
+    }
+    let end = fitting(text.chars().rev(), columns);
+    std::iter::once('…').chain(end.into_iter().rev()).collect()
+}
+
+/// The first of these characters, as many as leave one column free for the mark of a cut.
+fn fitting(characters: impl Iterator<Item = char>, columns: usize) -> Vec<char> {
+    let mut left = columns.saturating_sub(1);
+    let fits = |it: &char| {
+        let rest = left.checked_sub(it.width().unwrap_or(0));
+        left = rest.unwrap_or(left);
+        rest.is_some()
+    };
+    characters.take_while(fits).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_has_nothing_that_a_terminal_obeys() {
+        let cases = [
+            ("fix\n\tthe \x1b[31mbug", "fix the [31mbug"),
+            ("a\u{9b}2Jb\u{7}\u{0}c", "a 2Jb c"),
+            ("\x1b]0;owned\x07title", "]0;owned title"),
+            ("abc\u{202e}txt.exe\u{2066}\u{200b}", "abctxt.exe"),
+            ("line\u{2028}separator", "line separator"),
+            ("👩\u{200d}💻 works", "👩\u{200d}💻 works"),
+        ];
+        for (text, line) in cases {
+            assert_eq!(one_line(text), line, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_cut_where_it_says_least() {
+        assert_eq!(cut_end("abcdef", 6), "abcdef");
+        assert_eq!(cut_end("abcdefg", 6), "abcde…");
+        assert_eq!(cut_start("~/work", 6), "~/work");
+        assert_eq!(cut_start("~/work/api", 6), "…k/api");
+    }
+
+    #[test]
+    fn wide_characters_take_two_columns_and_marks_none() {
+        assert_eq!(cut_end("日本語です", 10), "日本語です");
+        assert_eq!(cut_end("日本語です", 9), "日本語で…");
+        assert_eq!(cut_end("日本語です", 8), "日本語…");
+        assert_eq!(cut_start("日本語です", 4), "…す");
+        assert_eq!(width(&cut_end("e\u{301}e\u{301}e\u{301}", 2)), 2);
+        assert_eq!(padded("日本", 6), "日本  ");
+    }
+}
