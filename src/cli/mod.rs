@@ -212,7 +212,12 @@ fn serve(env: Env, framing: Option<Framing>) -> Result<u8, Failure> {
         let connection =
             transport::serve(tokio::io::stdin(), tokio::io::stdout(), methods, options);
         tokio::select! {
+            // First: an end that both sides agree on is no failure, though the reader left, too.
+            biased;
             exit = connection => exit,
+            () = transport::reader_gone(io::stdout()) => {
+                transport::Exit::OutputGone(io::ErrorKind::BrokenPipe.into())
+            }
             never = fuses.keep(env) => match never {},
         }
     });

@@ -23,6 +23,7 @@ mod connection;
 mod dispatch;
 mod flight;
 pub mod frame;
+mod hangup;
 mod message;
 mod parent;
 mod progress;
@@ -30,4 +31,5 @@ mod stream;
 
 pub use connection::{Exit, Options, serve};
 pub use frame::Framing;
+pub use hangup::reader_gone;
 pub use progress::Progress;

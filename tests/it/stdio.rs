@@ -117,3 +117,18 @@ fn a_reader_that_left_ends_the_server() {
     // The input stays open: only the missing reader can end it.
     assert_eq!(server.wait().expect("the server ends").code(), Some(1));
 }
+
+#[test]
+fn a_reader_that_left_ends_a_server_that_has_nothing_to_say() {
+    let home = Home::empty();
+    let mut server = server(&home, &[]);
+    let mut stdin = server.stdin.take().expect("stdin is piped");
+    let wait = json!({
+        "jsonrpc": "2.0", "id": 1, "method": "session.wait",
+        "params": { "filter": {}, "until": ["waiting"], "timeoutMs": 3_600_000 },
+    });
+    writeln!(stdin, "{wait}").expect("the server reads");
+    drop(stdin);
+    drop(server.stdout.take());
+    assert_eq!(server.wait().expect("the server ends").code(), Some(1));
+}
