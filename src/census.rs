@@ -4,7 +4,7 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinSet};
 
 use crate::adapters::{Adapter, Survey};
 use crate::base::AgentId;
@@ -28,32 +28,66 @@ pub async fn take(
     scope: &Scope,
     deadline: Duration,
 ) -> Vec<Surveyed> {
-    let mut running = JoinSet::new();
-    // A panic's report names the task and not the adapter.
-    let mut agents = HashMap::new();
-    let started = Instant::now();
-    for (index, adapter) in adapters.iter().copied().enumerate() {
-        let (scope, guard) = scope.cancellable();
-        let task = running.spawn(async move {
-            // Dropped with the future, when the deadline passes or nobody waits any more.
-            let _guard = guard;
-            let survey = tokio::time::timeout(deadline, adapter.survey(scope)).await;
-            survey.unwrap_or_else(|_| late(deadline))
-        });
-        agents.insert(task.id(), index);
+    let mut census = Census::begin(adapters, scope, deadline);
+    while census.next().await.is_some() {}
+    census.surveys()
+}
+
+/// A census under way. Dropping it drops every adapter's work with it.
+pub struct Census {
+    running: JoinSet<Survey>,
+    /// Which adapter a task asks: a panic's report names the task alone.
+    tasks: HashMap<task::Id, usize>,
+    agents: Vec<AgentId>,
+    /// In the order of the adapters.
+    surveys: Vec<Option<Surveyed>>,
+    started: Instant,
+}
+
+impl Census {
+    /// Asks all adapters at once.
+    pub fn begin(adapters: &[&'static dyn Adapter], scope: &Scope, deadline: Duration) -> Self {
+        let mut running = JoinSet::new();
+        let mut tasks = HashMap::new();
+        for (index, adapter) in adapters.iter().copied().enumerate() {
+            let (scope, guard) = scope.cancellable();
+            let task = running.spawn(async move {
+                // Dropped with the future, when the deadline passes or nobody waits any more.
+                let _guard = guard;
+                let survey = tokio::time::timeout(deadline, adapter.survey(scope)).await;
+                survey.unwrap_or_else(|_| late(deadline))
+            });
+            tasks.insert(task.id(), index);
+        }
+        Self {
+            running,
+            tasks,
+            agents: adapters.iter().map(|it| it.card().id.clone()).collect(),
+            surveys: adapters.iter().map(|_| None).collect(),
+            started: Instant::now(),
+        }
     }
-    let mut surveys: Vec<Option<Surveyed>> = adapters.iter().map(|_| None).collect();
-    while let Some(ended) = running.join_next_with_id().await {
-        let (task, survey) = match ended {
+
+    /// The next adapter's part, as soon as it is there; nothing when all have answered or are late.
+    pub async fn next(&mut self) -> Option<&Surveyed> {
+        let (task, survey) = match self.running.join_next_with_id().await? {
             Ok((task, survey)) => (task, survey),
             Err(error) => (error.id(), panicked(error)),
         };
-        let Some(index) = agents.remove(&task) else { continue };
-        let agent = adapters[index].card().id.clone();
+        let index = self.tasks.remove(&task)?;
+        let agent = self.agents[index].clone();
         tracing::debug!(%agent, outcome = ?survey.outcome, sightings = survey.sightings.len(), "surveyed");
-        surveys[index] = Some(Surveyed { agent, survey, elapsed: started.elapsed() });
+        Some(self.surveys[index].insert(Surveyed {
+            agent,
+            survey,
+            elapsed: self.started.elapsed(),
+        }))
     }
-    surveys.into_iter().flatten().collect()
+
+    /// What was answered, in the order of the adapters.
+    pub fn surveys(self) -> Vec<Surveyed> {
+        self.surveys.into_iter().flatten().collect()
+    }
 }
 
 fn late(deadline: Duration) -> Survey {

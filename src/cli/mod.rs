@@ -72,7 +72,7 @@ enum Command {
     Supervise,
     /// Print the OpenRPC document, or write the published schema into a directory.
     Schema {
-        /// The directory that gets `openrpc.json`.
+        /// The directory that gets `openrpc.json`, and as `config.json` the schema of the settings.
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
     },
@@ -237,6 +237,7 @@ fn schema(env: Env, out: Option<PathBuf>) -> Result<u8, Failure> {
         Some(dir) => {
             std::fs::create_dir_all(&dir)?;
             std::fs::write(dir.join("openrpc.json"), text)?;
+            std::fs::write(dir.join("config.json"), rpc::openrpc::config_text())?;
         }
     }
     Ok(0)

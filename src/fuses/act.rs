@@ -1,7 +1,7 @@
 //! What a fuse does when it runs out.
 
 use super::webhook;
-use crate::config::Config;
+use crate::config;
 use crate::env::Env;
 use crate::launch::hooks::{self, Hook};
 use crate::protocol::fuse::FuseExpired;
@@ -35,7 +35,7 @@ pub(super) fn fire(env: &Env, expired: &FuseExpired) {
         }
     }
     if let Some(address) = &expired.fuse.on_expire.webhook {
-        let secret = Config::read(env).map(|it| it.webhook_secret);
+        let secret = config::read(env).map(|it| it.webhook_secret).map_err(|it| it.message);
         let sent = secret.and_then(|secret| webhook::post(env, address, expired, secret));
         if let Err(why) = sent {
             failed("webhook", why);

@@ -162,16 +162,6 @@ async fn a_webhook_is_told_and_its_body_is_signed() {
     assert_eq!((&body["fuse"]["label"], &body["late"]), (&"a label".into(), &false.into()));
 }
 
-#[test]
-fn settings_that_cannot_be_read_are_an_error_and_absent_ones_are_none() {
-    let world = World::new();
-    assert_eq!(crate::config::Config::read(&world.env()).unwrap().webhook_secret, None);
-    let path = crate::config::Config::path(&world.env());
-    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    std::fs::write(&path, "{").unwrap();
-    assert!(crate::config::Config::read(&world.env()).unwrap_err().contains("config.json"));
-}
-
 #[tokio::test]
 async fn a_keeper_without_fuses_waits_for_nothing_but_news() {
     tokio::time::timeout(Duration::from_millis(1), wait_for(None, scope::now())).await.unwrap_err();

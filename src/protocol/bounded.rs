@@ -1,8 +1,10 @@
 //! Whole numbers with bounds: a parameter out of range is refused where it is read, and the schema says the range.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use schemars::JsonSchema;
+use serde::de::{self, Unexpected, Visitor};
 use serde::{Deserialize, Serialize};
 
 /// A whole number from `LOW` to `HIGH`, both included.
@@ -29,11 +31,42 @@ impl<const LOW: u64, const HIGH: u64> Bounded<LOW, HIGH> {
 
 impl<'de, const LOW: u64, const HIGH: u64> Deserialize<'de> for Bounded<LOW, HIGH> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = i128::deserialize(deserializer)?;
-        match u64::try_from(value) {
-            Ok(value) if (LOW..=HIGH).contains(&value) => Ok(Self(value)),
-            _ => Err(serde::de::Error::custom(format!("{value} is not between {LOW} and {HIGH}"))),
+        deserializer.deserialize_u64(Between::<LOW, HIGH>)
+    }
+}
+
+/// Takes a number of any kind, so that each is refused as the number that it is.
+struct Between<const LOW: u64, const HIGH: u64>;
+
+impl<const LOW: u64, const HIGH: u64> Between<LOW, HIGH> {
+    fn outside<E: de::Error>(value: impl fmt::Display) -> E {
+        E::custom(format_args!("{value} is not between {LOW} and {HIGH}"))
+    }
+}
+
+impl<const LOW: u64, const HIGH: u64> Visitor<'_> for Between<LOW, HIGH> {
+    type Value = Bounded<LOW, HIGH>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a whole number from {LOW} to {HIGH}")
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Self::Value, E> {
+        let is_inside = (LOW..=HIGH).contains(&value);
+        is_inside.then_some(Bounded(value)).ok_or_else(|| Self::outside(value))
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Self::Value, E> {
+        u64::try_from(value).map_err(|_| Self::outside(value)).and_then(|it| self.visit_u64(it))
+    }
+
+    /// JSON Schema counts `20.0` among the integers, and some clients write all numbers so.
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Self::Value, E> {
+        if value.fract() != 0.0 {
+            return Err(E::invalid_type(Unexpected::Float(value), &self));
         }
+        let whole = format!("{value:.0}");
+        whole.parse().map_err(|_| Self::outside(whole)).and_then(|it| self.visit_u64(it))
     }
 }
 
@@ -61,7 +94,10 @@ mod tests {
         let read = |text: &str| serde_json::from_str::<Turns>(text).map(Bounded::get).ok();
         assert_eq!(read("1"), Some(1));
         assert_eq!(read("200"), Some(200));
-        for text in ["0", "201", "-1", "1.5", "\"20\"", "null", "99999999999999999999"] {
+        assert_eq!(read("20.0"), Some(20));
+        for text in
+            ["0", "201", "-1", "1.5", "\"20\"", "null", "true", "1e30", "99999999999999999999"]
+        {
             assert_eq!(read(text), None, "{text}");
         }
     }

@@ -1,7 +1,8 @@
 //! `rpc.discover`: the published schema.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::Method;
 
@@ -13,9 +14,15 @@ pub struct Discover;
 #[serde(deny_unknown_fields)]
 pub struct DiscoverParams {}
 
+/// The OpenRPC document, byte for byte as it is published.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(inline)]
+pub struct Document(#[schemars(with = "serde_json::Map<String, serde_json::Value>")] pub Box<RawValue>);
+
 impl Method for Discover {
     const NAME: &'static str = "rpc.discover";
     const SUMMARY: &'static str = "Returns the OpenRPC document of this server.";
     type Params = DiscoverParams;
-    type Result = serde_json::Value;
+    type Result = Document;
 }

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Method;
+use super::settings::Settings;
 use crate::base::AgentId;
 
 /// The version of this protocol.
@@ -22,6 +23,9 @@ pub struct InitializeParams {
     /// Who the client is.
     #[serde(default)]
     pub client_info: Option<ClientInfo>,
+    /// Settings of this connection, over those of the user; the last that came hold.
+    #[serde(default)]
+    pub initialization_options: Option<Settings>,
 }
 
 /// Who the client is.

@@ -11,8 +11,10 @@ pub mod fuse;
 pub mod launch;
 pub mod lifecycle;
 pub mod lock;
+pub mod reading;
 pub mod server;
 pub mod session;
+pub mod settings;
 pub mod watch;
 
 /// One method of the protocol. Dispatch and schema both come from it.

@@ -16,13 +16,39 @@ pub struct Metrics;
 #[serde(deny_unknown_fields)]
 pub struct MetricsParams {}
 
-/// How often a method was called.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+/// How often a method was called, and how long it took.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Calls {
     /// Requests answered, with a result or an error.
     pub answered: u64,
     /// Of these, the ones answered with an error.
     pub failed: u64,
+    /// Requests that were cancelled before they were answered; not among the answered.
+    pub cancelled: u64,
+    /// How long the answered took.
+    pub latency: Latency,
+}
+
+/// How long requests took, from their arrival to their answer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Latency {
+    /// All together, in milliseconds.
+    pub total_ms: f64,
+    /// The longest, in milliseconds.
+    pub longest_ms: f64,
+    /// How many took at most so long; each counts those of the ones before it, too.
+    pub buckets: Vec<Bucket>,
+}
+
+/// How many requests took at most so long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Bucket {
+    /// The bound, in milliseconds, included.
+    pub up_to_ms: u64,
+    /// How many.
+    pub count: u64,
 }
 
 /// Launches in the ledger.
@@ -44,7 +70,7 @@ pub struct LaunchCounts {
 pub struct MetricsResult {
     /// How long the server has run, in milliseconds.
     pub uptime_ms: u64,
-    /// Requests by method, since the server started.
+    /// Requests by method, since this server started; `session.unwatch` is not counted.
     pub requests: BTreeMap<String, Calls>,
     /// Sessions by agent and status, as of the last `session.list`; empty before the first.
     pub sessions_active: Tally,

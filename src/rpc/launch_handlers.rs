@@ -60,7 +60,7 @@ async fn run(
         .ok_or_else(|| RpcError::Internal("an adapter that is known is not there".into()))?;
     let name = adapter.card().name;
     let request = Request { adapter, task, params, cwd_member };
-    report(&call, json!({ "kind": "begin", "title": format!("Launching {name}") })).await;
+    call.report(json!({ "kind": "begin", "title": format!("Launching {name}") })).await;
     let app = call.app.clone();
     let started = blocking(move || {
         let site = Site { env: &app.env, program: &app.program, login: &app.login_path };
@@ -73,17 +73,17 @@ async fn run(
     let (launched, is_known) = match told {
         Ok(told) => told,
         Err(error) => {
-            report(&call, json!({ "kind": "end", "message": error.to_string() })).await;
+            call.report(json!({ "kind": "end", "message": error.to_string() })).await;
             return Err(error);
         }
     };
-    let roster = roster(&call.app, &[adapter], Interest::SESSIONS, None).await;
+    let roster = roster(&call.app, &[adapter], Interest::SESSIONS).await;
     let complete = roster.is_complete();
     let is_it = |row: &Row| {
         row.session.session_id.is_some() && row.session.session_id == launched.session_id
     };
     let row = roster.rows.into_iter().find(is_it).filter(|_| is_known);
-    report(&call, json!({ "kind": "end" })).await;
+    call.report(json!({ "kind": "end" })).await;
     Ok(LaunchResult {
         session: row.map(|it| *it.session),
         launch: launched,
@@ -95,7 +95,7 @@ async fn run(
 /// What the agent told, and whether that was its session.
 async fn told(call: &Call, mut started: Started) -> Result<(Launched, bool), RpcError> {
     let message = "waiting for the agent to tell its session";
-    report(call, json!({ "kind": "report", "message": message })).await;
+    call.report(json!({ "kind": "report", "message": message })).await;
     let told = started.told().await?;
     let is_known = told.session.is_some();
     let launched = Launched {
@@ -108,12 +108,6 @@ async fn told(call: &Call, mut started: Started) -> Result<(Launched, bool), Rpc
         login_path: started.login_path,
     };
     Ok((launched, is_known))
-}
-
-async fn report(call: &Call, value: serde_json::Value) {
-    if let Some(progress) = &call.progress {
-        progress.report(&value).await;
-    }
 }
 
 /// Forgets launches that have ended and claims that are void.

@@ -1,10 +1,10 @@
 //! Handlers of `initialize` and `rpc.discover`.
 
-use serde_json::Value;
+use serde_json::value::RawValue;
 
-use super::openrpc;
 use super::router::Call;
-use crate::protocol::discover::DiscoverParams;
+use super::{openrpc, settings};
+use crate::protocol::discover::{DiscoverParams, Document};
 use crate::protocol::error::RpcError;
 use crate::protocol::lifecycle::{
     Capabilities, Experimental, HeadcountCapabilities, InitializeParams, InitializeResult,
@@ -23,6 +23,9 @@ pub(super) async fn initialize(
             "a client introduces itself"
         );
     }
+    if let Some(options) = params.initialization_options {
+        settings::set(&call.app, options)?;
+    }
     let headcount = HeadcountCapabilities {
         methods: call.table.iter().map(|it| it.name.to_owned()).collect(),
         agents: call.app.adapters.iter().map(|it| it.card().clone()).collect(),
@@ -38,6 +41,7 @@ pub(super) async fn initialize(
 }
 
 /// Returns the published schema.
-pub(super) async fn discover(call: Call, _: DiscoverParams) -> Result<Value, RpcError> {
-    Ok(openrpc::document(&call.table))
+pub(super) async fn discover(call: Call, _: DiscoverParams) -> Result<Document, RpcError> {
+    let text = openrpc::text(&call.table).trim_end().to_owned();
+    RawValue::from_string(text).map(Document).map_err(|error| RpcError::Internal(error.to_string()))
 }

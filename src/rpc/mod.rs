@@ -8,6 +8,7 @@ use crate::env::Env;
 use crate::fuses::FuseBoard;
 use crate::launch::LoginPath;
 use crate::memo::Memo;
+use crate::protocol::settings::Settings;
 use crate::protocol::{discover, fuse, launch, lifecycle, lock, server, session, watch};
 use crate::watch::Lookout;
 
@@ -22,6 +23,7 @@ pub mod openrpc;
 mod router;
 mod server_handlers;
 mod session_handlers;
+mod settings;
 mod stop_handlers;
 mod subscription;
 mod watch_handlers;
@@ -41,6 +43,8 @@ pub struct App {
     /// The fuses that run out while this serves.
     pub fuses: Arc<FuseBoard>,
     counters: Counters,
+    /// What `initialize` set for this connection.
+    options: Mutex<Settings>,
     lookout: Mutex<Weak<Lookout>>,
 }
 
@@ -55,6 +59,7 @@ impl App {
             login_path: LoginPath::default(),
             fuses: Arc::default(),
             counters: Counters::default(),
+            options: Mutex::default(),
             lookout: Mutex::default(),
         }
     }

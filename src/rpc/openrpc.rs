@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::router::MethodCard;
 use crate::adapters::REGISTRY;
+use crate::protocol::settings::ConfigFile;
 
 /// The version of the OpenRPC specification that the document follows.
 const OPENRPC_VERSION: &str = "1.3.2";
@@ -55,8 +56,21 @@ pub fn document(methods: &[MethodCard]) -> Value {
 
 /// The document as it is published: pretty, with a last newline.
 pub fn text(methods: &[MethodCard]) -> String {
-    let document = document(methods);
-    format!("{}\n", serde_json::to_string_pretty(&document).expect("a JSON value can be written"))
+    pretty(&document(methods))
+}
+
+/// The schema of `config.json`, as it is published.
+pub fn config_text() -> String {
+    let generator = SchemaSettings::draft07().into_generator();
+    let mut schema = generator.into_root_schema_for::<ConfigFile>().to_value();
+    if let Some(definitions) = schema["definitions"].as_object_mut() {
+        name_agents(definitions);
+    }
+    pretty(&schema)
+}
+
+fn pretty(value: &Value) -> String {
+    format!("{}\n", serde_json::to_string_pretty(value).expect("a JSON value can be written"))
 }
 
 fn method(card: &MethodCard, generator: &mut SchemaGenerator) -> Value {

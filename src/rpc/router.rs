@@ -7,8 +7,10 @@ use jsonrpsee::{Methods, RpcModule};
 use schemars::{Schema, SchemaGenerator};
 
 use super::App;
+use super::counters::Timed;
 use super::subscription::{self, Client};
 use crate::protocol::error::RpcError;
+use crate::protocol::reading;
 use crate::protocol::watch::{SubscriptionId, UnwatchParams};
 use crate::protocol::{Method, Subscription};
 use crate::transport::Progress;
@@ -21,6 +23,15 @@ pub struct Call {
     pub table: Arc<[MethodCard]>,
     /// How to tell the client how far the request is; nothing outside a connection.
     pub progress: Option<Progress>,
+}
+
+impl Call {
+    /// Tells a client that asked for it how far the request is: `value` is a `WorkDoneProgress` of LSP.
+    pub(super) async fn report(&self, value: serde_json::Value) {
+        if let Some(progress) = &self.progress {
+            progress.report(&value).await;
+        }
+    }
 }
 
 /// What the schema says of one method.
@@ -77,7 +88,7 @@ impl Router {
             let answer = move |params: Params<'static>,
                                app: Arc<App>,
                                extensions: jsonrpsee::Extensions| {
-                let server = app.clone();
+                let timed = Timed::begin(app.clone(), M::NAME);
                 let call = Call { app, table: table.clone(), progress: extensions.get().cloned() };
                 let handler = handler.clone();
                 let answer = async move {
@@ -89,7 +100,7 @@ impl Router {
                 };
                 async move {
                     let answer = answer.await;
-                    server.counters.answered(M::NAME, answer.is_err());
+                    timed.answered(answer.is_err());
                     answer
                 }
             };
@@ -162,17 +173,5 @@ pub(super) fn parse<T: serde::de::DeserializeOwned>(
         )
         .into());
     }
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let path = error.path().to_string();
-        let path = if path == "." { String::new() } else { path };
-        let what = without_position(&error.inner().to_string());
-        let message = if path.is_empty() { what } else { format!("`{path}`: {what}") };
-        RpcError::invalid(&path, message).into()
-    })
-}
-
-/// The message without the place in the text, which says nothing to whoever sent an object.
-fn without_position(message: &str) -> String {
-    message.split(" at line ").next().unwrap_or(message).to_owned()
+    reading::read(text).map_err(|fault| RpcError::invalid(&fault.path, fault.to_string()).into())
 }

@@ -1,17 +1,18 @@
 //! Handlers of `session.list`, `session.status` and `session.peek`.
 
 use std::sync::Arc;
-use std::time::Duration;
+
+use serde_json::json;
 
 use super::router::Call;
-use super::{App, ledger_access};
+use super::{App, ledger_access, settings};
 use crate::adapters::files::blocking;
 use crate::adapters::{Adapter, Peeked};
-use crate::base::{AgentId, ProcessRef};
-use crate::census;
+use crate::base::{AgentId, ProcessRef, SessionId};
+use crate::census::{self, Census, Surveyed};
 use crate::protocol::error::{Candidate, RpcError};
 use crate::protocol::session::{
-    AgentReport, Ancestor, DeadlineMs, Include, ListParams, ListResult, Outcome, PeekParams,
+    AgentReport, Ancestor, Filter, Include, ListParams, ListResult, Outcome, PeekParams,
     PeekResult, ResumeCommand, SessionKind, StatusParams, StatusResult, Turn,
 };
 use crate::query::{Cursor, page};
@@ -20,6 +21,8 @@ use crate::scope::{Interest, Scope, UsageWanted};
 
 /// Sessions on a page where the request does not say.
 const LIMIT: usize = 100;
+/// How many characters of the name of an unknown agent are shown; known ones have up to 11.
+const AGENT_SHOWN: usize = 64;
 /// Shortest prefix that may stand for a session: shorter ones meet many by chance.
 const PREFIX_MIN: usize = 4;
 /// Turns shown where the request does not say.
@@ -29,7 +32,8 @@ const TURNS_BYTES: usize = 64 << 10;
 
 /// Lists the sessions of every wanted agent.
 pub(super) async fn list(call: Call, params: ListParams) -> Result<ListResult, RpcError> {
-    let filter = params.filter();
+    let (settings, mut problems) = settings::now(&call.app).await;
+    let filter = settings::narrowed(&call.app, &settings, params.filter());
     let adapters = wanted(&call.app, filter.agents.as_deref())?;
     let after = params.cursor.as_deref().map(|text| {
         Cursor::parse(text, &filter).ok_or_else(|| {
@@ -42,7 +46,12 @@ pub(super) async fn list(call: Call, params: ListParams) -> Result<ListResult, R
     // What subagents spent is counted with their parents.
     let subagents = filter.include_subagents || usage != UsageWanted::None;
     let interest = Interest { usage, subagents };
-    let roster = roster(&call.app, &adapters, interest, params.deadline_ms).await;
+    let scope = observe(&call.app, interest).await;
+    let deadline = settings::deadline(params.deadline_ms.or(settings.deadline_ms));
+    let census = Census::begin(&adapters, &scope, deadline);
+    let surveys = told(&call, census, adapters.len()).await;
+    let roster = conclude(&call.app, surveys, &scope).await;
+    problems.extend(roster.problems.iter().cloned());
     call.app.counters.saw(&roster.reports, &roster.rows);
     let complete = roster.is_complete();
     let limit = params.limit.map_or(LIMIT, crate::protocol::bounded::Bounded::as_usize);
@@ -53,9 +62,24 @@ pub(super) async fn list(call: Call, params: ListParams) -> Result<ListResult, R
         next_cursor: page.next.map(|it| it.text()),
         complete,
         agents: roster.reports,
-        problems: roster.problems,
+        problems,
         observed_at: roster.observed_at,
     })
+}
+
+/// Tells the client of each adapter's part as it comes in, where it wants to know, and returns them all.
+async fn told(call: &Call, mut census: Census, adapters: usize) -> Vec<Surveyed> {
+    call.report(json!({ "kind": "begin", "title": "looking for sessions", "percentage": 0 })).await;
+    let mut done = 0;
+    while let Some(Surveyed { agent, .. }) = census.next().await {
+        done += 1;
+        let message = format!("{agent} ({done} of {adapters})");
+        let percentage = done * 100 / adapters;
+        call.report(json!({ "kind": "report", "message": message, "percentage": percentage }))
+            .await;
+    }
+    call.report(json!({ "kind": "end" })).await;
+    census.surveys()
 }
 
 /// Returns one session with its evidence and its usage.
@@ -117,9 +141,9 @@ pub(super) async fn peek(call: Call, params: PeekParams) -> Result<PeekResult, R
             hint: "session.status tells what is known of it".into(),
         });
     };
-    let late =
-        || RpcError::Internal(format!("no answer within {} ms", census::DEADLINE.as_millis()));
-    let peeked = tokio::time::timeout(census::DEADLINE, peeking).await.map_err(|_| late())?;
+    let deadline = settings::deadline(settings::now(app).await.0.deadline_ms);
+    let late = || RpcError::Internal(format!("no answer within {} ms", deadline.as_millis()));
+    let peeked = tokio::time::timeout(deadline, peeking).await.map_err(|_| late())?;
     let peeked = peeked.map_err(|problem| RpcError::Internal(problem.message))?;
     Ok(within(peeked, max_bytes))
 }
@@ -150,6 +174,17 @@ fn cut(turn: &mut Turn, len: usize) {
     turn.truncated = Some(true);
 }
 
+/// The adapter of this agent, or all that the settings do not leave out.
+pub(super) async fn asked(
+    app: &App,
+    agent: Option<&AgentId>,
+) -> Result<Vec<&'static dyn Adapter>, RpcError> {
+    let agents = agent.map(|it| vec![it.clone()]);
+    let (settings, _) = settings::now(app).await;
+    let filter = settings::narrowed(app, &settings, Filter { agents, ..Filter::default() });
+    wanted(app, filter.agents.as_deref())
+}
+
 /// The adapters of these agents, or of all.
 pub(super) fn wanted(
     app: &App,
@@ -159,7 +194,9 @@ pub(super) fn wanted(
     let known = |agent: &AgentId| app.adapters.iter().copied().find(|it| it.card().id == *agent);
     if let Some(unknown) = agents.iter().find(|it| known(it).is_none()) {
         let known = app.adapters.iter().map(|it| it.card().id.clone()).collect();
-        return Err(RpcError::AgentUnknown { agent: unknown.as_str().to_owned(), known });
+        // Cut, since it may be as long as a message.
+        let agent = unknown.as_str().chars().take(AGENT_SHOWN).collect();
+        return Err(RpcError::AgentUnknown { agent, known });
     }
     Ok(app.adapters.iter().copied().filter(|it| agents.contains(&it.card().id)).collect())
 }
@@ -174,11 +211,14 @@ pub(super) async fn roster(
     app: &App,
     adapters: &[&'static dyn Adapter],
     interest: Interest,
-    deadline: Option<DeadlineMs>,
 ) -> Roster {
-    let deadline = deadline.map_or(census::DEADLINE, |it| Duration::from_millis(it.get()));
+    let (settings, _) = settings::now(app).await;
     let scope = observe(app, interest).await;
-    let surveys = census::take(adapters, &scope, deadline).await;
+    let surveys = census::take(adapters, &scope, settings::deadline(settings.deadline_ms)).await;
+    conclude(app, surveys, &scope).await
+}
+
+async fn conclude(app: &App, surveys: Vec<Surveyed>, scope: &Scope) -> Roster {
     // Read last: a launch that an adapter saw is in it.
     let (ledger, problem) = ledger_access::view(app).await;
     let mut roster = reconcile(surveys, &ledger, &scope.processes, scope.now);
@@ -196,21 +236,24 @@ pub(super) async fn one_session(
     agent: Option<&AgentId>,
     interest: Interest,
 ) -> Result<(Row, bool, Vec<AgentReport>), RpcError> {
-    let adapters = wanted(app, agent.map(std::slice::from_ref))?;
+    let adapters = asked(app, agent).await?;
     check_query(query)?;
-    let roster = roster(app, &adapters, interest, None).await;
+    let roster = roster(app, &adapters, interest).await;
     let complete = roster.is_complete();
     let row = matching(roster.rows, query, unanswered(&roster.reports))?;
     Ok((row, complete, roster.reports))
 }
 
-/// Refuses what is too short to stand for a session.
+/// Refuses what is too short to stand for a session, and what no session's id can begin with.
 pub(super) fn check_query(query: &str) -> Result<(), RpcError> {
-    if query.chars().count() >= PREFIX_MIN {
+    let why = if query.chars().count() < PREFIX_MIN {
+        format!("`{query}` is shorter than {PREFIX_MIN} characters")
+    } else if SessionId::parse(query).is_none() {
+        "no session has an id that is so long or has control characters".to_owned()
+    } else {
         return Ok(());
-    }
-    let message = format!("`sessionId`: `{query}` is shorter than {PREFIX_MIN} characters");
-    Err(RpcError::invalid("sessionId", message))
+    };
+    Err(RpcError::invalid("sessionId", format!("`sessionId`: {why}")))
 }
 
 /// The adapters that failed or were late.

@@ -3,18 +3,19 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use jsonrpsee::types::Params;
+use jsonrpsee::types::{ErrorObjectOwned, Params};
 use jsonrpsee::{PendingSubscriptionSink, RpcModule, SubscriptionMessage, SubscriptionSink};
 use serde::Serialize;
 
 use super::App;
+use super::counters::Timed;
 use super::router::{Call, MethodCard, parse};
 use crate::protocol::Subscription;
-use crate::protocol::error::RpcError;
 
 /// A client that wants to subscribe, and has no answer yet.
 pub(super) struct Client<E> {
     sink: PendingSubscriptionSink,
+    timed: Timed,
     event: PhantomData<fn(E)>,
 }
 
@@ -32,12 +33,14 @@ impl<E: Serialize> Client<E> {
     /// Answers with the id of the subscription; nothing where the client is gone already.
     pub(super) async fn accept(self) -> Option<Listener<E>> {
         let sink = self.sink.accept().await.ok()?;
+        self.timed.answered(false);
         Some(Listener { sink, event: PhantomData })
     }
 
     /// Answers with an error: there will be no subscription.
-    pub(super) async fn refuse(self, error: RpcError) {
-        self.sink.reject(error).await;
+    pub(super) async fn refuse(self, error: impl Into<ErrorObjectOwned>) {
+        self.sink.reject(error.into()).await;
+        self.timed.answered(true);
     }
 }
 
@@ -74,11 +77,13 @@ pub(super) fn register<S, F, Fut>(
     let answer =
         move |params: Params<'static>, sink, app: Arc<App>, extensions: jsonrpsee::Extensions| {
             let call = Call { app, table: table.clone(), progress: extensions.get().cloned() };
+            let timed = Timed::begin(call.app.clone(), S::NAME);
+            let client = Client { sink, timed, event: PhantomData };
             let handler = handler.clone();
             async move {
                 match parse::<S::Params>(&params) {
-                    Ok(params) => handler(call, params, Client { sink, event: PhantomData }).await,
-                    Err(error) => sink.reject(error).await,
+                    Ok(params) => handler(call, params, client).await,
+                    Err(error) => client.refuse(error).await,
                 }
             }
         };

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::router::Call;
 use super::session_handlers::wanted;
+use super::settings;
 use super::subscription::Client;
 use crate::protocol::error::RpcError;
 use crate::protocol::fuse::FUSE_EXPIRED;
@@ -17,6 +18,8 @@ pub(super) async fn watch(call: Call, filter: Filter, client: Client<Changed>) {
     if let Err(error) = wanted(&call.app, filter.agents.as_deref()) {
         return client.refuse(error).await;
     }
+    let (settings, _) = settings::now(&call.app).await;
+    let filter = settings::narrowed(&call.app, &settings, filter);
     let lookout = call.app.lookout();
     let mut views = lookout.views();
     let mut expiries = call.app.fuses.expiries();
@@ -71,7 +74,10 @@ pub(super) async fn wait(call: Call, params: WaitParams) -> Result<WaitResult, R
         }
         // A session named by its id is meant whatever its kind.
         (Some(_), None) => Filter { include_subagents: true, ..Filter::default() },
-        (None, Some(filter)) => filter,
+        (None, Some(filter)) => {
+            let (settings, _) = settings::now(&call.app).await;
+            settings::narrowed(&call.app, &settings, filter)
+        }
     };
     wanted(&call.app, filter.agents.as_deref())?;
     let is_awaited = |session: &Session| {

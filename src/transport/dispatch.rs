@@ -119,9 +119,9 @@ fn subscription(params: &str) -> Result<String, ErrorObjectOwned> {
             Ok(json!([text]).to_string())
         }
         Err(_) => {
-            let data = json!({ "path": "subscription" });
-            let message =
-                "`subscription` must be the id that subscribing returned, and nothing else";
+            let data =
+                json!({ "path": "subscription", "kind": "invalid_params", "retryable": false });
+            let message = "invalid params: `subscription`: not the id that subscribing returned";
             Err(ErrorObjectOwned::owned(INVALID_PARAMS_CODE, message, Some(data)))
         }
     }

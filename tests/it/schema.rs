@@ -25,6 +25,19 @@ fn the_published_document_is_what_the_types_say() {
 }
 
 #[test]
+fn the_published_schema_of_the_settings_is_what_the_types_say() {
+    let path = project().join("schema/config.json");
+    if is_blessing() {
+        std::fs::write(&path, openrpc::config_text()).unwrap();
+    }
+    let published = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        published == openrpc::config_text(),
+        "schema/config.json is not what the types say: run `just bless` and read the diff"
+    );
+}
+
+#[test]
 fn discover_returns_the_published_document() {
     if is_blessing() {
         // The document is being written, by the test above.

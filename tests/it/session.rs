@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::Home;
+use crate::support::{Home, talk};
 
 #[test]
 fn an_empty_machine_has_no_sessions_and_every_agent_is_absent() {
@@ -23,6 +23,8 @@ fn params_that_make_no_sense_are_refused_by_name() {
         (json!({"limit": 0}), "limit"),
         (json!({"limit": 10_001}), "limit"),
         (json!({"limit": "3"}), "limit"),
+        (json!({"limit": 2.5}), "limit"),
+        (json!({"limit": true}), "limit"),
         (json!({"cwd": "relative"}), "cwd"),
         (json!({"status": ["sleeping"]}), "status[0]"),
         (json!({"updatedSince": "yesterday"}), "updatedSince"),
@@ -43,6 +45,119 @@ fn params_that_make_no_sense_are_refused_by_name() {
     for limit in [1, 10_000] {
         assert!(home.call("session.list", &json!({ "limit": limit }))["result"].is_object());
     }
+}
+
+#[test]
+fn members_that_are_missing_or_too_long_are_named() {
+    let home = Home::empty();
+    let cases = [
+        ("session.status", json!({}), "sessionId"),
+        ("session.status", json!({"sessionId": "x".repeat(257)}), "sessionId"),
+        ("session.wait", json!({"filter": {}}), "until"),
+        ("lock.acquire", json!({"directory": "/"}), "by"),
+        ("initialize", json!({"clientInfo": {}}), "clientInfo.name"),
+        ("session.unwatch", json!({}), "subscription"),
+    ];
+    for (method, params, path) in cases {
+        let error = &home.call(method, &params)["error"];
+        let data = &error["data"];
+        assert_eq!((&error["code"], &data["path"]), (&json!(-32602), &json!(path)), "{error}");
+        assert_eq!((&data["kind"], &data["retryable"]), (&json!("invalid_params"), &json!(false)));
+        assert!(error["message"].as_str().unwrap().contains(&format!("`{path}`")), "{error}");
+    }
+}
+
+#[test]
+fn a_list_tells_who_has_answered_where_the_client_wants_to_know() {
+    let request = |params: Value| json!({ "jsonrpc": "2.0", "id": 1, "method": "session.list", "params": params });
+    let methods = Home::empty().methods();
+    let said =
+        talk(&methods, &[request(json!({ "workDoneToken": "t", "agents": ["codex", "pi"] }))]);
+    let value = |at: usize| &said[at]["params"]["value"];
+    assert_eq!(said.len(), 5, "begin, two agents, end, the reply: {said:?}");
+    assert!(
+        said[..4].iter().all(|it| it["method"] == "$/progress" && it["params"]["token"] == "t")
+    );
+    assert_eq!((&value(0)["kind"], &value(3)["kind"]), (&json!("begin"), &json!("end")));
+    assert_eq!((&value(1)["percentage"], &value(2)["percentage"]), (&json!(50), &json!(100)));
+    assert_eq!(said[4]["id"], 1);
+
+    let silent = talk(&methods, &[request(json!({}))]);
+    assert_eq!(silent.len(), 1, "nobody asked");
+}
+
+#[test]
+fn settings_hold_where_a_request_does_not_say() {
+    let home = Home::with("codex");
+    let config = home.path().join(".config/headcount/config.json");
+    std::fs::create_dir_all(config.parent().unwrap()).unwrap();
+    std::fs::write(&config, r#"{"withoutAgents": ["codex"], "colour": "red"}"#).unwrap();
+    let methods = home.methods();
+    let ask = |method: &str, params: Value| {
+        let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        talk(&methods, &[request]).pop().unwrap()
+    };
+    let asked = |params: Value| {
+        let reply = ask("session.list", params);
+        let agents = reply["result"]["agents"].as_array().unwrap().iter();
+        agents.map(|it| it["agent"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+
+    assert!(!asked(json!({})).contains(&"codex".to_owned()), "the file leaves it out");
+    assert_eq!(asked(json!({ "agents": ["codex"] })), ["codex"], "the request names it");
+    let problems = ask("session.list", json!({}))["result"]["problems"].clone();
+    assert_eq!(problems[0]["message"], "settings: `colour` is no setting");
+    assert_eq!(problems[0]["path"], config.to_str().unwrap());
+
+    let options = json!({ "initializationOptions": { "withoutAgents": ["pi"], "theme": "dark" } });
+    ask("initialize", options);
+    let over = asked(json!({}));
+    assert!(over.contains(&"codex".to_owned()) && !over.contains(&"pi".to_owned()), "{over:?}");
+    ask("initialize", json!({}));
+    assert_eq!(asked(json!({})), over, "an introduction without settings changes none");
+    ask("initialize", json!({ "initializationOptions": [] }));
+    assert!(!asked(json!({})).contains(&"codex".to_owned()), "empty ones give way to the file's");
+
+    for (options, path) in [
+        (json!({ "deadlineMs": 0 }), "initializationOptions.deadlineMs"),
+        (json!({ "withoutAgents": ["clod"] }), "initializationOptions.withoutAgents"),
+        (json!("x"), "initializationOptions"),
+    ] {
+        let error = ask("initialize", json!({ "initializationOptions": options }))["error"].clone();
+        assert_eq!((&error["code"], &error["data"]["path"]), (&json!(-32602), &json!(path)));
+    }
+}
+
+#[test]
+fn settings_that_cannot_be_read_are_a_problem_and_no_more() {
+    let home = Home::with("codex");
+    let config = home.path().join(".config/headcount/config.json");
+    std::fs::create_dir_all(config.parent().unwrap()).unwrap();
+    std::fs::write(&config, r#"{"deadlineMs": "soon"}"#).unwrap();
+    let result = &home.call("session.list", &json!({ "agents": ["codex"] }))["result"];
+    assert!(result["total"].as_u64().unwrap() > 0);
+    assert!(
+        result["problems"][0]["message"].as_str().unwrap().contains("`deadlineMs`"),
+        "{result}"
+    );
+}
+
+#[test]
+fn requests_are_counted_by_method_and_timed() {
+    let home = Home::empty();
+    let methods = home.methods();
+    let ask = |method: &str, params: Value| {
+        let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        talk(&methods, &[request]).pop().unwrap()
+    };
+    ask("session.list", json!({}));
+    ask("session.list", json!({ "limit": 0 }));
+    let requests = ask("server.metrics", json!({}))["result"]["requests"].clone();
+    let list = &requests["session.list"];
+    assert_eq!((&list["answered"], &list["failed"]), (&json!(2), &json!(1)));
+    assert!(list["latency"]["totalMs"].as_f64() >= list["latency"]["longestMs"].as_f64());
+    assert!(list["latency"]["longestMs"].as_f64() > Some(0.0));
+    assert_eq!(list["cancelled"], 0);
 }
 
 #[test]

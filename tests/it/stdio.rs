@@ -5,7 +5,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::support::Home;
+use crate::support::{Home, project};
 
 /// Starts the server in a home of its own, with nothing else in its environment.
 #[allow(clippy::disallowed_methods, reason = "the program under test")]
@@ -131,4 +131,12 @@ fn a_reader_that_left_ends_a_server_that_has_nothing_to_say() {
     drop(stdin);
     drop(server.stdout.take());
     assert_eq!(server.wait().expect("the server ends").code(), Some(1));
+}
+
+#[test]
+fn discover_answers_with_the_bytes_that_are_published() {
+    let output = run(&[], &framed(&request(1, "rpc.discover")));
+    let published = std::fs::read_to_string(project().join("schema/openrpc.json")).unwrap();
+    let reply = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{}}}"#, published.trim_end());
+    assert!(text(&output.stdout) == framed(&reply), "not byte for byte");
 }

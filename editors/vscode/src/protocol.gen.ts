@@ -6,6 +6,8 @@ export interface InitializeParams {
   readonly processId?: number;
   /** Who the client is. */
   readonly clientInfo?: ClientInfo;
+  /** Settings of this connection, over those of the user; the last that came hold. */
+  readonly initializationOptions?: Settings;
 }
 
 /** Who the client is. */
@@ -15,6 +17,17 @@ export interface ClientInfo {
   /** The client's version. */
   readonly version?: string;
 }
+
+/** What holds where a request does not say. */
+export interface Settings {
+  /** How long each adapter may take, in milliseconds; 5000 where absent. More is for stores on slow disks. */
+  readonly deadlineMs?: number;
+  /** Agents that are looked at only where a request names them: because they are not used, or slow to answer. */
+  readonly withoutAgents?: readonly AgentId[];
+}
+
+/** The id of an adapter: `claude-code`, `codex`, … */
+export type AgentId = string;
 
 /** The result of `initialize`. */
 export interface InitializeResult {
@@ -69,9 +82,6 @@ export interface AgentCard {
   /** What cannot be seen. */
   readonly blindSpots: string;
 }
-
-/** The id of an adapter: `claude-code`, `codex`, … */
-export type AgentId = string;
 
 /** The parameters of `rpc.discover`: none. */
 export type DiscoverParams = Record<string, never>;
@@ -744,7 +754,7 @@ export type MetricsParams = Record<string, never>;
 export interface MetricsResult {
   /** How long the server has run, in milliseconds. */
   readonly uptimeMs: number;
-  /** Requests by method, since the server started. */
+  /** Requests by method, since this server started; `session.unwatch` is not counted. */
   readonly requests: {
     readonly [name: string]: Calls;
   };
@@ -762,12 +772,34 @@ export interface MetricsResult {
   readonly launches: LaunchCounts;
 }
 
-/** How often a method was called. */
+/** How often a method was called, and how long it took. */
 export interface Calls {
   /** Requests answered, with a result or an error. */
   readonly answered: number;
   /** Of these, the ones answered with an error. */
   readonly failed: number;
+  /** Requests that were cancelled before they were answered; not among the answered. */
+  readonly cancelled: number;
+  /** How long the answered took. */
+  readonly latency: Latency;
+}
+
+/** How long requests took, from their arrival to their answer. */
+export interface Latency {
+  /** All together, in milliseconds. */
+  readonly totalMs: number;
+  /** The longest, in milliseconds. */
+  readonly longestMs: number;
+  /** How many took at most so long; each counts those of the ones before it, too. */
+  readonly buckets: readonly Bucket[];
+}
+
+/** How many requests took at most so long. */
+export interface Bucket {
+  /** The bound, in milliseconds, included. */
+  readonly upToMs: number;
+  /** How many. */
+  readonly count: number;
 }
 
 /** Launches in the ledger. */
@@ -855,11 +887,13 @@ export interface Methods {
       readonly processId?: number;
       /** Who the client is. */
       readonly clientInfo?: ClientInfo;
+      /** Settings of this connection, over those of the user; the last that came hold. */
+      readonly initializationOptions?: Settings;
     };
     result: InitializeResult;
   };
   /** Returns the OpenRPC document of this server. */
-  "rpc.discover": { params: Record<string, never>; result: unknown };
+  "rpc.discover": { params: Record<string, never>; result: Record<string, never> };
   /** Lists the sessions of every agent on this machine, as they are now. */
   "session.list": {
     params: {

@@ -30,10 +30,17 @@
 ---@field name string The kernel's name of the process, at most 15 bytes; programs may set it.
 ---@field pid headcount.Pid The process id.
 
---- How often a method was called.
+--- How many requests took at most so long.
+---@class headcount.Bucket
+---@field count integer How many.
+---@field upToMs integer The bound, in milliseconds, included.
+
+--- How often a method was called, and how long it took.
 ---@class headcount.Calls
 ---@field answered integer Requests answered, with a result or an error.
+---@field cancelled integer Requests that were cancelled before they were answered; not among the answered.
 ---@field failed integer Of these, the ones answered with an error.
+---@field latency headcount.Latency How long the answered took.
 
 --- What the server can do, where LSP has room for it.
 ---@class headcount.Capabilities
@@ -147,6 +154,7 @@
 --- The parameters of `initialize`; members not named here are ignored, here and only here.
 ---@class headcount.InitializeParams
 ---@field clientInfo headcount.ClientInfo|nil Who the client is.
+---@field initializationOptions headcount.Settings|nil Settings of this connection, over those of the user; the last that came hold.
 ---@field processId integer|nil The client's process; the server exits when it is gone.
 
 --- The result of `initialize`.
@@ -154,6 +162,12 @@
 ---@field capabilities headcount.Capabilities What the server can do.
 ---@field protocolVersion integer The version of the protocol.
 ---@field serverInfo headcount.ServerInfo Who the server is.
+
+--- How long requests took, from their arrival to their answer.
+---@class headcount.Latency
+---@field buckets headcount.Bucket[] How many took at most so long; each counts those of the ones before it, too.
+---@field longestMs number The longest, in milliseconds.
+---@field totalMs number All together, in milliseconds.
 
 --- What headcount knows of a session because headcount launched it.
 ---@class headcount.Launch
@@ -284,7 +298,7 @@
 ---@field fusesActive integer Fuses that have not run out.
 ---@field launches headcount.LaunchCounts Launches that are not yet forgotten.
 ---@field locksActive integer Claims on directories that hold now.
----@field requests table Requests by method, since the server started.
+---@field requests table Requests by method, since this server started; `session.unwatch` is not counted.
 ---@field sessionsActive table Sessions by agent and status, as of the last `session.list`; empty before the first.
 ---@field uptimeMs integer How long the server has run, in milliseconds.
 
@@ -416,6 +430,11 @@
 
 --- What kind of conversation a session is.
 ---@alias headcount.SessionKind 'main'|'subagent'|'background'
+
+--- What holds where a request does not say.
+---@class headcount.Settings
+---@field deadlineMs integer|nil How long each adapter may take, in milliseconds; 5000 where absent. More is for stores on slow disks.
+---@field withoutAgents headcount.AgentId[]|nil Agents that are looked at only where a request names them: because they are not used, or slow to answer.
 
 --- A signal that was sent.
 ---@class headcount.Signalled

@@ -1,0 +1,90 @@
+//! Reads JSON that people and editors write, and names the member that is wrong.
+
+use std::fmt;
+
+use serde::de::DeserializeOwned;
+
+/// What is wrong with a JSON text, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The member, as in `status[0]`; empty where it is the whole.
+    pub path: String,
+    what: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.path.as_str() {
+            "" => f.write_str(&self.what),
+            path => write!(f, "`{path}`: {}", self.what),
+        }
+    }
+}
+
+/// Reads a JSON text.
+pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, Fault> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let read = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        // A text that ends early, or that is no JSON, has no member to name.
+        let path = path.trim_end_matches(['.', '?']).to_owned();
+        Fault { path, what: without_position(&error.inner().to_string()) }.named()
+    })?;
+    deserializer.end().map_err(|error| Fault { path: String::new(), what: error.to_string() })?;
+    Ok(read)
+}
+
+impl Fault {
+    /// A member that is missing stands in no text, so that only serde's message has its name.
+    fn named(self) -> Self {
+        let missing = self.what.strip_prefix("missing field `").and_then(|it| it.strip_suffix('`'));
+        let Some(member) = missing else { return self };
+        let path = match self.path.as_str() {
+            "" => member.to_owned(),
+            parent => format!("{parent}.{member}"),
+        };
+        Self { path, what: "is missing".into() }
+    }
+}
+
+/// The message without the place in the text, which says nothing to whoever sent an object.
+fn without_position(message: &str) -> String {
+    message.split(" at line ").next().unwrap_or(message).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[test]
+    fn the_member_that_is_wrong_is_named() {
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Outer {
+            #[expect(dead_code, reason = "only read")]
+            inner: Inner,
+        }
+        #[derive(Debug, Deserialize)]
+        struct Inner {
+            #[expect(dead_code, reason = "only read")]
+            number: u8,
+        }
+        let cases = [
+            (r#"{"inner": {}}"#, "inner.number", "`inner.number`: is missing"),
+            ("{}", "inner", "`inner`: is missing"),
+            (
+                r#"{"inner": {"number": "x"}}"#,
+                "inner.number",
+                "`inner.number`: invalid type: string \"x\", expected u8",
+            ),
+            ("[", "", "EOF while parsing a list"),
+            (r#"{"inner": {"number": 1}} x"#, "", "trailing characters at line 1 column 26"),
+        ];
+        for (text, path, message) in cases {
+            let fault = read::<Outer>(text).unwrap_err();
+            assert_eq!((fault.path.as_str(), fault.to_string().as_str()), (path, message));
+        }
+    }
+}
