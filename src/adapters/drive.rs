@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::adapters::billing::Billing;
 use crate::base::{AbsPath, AgentId, SessionId, Timestamp};
 use crate::env::Env;
 use crate::protocol::launch::Permissions;
@@ -19,6 +20,8 @@ pub struct Driver {
     /// The arguments by which a person goes on with a session in a terminal, in the session's directory; nothing
     /// where there are none, or where they take a transcript whose path is not known.
     pub by_hand: fn(&SessionId, Option<&Path>) -> Option<Vec<String>>,
+    /// Who would bill what a launch spends; nothing where that cannot be told.
+    pub billing: fn(&Env) -> Option<Billing>,
     /// Variables by which the agent's own tools are known. What is launched must not inherit them.
     pub nesting: &'static [&'static str],
     /// Of these, the one that holds the id of the session.
@@ -49,6 +52,7 @@ pub static UNDRIVEN: Driver = Driver {
         })
     },
     by_hand: |_, _| None,
+    billing: |_| None,
     nesting: &[],
     session_variable: None,
     pid_variable: None,

@@ -10,6 +10,7 @@ use crate::protocol::lifecycle::AgentCard;
 use crate::protocol::session::{Problem, Turn};
 use crate::scope::Scope;
 
+pub mod billing;
 pub mod claude_code;
 pub mod codex;
 pub mod copilot;

@@ -1,5 +1,7 @@
 //! `headcount doctor`: for each agent what is installed, stored and visible here.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -9,9 +11,12 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::text::one_line;
 use super::{Failure, call};
-use crate::adapters::REGISTRY;
+use crate::adapters::billing::Billing;
+use crate::adapters::{Adapter, REGISTRY};
 use crate::env::Env;
+use crate::launch::{LoginPath, find_program};
 use crate::protocol::lifecycle::AgentCard;
 
 /// How long an agent may take to tell its version; the slowest seen takes 3 s on a busy machine.
@@ -25,11 +30,29 @@ const VERSION_MAX: u64 = 4 << 10;
 struct Finding {
     #[serde(flatten)]
     card: AgentCard,
-    binary: Option<PathBuf>,
+    binary: Option<Binary>,
     version: Option<String>,
+    /// Who would bill what a launch from this environment spends; nothing where that cannot be told.
+    billing: Option<Billing>,
     stores: Vec<Store>,
     /// How the adapter's part of a list ended, with its problems.
     report: Value,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Binary {
+    path: PathBuf,
+    /// Which PATH it is on.
+    found_on: FoundOn,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+enum FoundOn {
+    Path,
+    /// Only the login shell knows it, as with servers of editors that were started from a desktop.
+    LoginShell,
 }
 
 #[derive(Serialize)]
@@ -45,25 +68,13 @@ pub(super) fn run(env: &Env, as_json: bool) -> Result<u8, Failure> {
         "session.list",
         &json!({ "limit": 1, "includeSubagents": true }),
     )?;
+    let login = LoginPath::default();
     let findings: Vec<Finding> = std::thread::scope(|scope| {
-        let looks: Vec<_> = REGISTRY
-            .iter()
-            .map(|adapter| {
-                scope.spawn(|| {
-                    let card = adapter.card().clone();
-                    let binary = card.binaries.iter().find_map(|it| env.find_program(it));
-                    let version = binary.as_deref().and_then(|it| version(it, env));
-                    let stores = adapter.stores(env).into_iter().map(Store::of).collect();
-                    let reports = listed["agents"].as_array().into_iter().flatten();
-                    let report = reports
-                        .clone()
-                        .find(|it| it["agent"] == card.id.as_str())
-                        .cloned()
-                        .unwrap_or_default();
-                    Finding { card, binary, version, stores, report }
-                })
-            })
-            .collect();
+        let look = |adapter: &'static dyn Adapter| {
+            let (env, login, listed) = (&env, &login, &listed);
+            scope.spawn(move || examine(adapter, env, login, listed))
+        };
+        let looks: Vec<_> = REGISTRY.iter().copied().map(look).collect();
         looks.into_iter().filter_map(|it| it.join().ok()).collect()
     });
     let mut out = io::stdout().lock();
@@ -75,35 +86,70 @@ pub(super) fn run(env: &Env, as_json: bool) -> Result<u8, Failure> {
     for finding in &findings {
         out.write_all(told(finding).as_bytes())?;
     }
+    for problem in listed["problems"].as_array().into_iter().flatten() {
+        let message = problem["message"].as_str().unwrap_or_default();
+        writeln!(out, "problem: {}", one_line(&format!("{message} ({})", problem["path"])))?;
+    }
     Ok(0)
 }
 
+/// Looks for all that a launch of this agent would need.
+fn examine(adapter: &dyn Adapter, env: &Env, login: &LoginPath, listed: &Value) -> Finding {
+    let card = adapter.card().clone();
+    let mut variables = env.vars().clone();
+    let found = find_program(env, &mut variables, login, card.binaries);
+    let version = found.as_ref().and_then(|it| version(&it.program, env, &variables));
+    let binary = found.map(|it| Binary {
+        path: it.program,
+        found_on: if it.login_path.is_none() { FoundOn::Path } else { FoundOn::LoginShell },
+    });
+    let reports = listed["agents"].as_array().into_iter().flatten();
+    let report = reports.clone().find(|it| it["agent"] == card.id.as_str());
+    Finding {
+        binary,
+        version,
+        billing: (adapter.driver().billing)(env),
+        stores: adapter.stores(env).into_iter().map(Store::of).collect(),
+        report: report.cloned().unwrap_or_default(),
+        card,
+    }
+}
+
 fn told(finding: &Finding) -> String {
-    let Finding { card, binary, version, stores, report } = finding;
+    let Finding { card, binary, version, billing, stores, report } = finding;
     let binary = match (binary, version) {
-        (Some(path), Some(version)) => format!("{} ({version})", path.display()),
-        (Some(path), None) => format!("{} (does not tell its version)", path.display()),
-        (None, _) => format!("not on PATH ({})", card.binaries.join(", ")),
+        (None, _) => {
+            format!("neither on PATH nor on the login shell's ({})", card.binaries.join(", "))
+        }
+        (Some(Binary { path, found_on }), version) => {
+            let version = version.as_deref().unwrap_or("does not tell its version");
+            let place = match found_on {
+                FoundOn::Path => "",
+                FoundOn::LoginShell => ", on the login shell's PATH alone",
+            };
+            format!("{} ({version}){place}", path.display())
+        }
     };
-    let mut lines = vec![format!("{} [{}]", card.name, card.id), format!("  binary     {binary}")];
-    lines.extend(
-        stores.iter().map(|it| format!("  store      {} ({})", it.path.display(), it.state)),
+    let billing = billing.as_ref().map_or_else(
+        || "unknown".to_owned(),
+        |Billing { payer, because }| format!("{payer} ({because})"),
     );
     let outcome = report["outcome"].as_str().unwrap_or("unknown");
-    lines.push(format!(
-        "  sessions   {} ({outcome}, {} ms)",
-        report["sessions"], report["elapsedMs"]
-    ));
-    lines.push(format!("  live by    {}", card.live_signal));
-    lines.push(format!("  not seen   {}", card.blind_spots));
+    let sessions = format!("{} ({outcome}, {} ms)", report["sessions"], report["elapsedMs"]);
+    let mut facts = vec![("binary", binary)];
+    facts
+        .extend(stores.iter().map(|it| ("store", format!("{} ({})", it.path.display(), it.state))));
+    facts.push(("sessions", sessions));
+    facts.push(("live by", card.live_signal.to_owned()));
+    facts.push(("not seen", card.blind_spots.to_owned()));
+    facts.push(("billing", billing));
     for problem in report["problems"].as_array().into_iter().flatten() {
         let path = problem["path"].as_str().map_or(String::new(), |it| format!(" ({it})"));
-        lines.push(format!(
-            "  problem    {}{path}",
-            problem["message"].as_str().unwrap_or_default()
-        ));
+        let message = problem["message"].as_str().unwrap_or_default();
+        facts.push(("problem", format!("{message}{path}")));
     }
-    lines.join("\n") + "\n\n"
+    let lines = facts.iter().map(|(name, fact)| format!("  {name:<9}  {}\n", one_line(fact)));
+    format!("{} [{}]\n{}\n", card.name, card.id, lines.collect::<String>())
 }
 
 impl Store {
@@ -129,11 +175,11 @@ impl Store {
     clippy::disallowed_methods,
     reason = "doctor asks the programs themselves; no method does"
 )]
-fn version(program: &Path, env: &Env) -> Option<String> {
+fn version(program: &Path, env: &Env, variables: &BTreeMap<OsString, OsString>) -> Option<String> {
     let mut child = Command::new(program)
         .arg("--version")
         .env_clear()
-        .envs(env.vars())
+        .envs(variables)
         .current_dir(env.home().as_path())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -156,4 +202,41 @@ fn version(program: &Path, env: &Env) -> Option<String> {
     }
     drop(child.wait());
     text?.lines().map(str::trim).find(|it| !it.is_empty()).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters;
+
+    fn finding(binary: Option<Binary>, billing: Option<Billing>) -> Finding {
+        Finding {
+            card: adapters::find("codex").unwrap().card().clone(),
+            binary,
+            version: Some("codex-cli 1.0\u{1b}[2J".into()),
+            billing,
+            stores: vec![Store { path: "/home/dev/.codex".into(), state: "readable" }],
+            report: json!({
+                "outcome": "ok", "sessions": 2, "elapsedMs": 3,
+                "problems": [{ "kind": "malformed", "message": "line 1 is no record", "path": "/a\nb" }],
+            }),
+        }
+    }
+
+    #[test]
+    fn what_is_found_is_told_in_lines_that_steer_no_terminal() {
+        let path = "/opt/codex".into();
+        let binary = Binary { path, found_on: FoundOn::LoginShell };
+        let billing =
+            Billing { payer: "the API, by key".into(), because: "CODEX_API_KEY is set".into() };
+        let text = told(&finding(Some(binary), Some(billing)));
+        assert!(text.contains(
+            "  binary     /opt/codex (codex-cli 1.0 [2J), on the login shell's PATH alone\n"
+        ));
+        assert!(text.contains("  billing    the API, by key (CODEX_API_KEY is set)\n"), "{text}");
+        assert!(text.contains("  problem    line 1 is no record (/a b)\n"), "{text}");
+        let text = told(&finding(None, None));
+        assert!(text.contains("  binary     neither on PATH nor on the login shell's (codex)\n"));
+        assert!(text.contains("  billing    unknown\n"), "{text}");
+    }
 }

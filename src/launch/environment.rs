@@ -74,15 +74,15 @@ impl LoginPath {
 
 /// A program to be started.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Found {
-    pub(super) program: PathBuf,
+pub struct Found {
+    pub program: PathBuf,
     /// The login shell's PATH, where only that led to it.
-    pub(super) login_path: Option<OsString>,
+    pub login_path: Option<OsString>,
 }
 
 /// The first of these programs that is there, on the agent's PATH or else on the login shell's; in the latter case
 /// the agent gets that PATH too, since what it starts will be there as well.
-pub(super) fn find_program(
+pub fn find_program(
     env: &Env,
     variables: &mut BTreeMap<OsString, OsString>,
     login: &LoginPath,

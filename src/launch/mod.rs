@@ -35,7 +35,7 @@ mod pipes;
 pub mod supervise;
 
 use environment::Found;
-pub use environment::LoginPath;
+pub use environment::{LoginPath, find_program};
 use order::{Event, SupervisorOrder};
 
 /// How long a launch waits for the agent to tell its session.

@@ -18,7 +18,9 @@ pub struct DiscoverParams {}
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(inline)]
-pub struct Document(#[schemars(with = "serde_json::Map<String, serde_json::Value>")] pub Box<RawValue>);
+pub struct Document(
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")] pub Box<RawValue>,
+);
 
 impl Method for Discover {
     const NAME: &'static str = "rpc.discover";

@@ -26,6 +26,7 @@ pub(super) static DRIVER: Driver = Driver {
         let is = |it: &str| arguments.iter().any(|word| word == it);
         is("daemon") && is("run") || is("--bg-pty-host")
     },
+    billing: super::billing::billing,
     ..UNDRIVEN
 };
 

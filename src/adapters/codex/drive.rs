@@ -25,6 +25,7 @@ pub(super) static DRIVER: Driver = Driver {
     session_variable: Some("CODEX_THREAD_ID"),
     polite: Polite::Interrupt,
     is_shared: |arguments| arguments.iter().any(|it| it == "app-server" || it == "mcp-server"),
+    billing: super::billing::billing,
     ..UNDRIVEN
 };
 

@@ -38,6 +38,7 @@ use crate::env::Env;
 use crate::protocol::lifecycle::AgentCard;
 use crate::scope::Scope;
 
+mod billing;
 mod drive;
 mod line;
 mod live;

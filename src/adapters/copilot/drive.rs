@@ -1,5 +1,6 @@
 //! Driving Copilot CLI (1.0.102): `-p` with a chosen `--session-id`; it holds a lock on its session while it runs.
 
+use crate::adapters::billing::Billing;
 use crate::adapters::drive::{
     Args, CommandLine, Driver, Order, PROMPT_ARGUMENT_MAX, Polite, Task, UNDRIVEN, Unsupported,
 };
@@ -10,6 +11,10 @@ pub(super) static DRIVER: Driver = Driver {
     by_hand: |id, _| Some(vec![format!("--resume={}", id.as_str())]),
     polite: Polite::Terminate,
     is_shared: |arguments| arguments.iter().any(|it| it == "--acp"),
+    billing: |env| {
+        let name = "COPILOT_PROVIDER_BASE_URL";
+        Billing::by_variable(env, name, "the provider behind that address")
+    },
     ..UNDRIVEN
 };
 

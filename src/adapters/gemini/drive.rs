@@ -11,6 +11,7 @@ pub(super) static DRIVER: Driver = Driver {
     nesting: &["GEMINI_CLI", "GEMINI_CLI_NO_RELAUNCH"],
     polite: Polite::Interrupt,
     is_shared: |arguments| arguments.iter().any(|it| it == "--acp"),
+    billing: super::billing::billing,
     ..UNDRIVEN
 };
 

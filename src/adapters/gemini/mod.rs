@@ -43,6 +43,7 @@ use crate::protocol::lifecycle::AgentCard;
 use crate::protocol::session::{Problem, SessionKind};
 use crate::scope::Scope;
 
+mod billing;
 mod chat;
 mod drive;
 mod usage;

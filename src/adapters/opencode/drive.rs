@@ -2,6 +2,7 @@
 //!
 //! It chooses the id and tells it with the model's first bytes. Without `--auto` it refuses what would need a permission.
 
+use crate::adapters::billing::by_model;
 use crate::adapters::drive::{
     Args, CommandLine, Driver, Learn, Order, Polite, PromptBy, Task, UNDRIVEN, Unsupported,
 };
@@ -18,6 +19,7 @@ pub(super) static DRIVER: Driver = Driver {
         matches!(verb, Some("serve" | "web" | "acp"))
     },
     find_launched: Some(super::launched),
+    billing: |env| by_model(env, &super::data_dir(env).join("auth.json")),
     ..UNDRIVEN
 };
 

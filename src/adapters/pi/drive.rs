@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use crate::adapters::billing::by_model;
 use crate::adapters::drive::{
     Args, CommandLine, Driver, Learn, Order, Polite, PromptBy, Task, UNDRIVEN, Unsupported,
 };
@@ -16,6 +17,7 @@ pub(super) static DRIVER: Driver = Driver {
     by_hand,
     nesting: &["PI_CODING_AGENT"],
     polite: Polite::Terminate,
+    billing: |env| by_model(env, &super::store::agent_dir(env).join("auth.json")),
     ..UNDRIVEN
 };
 

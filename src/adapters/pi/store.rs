@@ -20,13 +20,18 @@ pub(in super::super) enum Kin {
     PiRust,
 }
 
+/// Where Pi keeps all that is its own.
+pub(super) fn agent_dir(env: &Env) -> PathBuf {
+    match env.var("PI_CODING_AGENT_DIR") {
+        Some(dir) => from_home(env, Path::new(dir)),
+        None => env.in_home(".pi/agent"),
+    }
+}
+
 /// Every directory in which either of the two keeps sessions. Both adapters look at all of them, so that
 /// each session is listed once, whoever wrote it where.
 pub(in super::super) fn roots(env: &Env) -> Vec<PathBuf> {
-    let agent_dir = match env.var("PI_CODING_AGENT_DIR") {
-        Some(dir) => from_home(env, Path::new(dir)),
-        None => env.in_home(".pi/agent"),
-    };
+    let agent_dir = agent_dir(env);
     let mut roots = vec![agent_dir.join("sessions")];
     for name in ["PI_CODING_AGENT_SESSION_DIR", "PI_SESSIONS_DIR"] {
         roots.extend(env.var(name).map(|it| from_home(env, Path::new(it))));
