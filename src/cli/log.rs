@@ -1,5 +1,6 @@
 //! The log: a rolling file in the state directory. Without a place for it there is none, and all else works.
 
+use std::os::unix::fs::DirBuilderExt;
 use std::str::FromStr;
 
 use tracing::level_filters::LevelFilter;
@@ -19,8 +20,9 @@ pub(super) fn start(env: &Env) {
         return;
     }
     let dir = env.state_dir().join("logs");
-    // The appender complains on stderr about a directory that is not there yet.
-    if std::fs::create_dir_all(&dir).is_err() {
+    // The appender complains on stderr about a directory that is not there yet. The state directory may be made here:
+    // it is this user's alone.
+    if std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir).is_err() {
         return;
     }
     let built = RollingFileAppender::builder()

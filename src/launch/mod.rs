@@ -40,9 +40,9 @@ use order::{Event, SupervisorOrder};
 
 /// How long a launch waits for the agent to tell its session.
 pub const SESSION_WAIT: Duration = Duration::from_secs(10);
-/// How much longer it waits to see an agent that has told its session fail at once, as one does that is not
-/// logged in.
-const SETTLE: Duration = Duration::from_millis(300);
+/// How much longer it waits to see an agent that has told its session fail at once: Codex and Claude Code tell it first,
+/// and end half a second later where nobody is logged in; a busy machine takes longer.
+const SETTLE: Duration = Duration::from_millis(1500);
 /// Most characters of an argument that are shown.
 const SHOWN_ARGUMENT_MAX: usize = 200;
 
@@ -121,6 +121,7 @@ pub fn start(site: &Site<'_>, request: Request) -> Result<Started, RpcError> {
         claim: params.lock.then(|| cwd.clone()),
         is_forced: params.force,
         ended: None,
+        elsewhere: None,
         launch: Launch {
             launch_id: launch_id.clone(),
             launched_at,

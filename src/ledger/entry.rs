@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::base::{AbsPath, AgentId, ProcessRef, SessionId, Timestamp};
+use crate::procs::Place;
 use crate::protocol::fuse::Fuse;
 use crate::protocol::launch::PruneReason;
 use crate::protocol::lock::{Lock, LockKind};
@@ -51,7 +52,18 @@ pub struct LaunchEntry {
     /// When the agent's process ended, as far as that was seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Timestamp>,
+    /// Its processes, where they are not to be seen from here.
+    #[serde(skip)]
+    pub elsewhere: Option<Elsewhere>,
     pub launch: Launch,
+}
+
+/// The processes of a launch that another machine made, or another container, which keeps its ledger in the same home.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Elsewhere {
+    pub place: Place,
+    pub process: Option<ProcessRef>,
+    pub keeper: Option<ProcessRef>,
 }
 
 /// What the kernel says of a process.
@@ -89,18 +101,15 @@ impl LaunchEntry {
         if self.ended.is_some() {
             return Life::Dead;
         }
+        if self.elsewhere.is_some() {
+            return Life::Unknown;
+        }
         let lives = [self.process, self.keeper].into_iter().flatten().map(world.life);
         lives.fold(Life::Dead, |a, b| match (a, b) {
             (Life::Alive, _) | (_, Life::Alive) => Life::Alive,
             (Life::Unknown, _) | (_, Life::Unknown) => Life::Unknown,
             (Life::Dead, Life::Dead) => Life::Dead,
         })
-    }
-
-    /// What of the launch is news only as long as the machine is up: its processes.
-    pub(super) fn outlived_its_boot(&mut self) {
-        self.process = None;
-        self.keeper = None;
     }
 }
 

@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 
 use crate::base::AbsPath;
 use crate::env::Env;
-use crate::procs;
+use crate::procs::{Place, Sight};
 use crate::protocol::fuse::Fuse;
 use crate::protocol::lock::Lock;
 use crate::protocol::session::{Problem, ProblemKind};
@@ -31,7 +31,7 @@ mod observed;
 #[cfg(test)]
 mod testing;
 
-pub use entry::{LaunchEntry, Ledger, Life, Pruned, Refusal, World};
+pub use entry::{Elsewhere, LaunchEntry, Ledger, Life, Pruned, Refusal, World};
 pub use observed::{with_world, with_world_at};
 
 /// The version of the tables. A ledger of a later one is left alone.
@@ -41,8 +41,9 @@ const SCHEMA_VERSION: i64 = 1;
 const BUSY_PAUSE: Duration = Duration::from_millis(4);
 /// How often to look: a change takes a millisecond or two, so that this is far more than any crowd of windows needs.
 const BUSY_LOOKS: i32 = 2500;
-/// The file below the state directory.
+/// The file below the state directory, and its name while it is made.
 const FILE_NAME: &str = "ledger.db";
+const DRAFT_NAME: &str = "ledger.db.new";
 
 /// Why the ledger cannot be read or written. It was not changed, nor put in order.
 #[derive(Debug, thiserror::Error)]
@@ -83,8 +84,8 @@ impl From<LedgerError> for Problem {
 #[derive(Clone, Debug)]
 pub struct LedgerFile {
     path: AbsPath,
-    /// Which start of the machine this is: processes of another are no more.
-    boot: Option<String>,
+    /// Where this is: the processes of an earlier start are no more, those of elsewhere cannot be seen.
+    here: Place,
 }
 
 impl LedgerFile {
@@ -97,7 +98,7 @@ impl LedgerFile {
 
     /// The ledger at `path`.
     pub fn at(path: AbsPath, proc_root: &Path) -> Self {
-        Self { path, boot: procs::boot_id(proc_root) }
+        Self { path, here: Place::here(proc_root) }
     }
 
     pub fn path(&self) -> &AbsPath {
@@ -167,17 +168,25 @@ impl LedgerFile {
         let path = self.path.as_path();
         let dir = path.parent().unwrap_or(Path::new("/"));
         fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(unavailable)?;
-        let draft = dir.join(format!("{FILE_NAME}.{}", uuid::Uuid::new_v4()));
+        // One at a time; given up when the handle is closed, or whoever holds it is killed.
+        let turn = fs::File::open(dir).map_err(unavailable)?;
+        turn.lock().map_err(unavailable)?;
+        if self.is_there()? {
+            return Ok(());
+        }
+        let draft = path.with_file_name(DRAFT_NAME);
+        // What is left of one that was not finished, and of one that somebody removed: SQLite would take an old log
+        // for the new ledger's own, and play it back.
+        for base in [&draft, path] {
+            for suffix in ["", "-journal", "-wal", "-shm"] {
+                remove_if_there(&with_suffix(base, suffix)).map_err(unavailable)?;
+            }
+        }
         // SQLite gives the files that it puts beside this one the same mode.
         let file = fs::File::options().write(true).create_new(true).mode(0o600).open(&draft);
         drop(file.map_err(unavailable)?);
-        let made = self.make_tables(&draft).and_then(|()| match fs::hard_link(&draft, path) {
-            // Another was first, which is as good.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            linked => linked.map_err(unavailable),
-        });
-        fs::remove_file(&draft).map_err(unavailable)?;
-        made
+        self.make_tables(&draft)?;
+        fs::rename(&draft, path).map_err(unavailable)
     }
 
     fn make_tables(&self, draft: &Path) -> Result<(), LedgerError> {
@@ -237,12 +246,8 @@ impl LedgerFile {
             );
             match noun {
                 LAUNCH => {
-                    let stored: Stored<LaunchEntry> = self.parse(noun, name, body)?;
-                    let mut entry = stored.entry;
-                    if stored.boot != self.boot {
-                        entry.outlived_its_boot();
-                    }
-                    ledger.launches.push(entry);
+                    let stored: Stored = self.parse(noun, name, body)?;
+                    ledger.launches.push(stored.seen_from(&self.here));
                 }
                 LOCK => ledger.locks.push(self.parse(noun, name, body)?),
                 FUSE => ledger.fuses.push(self.parse(noun, name, body)?),
@@ -267,7 +272,7 @@ impl LedgerFile {
 
     /// The rows to write, and those to delete: the ones without a body.
     fn differences(&self, before: &Ledger, after: &Ledger) -> serde_json::Result<Vec<RowChange>> {
-        let stored = |it: &LaunchEntry| text(&Stored { boot: self.boot.clone(), entry: it });
+        let stored = |it: &LaunchEntry| text(&Stored::of(it, &self.here));
         let id = |it: &LaunchEntry| it.launch.launch_id.clone();
         let mut rows = differences(LAUNCH, &before.launches, &after.launches, id, stored)?;
         let directory = |it: &Lock| it.directory.to_string();
@@ -290,6 +295,19 @@ impl LedgerFile {
 
     fn unavailable(&self, message: String) -> LedgerError {
         LedgerError::Unavailable { path: self.path.clone(), message }
+    }
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 
@@ -326,13 +344,36 @@ const LAUNCH: &str = "launch";
 const LOCK: &str = "lock";
 const FUSE: &str = "fuse";
 
-/// A launch as it is stored: its processes are meant as of one start of the machine.
+/// A launch as it is stored, with the place where its processes mean what they mean.
 #[derive(serde::Serialize, serde::Deserialize)]
-struct Stored<T> {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    boot: Option<String>,
+struct Stored {
+    #[serde(default)]
+    place: Place,
     #[serde(flatten)]
-    entry: T,
+    entry: LaunchEntry,
+}
+
+impl Stored {
+    fn of(entry: &LaunchEntry, here: &Place) -> Self {
+        let mut entry = entry.clone();
+        let Some(Elsewhere { place, process, keeper }) = entry.elsewhere.take() else {
+            return Self { place: here.clone(), entry };
+        };
+        Self { place, entry: LaunchEntry { process, keeper, ..entry } }
+    }
+
+    fn seen_from(self, here: &Place) -> LaunchEntry {
+        let Self { place, mut entry } = self;
+        let sight = here.sees(&place);
+        if sight == Sight::Here {
+            return entry;
+        }
+        let (process, keeper) = (entry.process.take(), entry.keeper.take());
+        if sight == Sight::Elsewhere {
+            entry.elsewhere = Some(Elsewhere { place, process, keeper });
+        }
+        entry
+    }
 }
 
 fn text<T: Serialize>(entry: &T) -> serde_json::Result<String> {

@@ -71,6 +71,7 @@ pub(super) fn launch(id: &str, directory: &str, keeper: ProcessRef) -> LaunchEnt
         claim: Some(path(directory)),
         is_forced: false,
         ended: None,
+        elsewhere: None,
         launch: Launch {
             launch_id: id.into(),
             launched_at: World::instant(1),

@@ -1,6 +1,6 @@
 use std::os::unix::fs::PermissionsExt;
 
-use super::testing::{ALIVE, launch, lock};
+use super::testing::{ALIVE, World, launch, lock};
 use super::*;
 use crate::testing::env;
 
@@ -29,13 +29,7 @@ fn what_is_written_is_read_by_another_and_by_this_user_alone() {
     let home = tempfile::tempdir().unwrap();
     let file = ledger_at(home.path());
     add_lock(&file, "/a").unwrap();
-    let begun: Result<(), ()> = file
-        .update(|ledger| {
-            ledger.launches.push(launch("one", "/b", ALIVE));
-            Ok(())
-        })
-        .unwrap();
-    begun.unwrap();
+    begin(&file, launch("one", "/b", ALIVE));
 
     let seen = ledger_at(home.path()).read().unwrap();
     assert_eq!(seen.locks, [lock("/a", "me")]);
@@ -66,21 +60,65 @@ fn a_refused_change_leaves_it_as_it_was() {
     assert_eq!(file.read().unwrap().locks.len(), 1);
 }
 
-#[test]
-fn processes_of_an_earlier_start_of_the_machine_are_no_more() {
-    let home = tempfile::tempdir().unwrap();
-    let file = ledger_at(home.path());
-    let before = LedgerFile { boot: Some("before".into()), ..file.clone() };
-    let begun: Result<(), ()> = before
+fn begin(file: &LedgerFile, entry: LaunchEntry) {
+    let begun: Result<(), ()> = file
         .update(|ledger| {
-            ledger.launches.push(launch("one", "/b", ALIVE));
+            ledger.launches.push(entry);
             Ok(())
         })
         .unwrap();
     begun.unwrap();
-    let after = LedgerFile { boot: Some("after".into()), ..file };
-    assert_eq!(before.read().unwrap().launches[0].keeper, Some(ALIVE));
-    assert_eq!(after.read().unwrap().launches[0].keeper, None);
+}
+
+/// The same ledger, used somewhere else.
+fn at(file: &LedgerFile, boot: &str, name: &str) -> LedgerFile {
+    let place = serde_json::json!({ "boot": boot, "processes": "pid:[1]", "name": name });
+    LedgerFile { here: serde_json::from_value(place).unwrap(), ..file.clone() }
+}
+
+#[test]
+fn processes_of_an_earlier_start_of_the_machine_are_no_more() {
+    let home = tempfile::tempdir().unwrap();
+    let file = ledger_at(home.path());
+    let (before, after) = (at(&file, "before", "this"), at(&file, "after", "this"));
+    begin(&before, launch("one", "/b", ALIVE));
+    let life = |file: &LedgerFile| file.read().unwrap().launches[0].life(World::at(2).view());
+    assert_eq!((life(&before), life(&after)), (Life::Alive, Life::Dead));
+}
+
+#[test]
+fn processes_of_another_machine_cannot_be_told_and_keep_their_claim() {
+    let home = tempfile::tempdir().unwrap();
+    let file = ledger_at(home.path());
+    let (there, here) = (at(&file, "before", "that"), at(&file, "after", "this"));
+    begin(&there, launch("one", "/b", ALIVE));
+    let world = World::at(2);
+    let pruned: Result<_, ()> = here
+        .update(|ledger| Ok((ledger.prune(None, world.view()), ledger.held(world.view()))))
+        .unwrap();
+    let (pruned, held) = pruned.unwrap();
+    assert_eq!((pruned.kept, pruned.forgotten.len(), pruned.released.len()), (1, 0, 0));
+    assert_eq!((held.len(), held[0].pid), (1, None), "an id of there means nothing here");
+    // Whatever is changed here, the processes stay those of there.
+    let named: Result<(), Refusal> =
+        here.update(|ledger| ledger.hook_failed("one", "onCreate: x")).unwrap();
+    named.unwrap();
+    assert_eq!(there.read().unwrap().launches[0].keeper, Some(ALIVE));
+}
+
+#[test]
+fn what_an_older_ledger_left_is_not_taken_for_a_part_of_the_new_one() {
+    let home = tempfile::tempdir().unwrap();
+    let file = ledger_at(home.path());
+    for n in 0..50 {
+        add_lock(&file, &format!("/old/{n}")).unwrap();
+    }
+    fs::remove_file(file.path().as_path()).unwrap();
+    fs::write(file.path().as_path().with_file_name(DRAFT_NAME), "half").unwrap();
+    assert_eq!(file.read().unwrap(), Ledger::default());
+    add_lock(&file, "/new").unwrap();
+    assert_eq!(file.read().unwrap().locks, [lock("/new", "me")]);
+    assert!(!file.path().as_path().with_file_name(DRAFT_NAME).exists());
 }
 
 /// Neither a read nor a write changes a ledger that cannot be understood.

@@ -11,14 +11,11 @@ use crate::protocol::session;
 mod ended;
 mod linux;
 pub mod pinned;
+mod place;
 
 pub use ended::ended;
 pub use linux::{FileLock, Listeners};
-
-/// Which start of the machine this is; a process id and start time mean nothing in another.
-pub fn boot_id(root: &Path) -> Option<String> {
-    linux::boot_id(root)
-}
+pub use place::{Place, Sight};
 
 /// The identity of a process as it is now; nothing where there is no such process, or a zombie.
 pub fn identity(root: &Path, pid: Pid) -> Option<ProcessRef> {

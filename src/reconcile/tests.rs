@@ -353,6 +353,7 @@ fn what_was_launched_enriches_its_session_and_names_its_process() {
         claim: None,
         is_forced: false,
         ended: None,
+        elsewhere: None,
         launch,
     };
     let world = World { ledger: Ledger { launches: vec![entry], ..Ledger::default() }, ..world() };
@@ -488,6 +489,7 @@ fn launch() -> LaunchEntry {
         claim: None,
         is_forced: false,
         ended: None,
+        elsewhere: None,
         launch: Launch {
             launch_id: "l1".into(),
             launched_at: at(59),

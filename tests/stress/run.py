@@ -39,7 +39,7 @@ REPLY_S = 60
 ROWS_MAX = 512
 """The launches a ledger keeps, as the server states it."""
 
-LOCKED = 1004
+LOCKED, LAUNCH_FAILED = 1004, 1006
 Row = dict[str, Any]
 
 
@@ -109,6 +109,15 @@ class World:
                 if mark in (entry / "environ").read_bytes().split(b"\0") and state != "Z":
                     found.append(f"{entry.name} {(entry / 'cmdline').read_bytes().replace(bytes(1), b' ')[:160]!r}")
         return found
+
+    def kill_supervisor(self, chance: random.Random) -> bool:
+        """Kills the supervisor of some launch, whatever it is about; its agent lives on, or never begins."""
+        supervisors = [one for one in self.ours() if "supervise" in one]
+        if not supervisors:
+            return False
+        with contextlib.suppress(OSError):
+            os.kill(int(chance.choice(supervisors).split()[0]), signal.SIGKILL)
+        return True
 
     def zombies(self) -> list[str]:
         """Returns dead children, of whomever, that bear the name of one of our programs."""
@@ -198,6 +207,8 @@ class Client:
         code = reply.get("error", {}).get("code")
         if code == LOCKED:
             self.done["refused"] += 1
+        elif code == LAUNCH_FAILED and reply["error"]["data"]["output"] == "the supervisor is gone":
+            self.done["killed before its agent began"] += 1
         elif code is not None:
             self.world.breaks(f"{method} {json.dumps(params)[:300]} was answered with {json.dumps(reply['error'])[:600]}")
         return reply
@@ -253,7 +264,7 @@ def hammer(world: World, seconds: float, seed: int) -> str:
     """Eight windows at one ledger: never two holders of one directory, never an error but `directory_locked`."""
     chance = random.Random(seed)
     clients = [Client(world, f"window {number}", chance.getrandbits(32)) for number in range(SERVERS)]
-    until = time.monotonic() + seconds
+    until, supervisors = time.monotonic() + seconds, 0
 
     def work(client: Client) -> None:
         while time.monotonic() < until:
@@ -263,22 +274,29 @@ def hammer(world: World, seconds: float, seed: int) -> str:
         working = [pool.submit(work, client) for client in clients]
         while time.monotonic() < until:
             time.sleep(chance.uniform(0, 0.1))
-            chance.choice(clients).kill_server()
+            if chance.random() < 0.3 and world.kill_supervisor(chance):
+                supervisors += 1
+            else:
+                chance.choice(clients).kill_server()
         for one in working:
             one.result(REPLY_S * 2)
     for client in clients:
         client.insist("lock.list", {})
     world.settles("agents outlived the time they were given", lambda: [one for one in world.ours() if "serve " not in one])
     locks = clients[0].insist("lock.list", {})["result"]["locks"]
+    kept = clients[0].insist("session.prune", {})["result"]["kept"]
+    logs = list((world.state / "launches").iterdir())
     for client in clients:
         client.server.kill()
         client.server.gone()
     broken = world.broken.read_text().splitlines() if world.broken.exists() else []
     assert not broken, f"{len(broken)} broken promises: {broken[:8]}"
     assert not locks, f"claims that nobody holds any more: {locks}"
+    assert not kept and not logs, f"launches that nobody made any more: {kept}, and logs: {logs}"
     sound(world)
     done = sum((client.done for client in clients), Counter())
     assert done["killed"] and done["refused"] and done["session.launch"] and done["lock.acquire"], f"it was not busy: {done}"
+    done["supervisors killed"] = supervisors
     return ", ".join(f"{count} {what}" for what, count in done.most_common())
 
 
