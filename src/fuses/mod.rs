@@ -16,19 +16,20 @@ use tokio::task::JoinSet;
 use crate::adapters::files::blocking;
 use crate::base::Timestamp;
 use crate::env::Env;
-use crate::ledger::LedgerFile;
+use crate::ledger::{LedgerError, LedgerFile};
 use crate::protocol::fuse::{Fuse, FuseExpired};
 use crate::scope;
 
 mod act;
+mod alarm;
 mod webhook;
 
 pub use webhook::check_address;
 
 /// How much later than its instant a fuse may be fired and still be on time.
 const ON_TIME_MS: u64 = 2_000;
-/// Longest wait in one piece. The clock of a machine that slept goes on, that of a timer does not.
-const WAIT_MAX: Duration = Duration::from_mins(1);
+/// How long after a failed look at the fuses, or without a timer, the next one follows.
+const LOOK_AGAIN: Duration = Duration::from_mins(1);
 /// How many expiries a watching client may be behind; there are tens of fuses.
 const BEHIND_MAX: usize = 64;
 
@@ -67,7 +68,18 @@ impl FuseBoard {
                 watcher = watch(&env, self.changed.clone());
             }
             let now = scope::now();
-            let fuses = look(&env, now).await;
+            let fuses = match look(&env, now).await {
+                Ok(fuses) => fuses,
+                Err(error) => {
+                    tracing::warn!(%error, "fuses cannot be looked at");
+                    // What is known of them stays: they burn on. Where none was, none is missed.
+                    tokio::select! {
+                        () = tokio::time::sleep(LOOK_AGAIN), if !known.is_empty() => {}
+                        () = self.changed.notified() => {}
+                    }
+                    continue;
+                }
+            };
             for fuse in fired_elsewhere(&known, &fuses.left, &fuses.taken, now) {
                 self.tell(fuse, now);
             }
@@ -79,7 +91,7 @@ impl FuseBoard {
             known = fuses.left;
             let next = known.iter().map(|it| it.expires_at).min();
             tokio::select! {
-                () = wait_for(next, now) => {}
+                () = wait_for(next) => {}
                 () = self.changed.notified() => {}
                 Some(_) = firing.join_next() => {}
             }
@@ -98,15 +110,14 @@ impl FuseBoard {
 }
 
 /// The fuses of the ledger: those that this server is to fire, and the rest.
-#[derive(Default)]
 struct Looked {
     taken: Vec<Fuse>,
     left: Vec<Fuse>,
 }
 
-async fn look(env: &Arc<Env>, now: Timestamp) -> Looked {
+async fn look(env: &Arc<Env>, now: Timestamp) -> Result<Looked, LedgerError> {
     let env = env.clone();
-    let looked = blocking(move || {
+    blocking(move || {
         let file = LedgerFile::of(&env);
         let ledger = file.read()?;
         if ledger.next_due().is_none_or(|it| it > now) {
@@ -119,11 +130,8 @@ async fn look(env: &Arc<Env>, now: Timestamp) -> Looked {
         .map(|it: Result<_, Infallible>| match it {
             Ok(looked) => looked,
         })
-    });
-    looked.await.unwrap_or_else(|error| {
-        tracing::warn!(%error, "fuses cannot be looked at");
-        Looked::default()
     })
+    .await
 }
 
 /// The fuses that were known, are due, and are gone: another server fires them.
@@ -135,13 +143,15 @@ fn fired_elsewhere(known: &[Fuse], left: &[Fuse], taken: &[Fuse], now: Timestamp
     known.iter().filter(is_gone).cloned().collect()
 }
 
-/// Waits until the instant, or for a while on the way there; for ever where there is none.
-async fn wait_for(instant: Option<Timestamp>, now: Timestamp) {
+/// Waits until the instant; for ever where there is none.
+async fn wait_for(instant: Option<Timestamp>) {
     match instant {
         None => std::future::pending().await,
         Some(instant) => {
-            let wait = Duration::from_millis(instant.millis_since(now));
-            tokio::time::sleep(wait.min(WAIT_MAX)).await;
+            if let Err(error) = alarm::at(instant).await {
+                tracing::warn!(%error, "there is no timer for fuses");
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
         }
     }
 }

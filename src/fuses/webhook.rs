@@ -4,10 +4,10 @@
 //! proxies and the policies of this machine, and one webhook is no reason for a TLS library of our own.
 
 use std::fmt::Write as _;
-use std::io::{self, BufRead, BufReader, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -15,12 +15,14 @@ use sha2::Sha256;
 use crate::env::Env;
 use crate::protocol::fuse::FuseExpired;
 
-/// How long each step of telling may take.
-const STEP_MAX: Duration = Duration::from_secs(10);
-/// How long all of it may take with `curl`, in seconds.
-const TOTAL_MAX: &str = "30";
-/// Longest address, in bytes.
+/// How long one attempt to reach an address may take: a name may stand for several.
+const CONNECT_MAX: Duration = Duration::from_secs(10);
+/// How long all of it may take, whatever the other side does.
+const TOTAL_MAX: Duration = Duration::from_secs(30);
+/// Longest address, in bytes: what browsers take, and more than any service asks for.
 const ADDRESS_MAX: usize = 2048;
+/// Most bytes of the line that tells whether it was taken.
+const STATUS_MAX: usize = 1024;
 
 /// Says why a text is no address that can be told.
 pub fn check_address(address: &str) -> Result<(), &'static str> {
@@ -73,11 +75,8 @@ fn post_plain(rest: &str, body: &str, signature: Option<&str>) -> io::Result<()>
     let slash = if target.starts_with('/') { "" } else { "/" };
     let with_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
     let place = if with_port { host.to_owned() } else { format!("{host}:80") };
-    let unreachable = || io::Error::other(format!("`{place}` has no address"));
-    let place = place.to_socket_addrs()?.next().ok_or_else(unreachable)?;
-    let mut stream = TcpStream::connect_timeout(&place, STEP_MAX)?;
-    stream.set_read_timeout(Some(STEP_MAX))?;
-    stream.set_write_timeout(Some(STEP_MAX))?;
+    let deadline = Instant::now() + TOTAL_MAX;
+    let mut stream = connect(place.to_socket_addrs()?, deadline)?;
     let mut request = format!(
         "POST {slash}{target} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n\
          Content-Length: {}\r\nConnection: close\r\n",
@@ -90,13 +89,52 @@ fn post_plain(rest: &str, body: &str, signature: Option<&str>) -> io::Result<()>
     }
     request += "\r\n";
     request += body;
+    stream.set_write_timeout(Some(left_until(deadline)?))?;
     stream.write_all(request.as_bytes())?;
-    let mut status = String::new();
-    io::Read::take(BufReader::new(stream), 1024).read_line(&mut status)?;
-    match status.split(' ').nth(1) {
-        Some(code) if code.len() == 3 && code.starts_with('2') => Ok(()),
-        _ => Err(io::Error::other(format!("answered `{}`", status.trim()))),
+    let status = read_line(&mut stream, deadline)?;
+    let code = status.split(' ').nth(1).unwrap_or_default();
+    if is_taken(code) { Ok(()) } else { Err(io::Error::other(format!("answered `{status}`"))) }
+}
+
+/// Whether a status says that the message was taken. A redirection does not: what is signed for one address is not
+/// for another to have.
+fn is_taken(code: &str) -> bool {
+    code.len() == 3 && code.starts_with('2')
+}
+
+/// Connects to the first of the addresses that answers.
+fn connect(
+    addresses: impl Iterator<Item = SocketAddr>,
+    deadline: Instant,
+) -> io::Result<TcpStream> {
+    let mut refused = io::Error::other("the name has no address");
+    for address in addresses {
+        let limit = left_until(deadline)?.min(CONNECT_MAX);
+        match TcpStream::connect_timeout(&address, limit) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => refused = error,
+        }
     }
+    Err(refused)
+}
+
+/// The first line that comes, without its end.
+fn read_line(stream: &mut TcpStream, deadline: Instant) -> io::Result<String> {
+    let mut line = Vec::new();
+    let mut byte = [0];
+    while line.len() < STATUS_MAX && line.last() != Some(&b'\n') {
+        stream.set_read_timeout(Some(left_until(deadline)?))?;
+        match stream.read(&mut byte)? {
+            0 => break,
+            _ => line.extend(byte),
+        }
+    }
+    Ok(String::from_utf8_lossy(&line).trim().to_owned())
+}
+
+fn left_until(deadline: Instant) -> io::Result<Duration> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
 }
 
 #[expect(clippy::disallowed_methods, reason = "curl is started here and nowhere else")]
@@ -120,12 +158,13 @@ fn post_by_curl(
     }
     let failed = |error: io::Error| format!("curl: {error}");
     let mut child = Command::new(curl)
-        .args(["--disable", "--silent", "--show-error", "--fail", "--max-time", TOTAL_MAX])
+        .args(["--disable", "--silent", "--show-error", "--output", "/dev/null"])
+        .args(["--write-out", "%{http_code}", "--max-time", &TOTAL_MAX.as_secs().to_string()])
         .args(["--config", "-"])
         .env_clear()
         .envs(env.vars())
         .stdin(Stdio::piped())
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .map_err(failed)?;
@@ -133,10 +172,12 @@ fn post_by_curl(
         stdin.write_all(settings.as_bytes()).map_err(failed)?;
     }
     let output = child.wait_with_output().map_err(failed)?;
-    if output.status.success() {
-        return Ok(());
+    let [code, error] = [&output.stdout, &output.stderr].map(|it| String::from_utf8_lossy(it));
+    match code.trim() {
+        code if output.status.success() && is_taken(code) => Ok(()),
+        code if output.status.success() => Err(format!("answered `{code}`")),
+        _ => Err(error.trim().to_owned()),
     }
-    Err(String::from_utf8_lossy(&output.stderr).trim().to_owned())
 }
 
 #[cfg(test)]
@@ -154,6 +195,53 @@ mod tests {
             assert!(check_address(bad).is_err(), "{bad}");
         }
         assert!(check_address(&format!("http://{}", "x".repeat(ADDRESS_MAX))).is_err());
+    }
+
+    #[test]
+    fn every_address_of_a_name_is_tried_and_time_is_bounded() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let taken = listener.local_addr().unwrap();
+        // Bound and given back: nobody listens there.
+        let refused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let soon = || Instant::now() + TOTAL_MAX;
+        let stream = connect([refused, taken].into_iter(), soon()).unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), taken);
+        assert!(connect([refused].into_iter(), soon()).is_err());
+        assert!(connect([].into_iter(), soon()).unwrap_err().to_string().contains("no address"));
+        let late = connect([taken].into_iter(), Instant::now()).unwrap_err();
+        assert_eq!(late.kind(), io::ErrorKind::TimedOut);
+        let (mut answer, mut stream) = (listener.accept().unwrap().0, stream);
+        answer.write_all(b"HTTP/1.1 204 No Content\r\nX: y\r\n").unwrap();
+        assert_eq!(read_line(&mut stream, soon()).unwrap(), "HTTP/1.1 204 No Content");
+        answer.write_all(&[b'x'; 2 * STATUS_MAX]).unwrap();
+        read_line(&mut stream, soon()).unwrap();
+        assert_eq!(read_line(&mut stream, soon()).unwrap().len(), STATUS_MAX);
+    }
+
+    #[test]
+    fn only_what_was_taken_is_told_and_a_redirection_is_followed_by_nobody() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let curl = dir.path().join("curl");
+        let heard = dir.path().join("heard");
+        let path = format!("{}:/usr/bin:/bin", dir.path().display());
+        let vars = [("HOME".into(), dir.path().into()), ("PATH".into(), path.into())];
+        let env = Env::of_vars(vars.into()).unwrap();
+        let check = |script: &str, expect: Result<(), &str>| {
+            let script = format!("#!/bin/sh\ncat > '{}'\n{script}\n", heard.display());
+            std::fs::write(&curl, script).unwrap();
+            std::fs::set_permissions(&curl, std::fs::Permissions::from_mode(0o755)).unwrap();
+            let told = post_by_curl(&env, "https://h/x", "{\"a\":1}", Some("sha256=00"));
+            assert_eq!(told, expect.map_err(str::to_owned));
+        };
+        check("printf 204", Ok(()));
+        check("printf 301", Err("answered `301`"));
+        check("printf 503", Err("answered `503`"));
+        check("printf 000; echo 'no such host' >&2; exit 6", Err("no such host"));
+        let heard = std::fs::read_to_string(&heard).unwrap();
+        assert!(heard.contains("url = \"https://h/x\"\n"), "{heard}");
+        assert!(heard.contains("data-raw = \"{\\\"a\\\":1}\"\n"), "{heard}");
+        assert!(heard.contains("header = \"X-Headcount-Signature: sha256=00\"\n"), "{heard}");
     }
 
     /// Test case 2 of RFC 4231.
