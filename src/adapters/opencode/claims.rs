@@ -56,7 +56,7 @@ pub(super) fn directories(
     newest_first.into_iter().take(DIRECTORIES_MAX).map(|(cwd, _)| cwd.clone()).collect()
 }
 
-/// One claim at least for each process.
+/// One claim at least for each process, but for services that nothing is asked of.
 pub(super) fn conclude(agents: &[Agent], sessions: &[Stored], answers: &Answers) -> Vec<Claim> {
     let mut claims = Vec::new();
     let mut served = BTreeSet::new();
@@ -79,7 +79,7 @@ pub(super) fn conclude(agents: &[Agent], sessions: &[Stored], answers: &Answers)
                 served.insert(session);
             }
         }
-        if claims.len() == before {
+        if claims.len() == before && !agent.is_service {
             claims.push(claim(agent, None, Activity::Idle));
         }
     }
@@ -89,7 +89,11 @@ pub(super) fn conclude(agents: &[Agent], sessions: &[Stored], answers: &Answers)
         .map(|it| named_session_that_exists(&it.live, sessions))
         .collect();
     let candidates = sessions.iter().filter(|it| !served.contains(&it.record.session));
-    claims.extend(pairing::pair(&others, candidates.filter_map(candidate)));
+    let services: BTreeSet<_> =
+        agents.iter().filter(|it| it.is_service).map(|it| it.live.process).collect();
+    let serves_nobody = |it: &Claim| it.hints.nothing_asked && services.contains(&it.process);
+    let paired = pairing::pair(&others, candidates.filter_map(candidate));
+    claims.extend(paired.into_iter().filter(|it| !serves_nobody(it)));
     claims
 }
 

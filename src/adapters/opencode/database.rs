@@ -48,7 +48,8 @@ pub(super) fn sessions(scope: &Scope, path: &Path) -> Result<Option<Arc<Listing>
     sqlite::read_once(scope, "opencode sessions", path, |database| listing(database, path))
 }
 
-/// What the calls of each session add up to, for databases whose sessions do not say it themselves (up to 1.2).
+/// What the own calls of each session add up to that does not say it itself: none does up to 1.2, and what a fork says
+/// counts what its source spent.
 pub(super) fn usage(scope: &Scope, path: &Path) -> Result<Option<Arc<Sums>>, Problem> {
     sqlite::read_once(scope, "opencode usage", path, summed_usage)
 }
@@ -82,7 +83,7 @@ pub(super) fn begun(
         while let Some(row) = rows.next()? {
             let id = sqlite::text(row, 0).and_then(|it| SessionId::parse(&it));
             if let Some(id) = id {
-                let prompt = tables.prompt(id.as_str())?;
+                let prompt = tables.beginning(id.as_str())?.prompt;
                 begun.push((id, prompt));
             }
         }
@@ -183,13 +184,23 @@ fn facts(row: &Row<'_>) -> Option<Facts> {
 fn with_messages(facts: Facts, tables: &mut Tables<'_>, path: &Path) -> rusqlite::Result<Stored> {
     let id = facts.session.as_str();
     let last = tables.last_messages(id)?;
-    let prompt = tables.prompt(id)?;
+    let Beginning { prompt, first } = tables.beginning(id)?;
+    let is_fork = first.zip(facts.created).is_some_and(|(first, created)| first < created);
     let parts = match last.first() {
         Some((Some(newest), key)) if newest.turn() == TurnState::InProgress => tables.parts(key)?,
         _ => Vec::new(),
     };
     let messages = last.into_iter().map(|(message, _)| message).collect();
+    let facts = Facts { usage: facts.usage.filter(|_| !is_fork), ..facts };
     Ok(facts.with_messages(messages, &parts, prompt, Source::Database, path))
+}
+
+/// How a session begins.
+#[derive(Default)]
+struct Beginning {
+    prompt: Option<String>,
+    /// When its first message was made.
+    first: Option<Timestamp>,
 }
 
 /// The statements that each session is asked about with.
@@ -231,14 +242,15 @@ impl<'a> Tables<'a> {
         until(&mut self.first, session, |it| matches!(it, Message::User { .. }))
     }
 
-    fn prompt(&mut self, session: &str) -> rusqlite::Result<Option<String>> {
-        let mut prompt = None;
-        for (message, key) in self.first_messages(session)? {
-            if let (None, Some(Message::User { .. })) = (&prompt, &message) {
-                prompt = message::prompt(&self.parts(&key)?);
-            }
-        }
-        Ok(prompt)
+    fn beginning(&mut self, session: &str) -> rusqlite::Result<Beginning> {
+        let messages = self.first_messages(session)?;
+        let first = messages.first().and_then(|(message, _)| message.as_ref()?.created());
+        let asked = messages.iter().find(|(it, _)| matches!(it, Some(Message::User { .. })));
+        let prompt = match asked {
+            Some((_, key)) => message::prompt(&self.parts(key)?),
+            None => None,
+        };
+        Ok(Beginning { prompt, first })
     }
 
     fn parts(&mut self, message: &str) -> rusqlite::Result<Vec<Part>> {
@@ -271,9 +283,19 @@ fn until(
 }
 
 fn summed_usage(database: &Connection) -> rusqlite::Result<Sums> {
-    let data = bounded("data", MESSAGE_MAX);
-    let mut statement =
-        database.prepare(&format!("SELECT session_id, {data} FROM message ORDER BY session_id"))?;
+    let data = bounded("message.data", MESSAGE_MAX);
+    let of = |when| {
+        format!(
+            "message.session_id = session.id AND message.time_created {when} session.time_created"
+        )
+    };
+    let (own, copied) = (of(">="), of("<"));
+    let tells = Columns::of(database, "session")?.has("tokens_input");
+    let told = if tells { "session.tokens_input IS NOT NULL" } else { "FALSE" };
+    let mut statement = database.prepare(&format!(
+        "SELECT session.id, {data} FROM session JOIN message ON {own} \
+         WHERE NOT ({told}) OR EXISTS (SELECT 1 FROM message WHERE {copied}) ORDER BY session.id"
+    ))?;
     let mut rows = statement.query([])?;
     let mut sums = Sums::new();
     while let Some(row) = rows.next()? {

@@ -14,7 +14,7 @@ const ANSWER_MAX: usize = 1 << 20;
 
 /// Why there is no answer to read.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Unanswered {
+pub enum Unanswered {
     #[error("{0}")]
     Unreachable(#[from] io::Error),
     #[error("no answer within {} ms", ANSWER_WAIT.as_millis())]
@@ -59,7 +59,7 @@ async fn exchange(server: SocketAddr, target: &str) -> Result<Vec<u8>, Unanswere
 }
 
 /// The body of an answer, once it is whole; `is_ended` says that nothing more will come.
-fn body(bytes: &[u8], is_ended: bool) -> Result<Option<Vec<u8>>, Unanswered> {
+pub fn body(bytes: &[u8], is_ended: bool) -> Result<Option<Vec<u8>>, Unanswered> {
     const BLANK_LINE: &[u8] = b"\r\n\r\n";
     let Some(end) = memchr::memmem::find(bytes, BLANK_LINE) else {
         // Nothing else can become HTTP.

@@ -20,7 +20,7 @@ use serde::Deserialize;
 use super::message::{self, Message, Part};
 use super::stored::{self, Facts, Stored};
 use crate::adapters::evidence::{TurnState, problem_at};
-use crate::adapters::{Peeked, files, jsonl, parallel};
+use crate::adapters::{Peeked, Record, files, jsonl, parallel};
 use crate::base::{SessionId, Timestamp};
 use crate::memo::FileStamp;
 use crate::protocol::session::{Problem, ProblemKind, Source, Usage};
@@ -73,18 +73,19 @@ pub(super) fn sessions(
     sessions
 }
 
-/// What the session's calls add up to; nothing where none is recorded.
+/// What the session's own calls add up to; nothing where none is recorded.
 pub(super) fn usage(
     scope: &Scope,
     storage: &Path,
-    session: &SessionId,
+    record: &Record,
     problems: &mut Vec<Problem>,
 ) -> Option<Usage> {
     let mut sum: Option<Usage> = None;
-    for path in messages(storage, session, problems) {
-        match message(scope, &path, problems).as_deref() {
-            Some(Message::Assistant(step)) => sum.get_or_insert_default().add(&step.usage),
-            Some(Message::User { .. }) | None => {}
+    for path in messages(storage, &record.session, problems) {
+        let message = message(scope, &path, problems);
+        let Some(Message::Assistant(step)) = message.as_deref() else { continue };
+        if step.is_of_session_since(record.created) {
+            sum.get_or_insert_default().add(&step.usage);
         }
     }
     sum

@@ -29,32 +29,40 @@ const REFUSALS: [&str; 2] = [
 
 /// One message: a user's, or one step of the model.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Message {
+pub enum Message {
     User { created: Option<Timestamp> },
     Assistant(Step),
 }
 
 /// One call of the model, and what came of it.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Step {
-    pub(super) created: Option<Timestamp>,
-    pub(super) completed: Option<Timestamp>,
-    pub(super) model: Option<String>,
-    pub(super) finish: Option<String>,
-    pub(super) error: Option<Fault>,
-    pub(super) usage: Usage,
+pub struct Step {
+    pub created: Option<Timestamp>,
+    pub completed: Option<Timestamp>,
+    pub model: Option<String>,
+    pub finish: Option<String>,
+    pub error: Option<Fault>,
+    pub usage: Usage,
+}
+
+impl Step {
+    /// Whether the call was made for a session that began then: a fork begins with copies of its source's messages,
+    /// times and tokens included.
+    pub fn is_of_session_since(&self, began: Option<Timestamp>) -> bool {
+        self.created.zip(began).is_none_or(|(created, began)| created >= began)
+    }
 }
 
 /// Why a step ended early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub enum Fault {
     Aborted,
     Failed(Failure),
 }
 
 impl Message {
     /// Nothing where the bytes are no message that this version knows.
-    pub(super) fn parse(json: &[u8]) -> Option<Self> {
+    pub fn parse(json: &[u8]) -> Option<Self> {
         let raw: RawMessage<'_> = jsonl::record(json)?;
         let time = raw.time.unwrap_or_default();
         let created = time.created.and_then(Timestamp::from_millis);
@@ -73,15 +81,23 @@ impl Message {
     }
 
     /// The last instant that the message itself speaks of.
-    pub(super) fn last_time(&self) -> Option<Timestamp> {
+    pub fn last_time(&self) -> Option<Timestamp> {
         match self {
             Self::User { created } => *created,
             Self::Assistant(step) => step.completed.max(step.created),
         }
     }
 
+    /// When the message began.
+    pub fn created(&self) -> Option<Timestamp> {
+        match self {
+            Self::User { created } => *created,
+            Self::Assistant(step) => step.created,
+        }
+    }
+
     /// How the turn stands whose newest message this is, by itself.
-    pub(super) fn turn(&self) -> TurnState {
+    pub fn turn(&self) -> TurnState {
         let Self::Assistant(step) = self else { return TurnState::InProgress };
         match (step.error, step.completed, step.finish.as_deref()) {
             (Some(Fault::Aborted), ..) => TurnState::Interrupted,
@@ -94,7 +110,7 @@ impl Message {
     }
 
     /// How the turn stands, by this message and its parts.
-    pub(super) fn turn_with(&self, parts: &[Part]) -> TurnState {
+    pub fn turn_with(&self, parts: &[Part]) -> TurnState {
         let calls = || parts.iter().filter_map(Part::as_tool);
         match (self.turn(), self) {
             (TurnState::InProgress, Self::Assistant(step)) if step.completed.is_none() => {
@@ -190,19 +206,19 @@ fn usage(tokens: &RawTokens, cost: Option<f64>) -> Usage {
 
 /// One part of a message, of the kinds that matter.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Part {
+pub enum Part {
     Text(String),
     Tool(ToolCall),
 }
 
 /// One call of a tool.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct ToolCall {
-    pub(super) name: String,
-    pub(super) is_running: bool,
+pub struct ToolCall {
+    pub name: String,
+    pub is_running: bool,
     /// Whether the tool has begun to work: a running one without metadata was seen to wait for approval.
-    pub(super) has_metadata: bool,
-    pub(super) started: Option<Timestamp>,
+    pub has_metadata: bool,
+    pub started: Option<Timestamp>,
     input: String,
     output: Option<String>,
     error: Option<String>,
@@ -217,7 +233,7 @@ impl Part {
     }
 
     /// Nothing where the part is of another kind, or was made by the program and not by whom the message is from.
-    pub(super) fn parse(json: &[u8]) -> Option<Self> {
+    pub fn parse(json: &[u8]) -> Option<Self> {
         let raw: RawPart<'_> = jsonl::record(json)?;
         match &*raw.kind {
             "text" if !raw.synthetic && !raw.ignored => Some(Self::Text(raw.text?.into_owned())),
@@ -296,7 +312,7 @@ impl ToolCall {
 }
 
 /// The prompt of a user's message: its first text that is not empty.
-pub(super) fn prompt(parts: &[Part]) -> Option<String> {
+pub fn prompt(parts: &[Part]) -> Option<String> {
     parts.iter().find_map(|part| match part {
         Part::Text(text) => Some(unquoted(text.trim())).filter(|it| !it.is_empty()),
         Part::Tool(_) => None,
@@ -325,14 +341,14 @@ fn unquoted(text: &str) -> String {
 }
 
 /// The agent's title, without the one that every session begins with: `New session - 2026-11-22T20:19:44.851Z`.
-pub(super) fn title(title: String) -> Option<String> {
+pub fn title(title: String) -> Option<String> {
     let time = ["New session - ", "Child session - "].iter().find_map(|it| title.strip_prefix(it));
     let is_default = time.is_some_and(|it| Timestamp::parse(it).is_some());
     (!is_default && !title.trim().is_empty()).then_some(title)
 }
 
 /// What the parts of one message say, oldest first.
-pub(super) fn turns(message: &Message, parts: Vec<Part>) -> Vec<Turn> {
+pub fn turns(message: &Message, parts: Vec<Part>) -> Vec<Turn> {
     let (role, at) = match message {
         Message::User { created } => (Role::User, *created),
         Message::Assistant(step) => (Role::Assistant, step.created),

@@ -13,9 +13,11 @@
 //!   an unfinished turn from a dead one ([`process`]).
 //! - **Which session** a process serves is known where its arguments name it or its own server says it ([`server`]);
 //!   otherwise directory and times speak (`pairing`).
+//! - **A fork** is a session of its own, which begins with copies of its source's messages: older than itself, and with
+//!   the tokens that its source spent. It does not say whose fork it is.
 //!
 //! Not known: which session the terminal interface shows; that it waits for approval of anything but a command
-//! (only a server says so); the branch; forks; the even older layout `project/<name>/storage`.
+//! (only a server says so); the branch; whose fork a session is; the even older layout `project/<name>/storage`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -34,15 +36,15 @@ use super::{Adapter, Peeked, Watched};
 use crate::base::{AgentId, SessionId};
 use crate::env::Env;
 use crate::protocol::lifecycle::AgentCard;
-use crate::protocol::session::{Problem, ProblemKind, Source};
+use crate::protocol::session::{Problem, ProblemKind, Source, Usage};
 use crate::scope::{Interest, Scope, UsageWanted};
 
 mod claims;
 mod database;
 mod drive;
-mod http;
+pub mod http;
 mod legacy;
-mod message;
+pub mod message;
 mod process;
 mod server;
 mod stored;
@@ -147,7 +149,7 @@ impl Look {
         for it in &legacy {
             let Record { session, parent, .. } = &*it.record;
             if scope.interest.usage.includes(session, parent.as_ref()) {
-                let usage = legacy::usage(scope, storage, session, &mut self.problems);
+                let usage = legacy::usage(scope, storage, &it.record, &mut self.problems);
                 self.counted.extend(
                     usage.map(|usage| Sighting::Counted { session: session.clone(), usage }),
                 );
@@ -171,26 +173,25 @@ impl Look {
         let is_wanted = |it: &&Stored| {
             scope.interest.usage.includes(&it.record.session, it.record.parent.as_ref())
         };
-        let mut is_summed = true;
-        for it in listing.sessions.iter().filter(is_wanted) {
-            let Some(usage) = it.usage.clone() else {
-                is_summed = false;
-                continue;
-            };
-            self.counted.push(Sighting::Counted { session: it.record.session.clone(), usage });
+        let wanted = listing.sessions.iter().filter(is_wanted);
+        let (told, untold): (Vec<_>, Vec<_>) = wanted.partition(|it| it.usage.is_some());
+        let mut count = |it: &Stored, usage: Option<&Usage>| {
+            let session = it.record.session.clone();
+            let usage = usage.cloned();
+            self.counted.extend(usage.map(|usage| Sighting::Counted { session, usage }));
+        };
+        for it in told {
+            count(it, it.usage.as_ref());
         }
-        if is_summed {
+        if untold.is_empty() {
             return;
         }
         match database::usage(scope, path) {
             Ok(sums) => {
-                let sums: BTreeMap<_, _> = sums.iter().flat_map(|it| it.iter().cloned()).collect();
-                for it in listing.sessions.iter().filter(is_wanted) {
-                    let session = &it.record.session;
-                    self.counted.extend(sums.get(session).map(|usage| Sighting::Counted {
-                        session: session.clone(),
-                        usage: usage.clone(),
-                    }));
+                let sums: BTreeMap<_, _> =
+                    sums.iter().flat_map(|it| it.iter()).map(|(id, usage)| (id, usage)).collect();
+                for it in untold {
+                    count(it, sums.get(&it.record.session).copied());
                 }
             }
             Err(problem) => self.problems.push(problem),

@@ -63,6 +63,8 @@ const WITH_VALUE: [&str; 12] = [
 #[derive(Clone, Debug)]
 pub(super) struct Agent {
     pub(super) live: Live,
+    /// Whether it waits for others to ask it something, and is no agent at work by itself.
+    pub(super) is_service: bool,
     /// Where its server answers without a password, on the loopback.
     pub(super) server: Option<SocketAddr>,
 }
@@ -99,7 +101,8 @@ fn agent(scope: &Scope, process: &Process, store: &Store, listeners: &Listeners)
     let mut live = live::observe(scope, process, asked.session);
     live.is_interactive |= asked.is_service;
     let server = listeners.of(&open).into_iter().find_map(reachable);
-    Some(Agent { live, server: server.filter(|_| !is_protected(scope, id)) })
+    let server = server.filter(|_| !is_protected(scope, id));
+    Some(Agent { live, is_service: asked.is_service, server })
 }
 
 fn is_opencode(scope: &Scope, process: ProcessRef) -> bool {

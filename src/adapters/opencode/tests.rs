@@ -120,6 +120,69 @@ fn every_way_that_a_session_ends_is_told_apart() {
 }
 
 #[test]
+fn an_older_file_cut_at_any_byte_costs_its_own_session() {
+    const FILE: &str = "storage/session/483cd17686caf296d4a5da8d68c8f4e1bd9274be/ses_dfb026e96ffeiPyLH0e0h2OQkZ.json";
+    let home = Home::new().with_storage();
+    let whole = fs::read(home.data(FILE)).unwrap();
+    // The ends of lines are those of members too.
+    let ends = (0..whole.len()).filter(|end| *end < 2 || whole[end - 1] == b'\n');
+    for end in ends {
+        fs::write(home.data(FILE), &whole[..end]).unwrap();
+        let concluded = survey(&home);
+        assert_eq!(concluded["sessions"].as_array().unwrap().len(), 3, "cut at {end}");
+        assert_eq!(concluded["report"]["problems"][0]["kind"], "malformed", "cut at {end}");
+    }
+}
+
+#[test]
+fn a_fork_is_not_counted_for_what_its_source_spent() {
+    let fork = recorded("fork-1.18.33.sql");
+    let inputs = |sql: &str| {
+        let concluded = survey(&Home::new().with_database("opencode.db", sql));
+        let sessions = concluded["sessions"].as_array().unwrap();
+        let input = |it: &Value| it["usage"]["inputTokens"].as_u64();
+        sessions.iter().map(input).collect::<Vec<_>>()
+    };
+    assert_eq!(inputs(&fork), [Some(1000), Some(1000)]);
+    // Up to 1.2 a session says nothing of what it spent.
+    let silent = "ALTER TABLE session DROP COLUMN tokens_input;";
+    assert_eq!(inputs(&format!("{fork}{silent}")), [Some(1000), Some(1000)]);
+}
+
+#[test]
+fn a_fork_among_older_files_is_not_counted_for_what_its_source_spent() {
+    const SESSION: &str = "ses_dfb0265acffe12zLV6ZuTP62zl";
+    let home = Home::new().with_storage();
+    let usage = |home: &Home| {
+        let concluded = survey(home);
+        let sessions = concluded["sessions"].as_array().unwrap();
+        sessions.iter().find(|it| it["sessionId"] == SESSION).unwrap()["usage"].clone()
+    };
+    let whole = usage(&home)["inputTokens"].as_u64().unwrap();
+    // A copy of the first answer, as it is in a fork: older than the session.
+    let dir = home.data("storage/message").join(SESSION);
+    let answer = fs::read_dir(&dir).unwrap().map(|it| fs::read_to_string(it.unwrap().path()));
+    let answer = answer.map(Result::unwrap).find(|it| it.contains("\"assistant\"")).unwrap();
+    let mut copy: Value = serde_json::from_str(&answer).unwrap();
+    copy["time"]["created"] = 1_000.into();
+    fs::write(dir.join("msg_000000000000.json"), copy.to_string()).unwrap();
+    assert_eq!(usage(&home)["inputTokens"].as_u64(), Some(whole));
+}
+
+#[test]
+fn a_service_that_nothing_is_asked_of_is_nobodys() {
+    let home = Home::new().with_database("opencode.db", &recorded("final-1.18.33.sql"));
+    let live = |command: &str| {
+        let table = FakeProc::new();
+        process(&table, &home, 9, ticks(59, 0), "/home/dev/work/a", &["opencode", command]);
+        let concluded = testing::concluded(&ADAPTER, &table.scope(home.path()));
+        let sessions = concluded["sessions"].as_array().unwrap();
+        sessions.iter().filter(|it| !it["process"].is_null()).count()
+    };
+    assert_eq!((live("serve"), live("acp"), live("run")), (0, 0, 1));
+}
+
+#[test]
 fn older_files_say_the_same_as_the_database_that_imported_them() {
     let files = survey(&Home::new().with_storage());
     insta::assert_snapshot!("storage", roster(&files));

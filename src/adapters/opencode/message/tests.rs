@@ -112,6 +112,15 @@ fn turns_show_texts_and_tools_in_order_and_cut_long_results() {
     assert!(turns[1].text.starts_with("{\"command\":\"ls\"}\né"));
 }
 
+#[test]
+fn what_is_cut_at_any_byte_is_nothing() {
+    let message = br#"{"role":"assistant","tokens":{"input":1000,"output":30,"cache":{"write":0,"read":200}},"cost":0.00357,"modelID":"mock-1","time":{"created":1795378788834,"completed":1795378795067},"finish":"stop"}"#;
+    let part = br#"{"type":"tool","tool":"bash","state":{"status":"completed","input":{"command":"ls"},"output":"\u00e9"}}"#;
+    assert!(Message::parse(message).is_some() && Part::parse(part).is_some());
+    assert!((0..message.len()).all(|end| Message::parse(&message[..end]).is_none()));
+    assert!((0..part.len()).all(|end| Part::parse(&part[..end]).is_none()));
+}
+
 proptest! {
     #[test]
     fn any_bytes_are_read_without_harm(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
