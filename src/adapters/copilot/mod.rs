@@ -31,9 +31,9 @@ use std::sync::Arc;
 use super::Watched;
 use super::evidence::{Claim, Hints, Sighting};
 use super::files::{Beyond, EntryKind, FileAgent, Finder, Found, remembered};
-use super::live::{lock_holders, uses_store};
+use super::live::{lock_holders, observe, uses_store};
 use super::parallel;
-use crate::base::{AbsPath, AgentId, ProcessRef, SessionId};
+use crate::base::{AgentId, ProcessRef, SessionId};
 use crate::env::Env;
 use crate::memo::FileStamp;
 use crate::procs::{Process, ProcessTable};
@@ -44,7 +44,7 @@ use crate::scope::Scope;
 mod drive;
 mod events;
 mod usage;
-mod workspace;
+pub mod workspace;
 
 use workspace::Workspace;
 
@@ -180,40 +180,35 @@ fn open_sessions(
 /// The claim of a process that has no session open: it starts, or asks for a login. Nothing for one that serves
 /// an editor or carries out a command.
 fn starting(scope: &Scope, process: ProcessRef) -> Option<Claim> {
-    const COMMANDS: [&str; 11] = [
-        "--acp",
-        "--help",
-        "-h",
-        "--version",
-        "-v",
-        "help",
-        "version",
-        "update",
-        "login",
-        "mcp",
-        "plugin",
-    ];
+    const COMMANDS: [&str; 6] = ["help", "version", "update", "login", "mcp", "plugin"];
+    const OPTIONS: [&str; 5] = ["--acp", "--help", "-h", "--version", "-v"];
     let arguments = scope.processes.arguments(process);
-    let is_command = arguments.iter().any(|it| COMMANDS.contains(&it.as_str()));
+    // The prompt may be one of these words.
+    let is_command = arguments.get(1).is_some_and(|it| COMMANDS.contains(&it.as_str()))
+        || arguments.iter().any(|it| OPTIONS.contains(&it.as_str()));
     if is_command || !uses_store(scope, process, roots) {
         return None;
     }
-    let cwd = scope.processes.cwd(process).and_then(AbsPath::parse);
-    let hints = Hints { cwd, ..Hints::default() };
+    let live = observe(scope, scope.processes.get(process.pid)?, None);
+    let nothing_asked = live.is_interactive && !is_asked(&arguments);
+    let hints = Hints { cwd: live.cwd, nothing_asked, ..Hints::default() };
     let claim = Claim::of(process, None, Source::Process);
     Some(Claim { certainty: Certainty::Inferred, hints, ..claim })
 }
 
 /// What is known of a session without records. One that was given its prompt with `-p` is about to write some.
 fn unrecorded(scope: &Scope, process: ProcessRef, workspace: Option<&Workspace>) -> Hints {
-    let arguments = scope.processes.arguments(process);
-    let asks = |it: &String| {
+    let nothing_asked = !is_asked(&scope.processes.arguments(process));
+    let hints = workspace.map(Workspace::hints).unwrap_or_default();
+    Hints { nothing_asked, ..hints }
+}
+
+/// Whether the arguments hold a prompt.
+fn is_asked(arguments: &[String]) -> bool {
+    arguments.iter().any(|it| {
         let option = it.split_once('=').map_or(it.as_str(), |it| it.0);
         matches!(option, "-p" | "--prompt" | "-i" | "--interactive")
-    };
-    let has_prompt = arguments.iter().any(asks);
-    let hints = workspace.map(Workspace::hints).unwrap_or_default();
-    Hints { nothing_asked: !has_prompt, ..hints }
+    })
 }
 
 #[cfg(test)]

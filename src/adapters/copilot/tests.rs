@@ -88,6 +88,26 @@ fn where_the_kernel_shows_no_lock_the_open_file_is_inferred_from() {
 }
 
 #[test]
+fn a_process_without_a_session_is_one_that_starts_or_nobodys() {
+    let check = |arguments: &[&str], expect: Option<&str>| {
+        let table = FakeProc::new();
+        let terminal = Path::new("/dev/pts/3");
+        let process = table.process_like(1, 100, "MainThread", 1, 34_819).exe("/opt/bin/copilot");
+        let process = process.open_file(0, terminal).open_file(1, terminal);
+        process.arguments(arguments).environ(&[("HOME", "/h")]).cwd("/work/a");
+        let roster = testing::concluded(&ADAPTER, &table.scope(Path::new("/h")));
+        assert_eq!(roster["sessions"][0]["reason"].as_str(), expect, "{arguments:?}");
+    };
+    check(&["copilot"], Some("never_prompted"));
+    check(&["copilot", "--model", "m"], Some("never_prompted"));
+    check(&["copilot", "-p", "help"], Some("process_alive"));
+    check(&["copilot", "--interactive=hi"], Some("process_alive"));
+    for command in ["--acp", "--version", "-h", "help", "mcp", "update"] {
+        check(&["copilot", command], None);
+    }
+}
+
+#[test]
 fn the_home_may_be_elsewhere() {
     let root = home().join(".copilot");
     let vars = [("COPILOT_HOME", root.to_str().unwrap())];

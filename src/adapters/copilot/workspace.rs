@@ -9,7 +9,7 @@ use crate::base::{AbsPath, Timestamp};
 
 /// What a workspace tells of its session.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Workspace {
+pub struct Workspace {
     name: Option<String>,
     cwd: Option<AbsPath>,
     branch: Option<String>,
@@ -19,7 +19,7 @@ pub(super) struct Workspace {
 
 impl Workspace {
     /// Reads what is there; what cannot be read is as good as absent.
-    pub(super) fn parse(text: &str) -> Self {
+    pub fn parse(text: &str) -> Self {
         let mut workspace = Self::default();
         let mut lines = text.lines().peekable();
         while let Some(line) = lines.next() {
@@ -111,6 +111,20 @@ mod tests {
             Workspace::parse("cwd: relative\ncreated_at: yesterday\nno key\n"),
             Workspace::default()
         );
+    }
+
+    #[test]
+    fn a_file_cut_at_any_byte_is_read_as_far_as_it_goes() {
+        let text =
+            "id: 2f\ncwd: /home/dev/wörk\nname: \"tab\\t\"\ncreated_at: 2026-11-22T20:29:57.957Z\n";
+        let whole = Workspace::parse(text);
+        for end in (0..text.len()).filter(|it| text.is_char_boundary(*it)) {
+            let cut = Workspace::parse(&text[..end]);
+            assert!(cut.name.is_none() || cut.name == whole.name, "cut at {end}");
+            assert!(cut.created.is_none() || cut.created == whole.created, "cut at {end}");
+            let (cut, cwd) = (cut.cwd, whole.cwd.as_ref().unwrap().as_path().to_str().unwrap());
+            assert!(cut.is_none_or(|it| cwd.starts_with(it.as_path().to_str().unwrap())));
+        }
     }
 
     proptest! {
