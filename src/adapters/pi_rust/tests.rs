@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use rusqlite::Connection;
 
 use super::*;
+use crate::adapters::excerpt::Excerpt;
 use crate::adapters::pi::tests::{roster, standing, ticks};
 use crate::testing::{FakeProc, FakeProcess};
 
@@ -76,6 +77,18 @@ fn programs_that_are_run_by_another_are_not_it() {
     let table_with_stranger = started(&table, 2, &[]);
     table_with_stranger.environ(&[("HOME", "/home/other")]);
     assert!(rows(&table).iter().all(|it| it.ends_with("null")));
+}
+
+#[test]
+fn a_transcript_torn_anywhere_keeps_its_identity_or_has_none() {
+    let file = ".pi/agent/sessions/--home-dev-work-c--/2026-11-22T20-57-27.240Z_10a9f8b7.jsonl";
+    let bytes = std::fs::read(fixture("final").join(file)).unwrap();
+    for end in 0..=bytes.len() {
+        let excerpt = Excerpt::whole(Path::new(file), &bytes[..end]);
+        let Ok(torn) = transcript::parse(&excerpt) else { continue };
+        assert_eq!(torn.value.session.as_str(), "10a9f8b7-cbc6-468b-b6fe-9744c81a439d");
+        assert_eq!(torn.value.cwd.unwrap().as_path(), Path::new("/home/dev/work/c"));
+    }
 }
 
 /// A store with one session in a database, made of a recorded transcript.
