@@ -9,7 +9,7 @@ use crate::protocol::session::{Role, Turn};
 /// A message of `chat.history`; `timestamp` is milliseconds since 1970 UTC.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Message {
+pub struct Message {
     role: String,
     timestamp: Option<i64>,
     /// A text, or a list of parts.
@@ -30,7 +30,7 @@ struct Part {
 
 impl Message {
     /// What was said, in order; nothing of a message that is neither a person's, the agent's nor a tool's.
-    pub(super) fn turns(self) -> Vec<Turn> {
+    pub fn turns(self) -> Vec<Turn> {
         let Self { role, timestamp, content, tool_name } = self;
         let at = timestamp.and_then(Timestamp::from_millis);
         let role = match role.as_str() {

@@ -45,8 +45,8 @@ use crate::protocol::session::{Outcome, Problem, ProblemKind, Usage};
 use crate::scope::{Scope, UsageWanted};
 
 mod endpoint;
-mod history;
-mod row;
+pub mod history;
+pub mod row;
 mod wire;
 
 use endpoint::Endpoint;

@@ -16,7 +16,7 @@ const WORD_MAX: usize = 40;
 /// A row of `sessions.list`; times are milliseconds since 1970 UTC.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Row {
+pub struct Row {
     pub(super) key: String,
     agent_id: Option<String>,
     label: Option<String>,
@@ -64,7 +64,7 @@ impl Row {
     }
 
     /// The record of the session; nothing where its key can be no id. `workspaces` are the agents'.
-    pub(super) fn record(&self, workspaces: &BTreeMap<String, AbsPath>) -> Option<Record> {
+    pub fn record(&self, workspaces: &BTreeMap<String, AbsPath>) -> Option<Record> {
         let session = SessionId::parse(&self.key)?;
         let (turn, certainty) = self.turn();
         let workspace = || workspaces.get(self.agent_id.as_ref()?).cloned();
@@ -129,22 +129,22 @@ impl Row {
 
 /// An agent of `agents.list`.
 #[derive(Debug, Deserialize)]
-pub(super) struct AgentRow {
+pub struct AgentRow {
     pub(super) id: String,
     pub(super) workspace: Option<String>,
 }
 
 /// A row of `sessions.usage`. The tokens of a row of `sessions.list` are its last run's alone.
 #[derive(Debug, Deserialize)]
-pub(super) struct UsageRow {
+pub struct UsageRow {
     pub(super) key: String,
     /// Nothing while the gateway has not yet read the transcript.
-    pub(super) usage: Option<Spent>,
+    pub usage: Option<Spent>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Spent {
+pub struct Spent {
     input: u64,
     output: u64,
     cache_read: Option<u64>,
