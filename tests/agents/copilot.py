@@ -1,4 +1,4 @@
-"""GitHub Copilot CLI 1.0.102: headless runs."""
+"""GitHub Copilot CLI 1.0.102: headless runs, and the interface."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ import signal
 import uuid
 from pathlib import Path
 
+import bystanders
 from install import command
 from model import Model
 from observe import row
 from scenario import scenario
 from worlds import Child, ProcessRef, World, read_process, wait_for
+
+
+# Copilot counts cached tokens within the input: shown are 1200 less 200.
+ONE_CALL = {"inputTokens": 1000, "outputTokens": 34, "cacheReadTokens": 200}
+TWO_CALLS = {field: 2 * count for field, count in ONE_CALL.items()}
 
 
 class CopilotWorld(World):
@@ -27,6 +33,16 @@ class CopilotWorld(World):
     def run(self, folder: Path, prompt: str, session: str, *args: str) -> Child:
         """Starts `copilot -p` with a session id of our choice."""
         return self.start(command("copilot") + ["--allow-all-tools", "--session-id", session, *args, "-p", prompt], folder)
+
+    def session(self, folder: Path, besides: str) -> str:
+        """Returns the other session of a folder."""
+        workspaces = self.home / ".copilot/session-state"
+
+        def find() -> str | None:
+            return next((path.parent.name for path in workspaces.glob("*/workspace.yaml")
+                         if path.parent.name != besides and f"cwd: {folder}\n" in path.read_text()), None)
+
+        return wait_for("copilot to begin a session", find)
 
     def owner(self, session: str) -> ProcessRef:
         """Returns the process that says it uses a session."""
@@ -57,7 +73,9 @@ def streaming(world: CopilotWorld) -> None:
     world.headcount.status(running)
     world.model.release("cp-stream")
     child.ended(0)
-    world.headcount.shows(folder, [row(session, "stopped", "completed", model="mock-1", **told)], within_s=0)
+    ended = row(session, "stopped", "completed", model="mock-1", usage=ONE_CALL, **told)
+    world.headcount.shows(folder, [ended], within_s=0)
+    world.headcount.status(ended)
 
 
 @scenario("killed with SIGKILL while streaming, beside a finished one: stale lock files")
@@ -71,3 +89,88 @@ def killed(world: CopilotWorld) -> None:
     os.kill(world.owner(second).pid, signal.SIGKILL)
     child.ended()
     world.headcount.shows(folder, [row(first, "stopped", "completed", prompt="Hello there"), row(second, "stopped", "killed")], within_s=0)
+
+
+@scenario("in a tool, then finished")
+def in_a_tool(world: CopilotWorld) -> None:
+    folder, tool, session = world.project("tool"), world.tool("cp-tool"), str(uuid.uuid4())
+    prompt = f"Run it [[bash:{tool.script()}]]"
+    child = world.run(folder, prompt, session, "--allow-all-paths")  # the tool is outside of the project
+    tool.wait_running()
+    world.headcount.shows(folder, [row(session, "running", "turn_in_progress", world.owner(session), prompt=prompt)])
+    tool.release()
+    child.ended(0)
+    world.headcount.shows(folder, [row(session, "stopped", "completed", prompt=prompt, usage=TWO_CALLS)], within_s=0)
+    world.headcount.peeks(session, prompt)
+
+
+@scenario("two in one directory: each its own process, one ends alone")
+def two_in_one_directory(world: CopilotWorld) -> None:
+    folder, names, sessions = world.project("shared"), ("cp-one", "cp-two"), (str(uuid.uuid4()), str(uuid.uuid4()))
+    children = [world.run(folder, f"Tell me more [[hold:{name}]]", session) for name, session in zip(names, sessions)]
+    for name in names:
+        world.model.wait_streaming(name)
+    running = [row(session, "running", "turn_in_progress", world.owner(session)) for session in sessions]
+    world.headcount.shows(folder, running)
+    world.model.release(names[0])
+    children[0].ended(0)
+    world.headcount.shows(folder, [row(sessions[0], "stopped", "completed"), running[1]], within_s=0)
+    world.model.release(names[1])
+    children[1].ended(0)
+
+
+@scenario("resumed: the same session in a newer process")
+def resumed(world: CopilotWorld) -> None:
+    folder, session = world.project("resumed"), str(uuid.uuid4())
+    world.run(folder, "Begin", session).ended(0)
+    child = world.start(command("copilot") + ["--allow-all-tools", f"--resume={session}", "-p", "Go on [[hold:cp-resumed]]"], folder)
+    world.model.wait_streaming("cp-resumed")
+    world.headcount.shows(folder, [row(session, "running", "turn_in_progress", world.owner(session), prompt="Begin")])
+    world.model.release("cp-resumed")
+    child.ended(0)
+    world.headcount.shows(folder, [row(session, "stopped", "completed", prompt="Begin", usage=TWO_CALLS)], within_s=0)
+
+
+@scenario("the model refuses")
+def model_error(world: CopilotWorld) -> None:
+    folder, session = world.project("refused"), str(uuid.uuid4())
+    world.run(folder, "Fail [[error:400]]", session).ended()
+    world.headcount.shows(folder, [row(session, "failed", "model_error")], within_s=0)
+
+
+@scenario("the interface: its trust prompt beside old sessions, busy, asking for permission, idle, left")
+def interface(world: CopilotWorld) -> None:
+    folder, before = world.project("screen"), str(uuid.uuid4())
+    world.run(folder, "Before", before).ended(0)
+    old = row(before, "stopped", "completed", prompt="Before")
+    screen = world.terminal(command("copilot"), folder, "copilot")
+    process = wait_for("copilot's loader to start it", lambda: next(
+        (one for one in world.processes() if one.parent == screen.pid and one.comm == "MainThread"), None))
+    ref = process.ref()
+    seen = next(one for one in world.headcount.rows(folder) if one.get("sessionId") != before)
+    assert (seen["status"], seen["reason"]) == ("idle", "never_prompted"), seen
+    screen.shows("Do you trust the files in this folder")
+    session = world.session(folder, before)
+    world.headcount.shows(folder, [old, row(session, "idle", "never_prompted", ref)])
+    screen.key("Enter")
+    screen.lacks("Do you trust")
+    prompt = "Think [[hold:cp-screen]]"
+    screen.say(prompt)
+    world.model.wait_streaming("cp-screen")
+    world.headcount.shows(folder, [old, row(session, "running", "turn_in_progress", ref, prompt=prompt)])
+    world.model.release("cp-screen")
+    world.headcount.shows(folder, [old, row(session, "idle", "turn_ended", ref, prompt=prompt)])
+    screen.say("Run it [[bash:touch asked]]")
+    screen.shows("Do you want to")
+    world.headcount.shows(folder, [old, row(session, "waiting", "permission", ref, prompt=prompt)])
+    screen.key("Enter")
+    screen.shows("all done")
+    world.headcount.shows(folder, [old, row(session, "idle", "turn_ended", ref, prompt=prompt)])
+    screen.say("/exit")
+    screen.ended()
+    world.headcount.shows(folder, [old, row(session, "stopped", "completed", prompt=prompt)])
+
+
+@scenario("what is no agent at work: questions to the program, a server for editors")
+def no_agents(world: CopilotWorld) -> None:
+    bystanders.are_no_rows(world, world.project("bystanders"), ["--acp"], [["--version"], ["--help"]])

@@ -1,4 +1,4 @@
-"""Gemini CLI 0.61.0: headless runs."""
+"""Gemini CLI 0.61.0: headless runs, resumed sessions, and the interface."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ import signal
 import uuid
 from pathlib import Path
 
+import bystanders
 from install import command
 from model import Model
 from observe import row
 from scenario import scenario
-from worlds import Child, World
+from worlds import Child, ProcessRef, World, wait_for
 
 MODEL = "gemini-2.5-flash"
+ONE_CALL = {"inputTokens": 100, "outputTokens": 7}
+TWO_CALLS = {field: 2 * count for field, count in ONE_CALL.items()}
 
 
 class GeminiWorld(World):
@@ -31,9 +34,26 @@ class GeminiWorld(World):
                                         "general": {"enableAutoUpdate": False, "enableAutoUpdateNotification": False},
                                         "privacy": {"usageStatisticsEnabled": False}}))
 
-    def run(self, folder: Path, prompt: str, session: str) -> Child:
-        """Starts `gemini -p` with a session id of our choice."""
-        return self.start(command("gemini") + ["--skip-trust", "--yolo", "-m", MODEL, "--session-id", session, "-p", prompt], folder)
+    def run(self, folder: Path, prompt: str, *args: str) -> Child:
+        """Starts `gemini -p`, with every permission."""
+        return self.start(command("gemini") + ["--skip-trust", "--yolo", "-m", MODEL, *args, "-p", prompt], folder)
+
+    def begin(self, folder: Path, prompt: str, session: str) -> Child:
+        """Starts it with a session id of our choice."""
+        return self.run(folder, prompt, "--session-id", session)
+
+    def worker(self, outer: int) -> ProcessRef:
+        """Returns the process that works: Gemini starts itself again as a child with the same arguments."""
+
+        def find() -> ProcessRef | None:
+            return next((one.ref() for one in self.processes() if one.parent == outer and "--max-old-space-size" in " ".join(one.argv)), None)
+
+        return wait_for(f"gemini {outer} to start itself again", find)
+
+    def asked(self, folder: Path, prompt: str) -> str:
+        """Returns the session that was asked this: Gemini chooses the id, and records it in no place but its own."""
+        return str(wait_for(f"gemini to record {prompt!r}", lambda: next(
+            (one["sessionId"] for one in self.headcount.rows(folder) if one.get("prompt") == prompt), None)))
 
 
 def make_world(model: Model) -> GeminiWorld:
@@ -45,27 +65,126 @@ def make_world(model: Model) -> GeminiWorld:
 def streaming(world: GeminiWorld) -> None:
     folder, session = world.project("streams, then.ends", branch="feature/x"), str(uuid.uuid4())
     prompt = "Tell me more [[hold:gm-stream]]"
-    child = world.run(folder, prompt, session)
+    child = world.begin(folder, prompt, session)
     world.model.wait_streaming("gm-stream")
-    # It relaunches itself: a node in front of a node, both with the whole command line.
-    owners = [process.ref() for process in world.processes() if process.comm == "node" or process.comm.startswith("gemini")]
-    running = row(session, "running", ("turn_in_progress", "process_alive"), owners, prompt=prompt)
+    running = row(session, "running", "turn_in_progress", world.worker(child.pid), prompt=prompt)
     world.headcount.shows(folder, [running])
     world.headcount.status(running)
     world.model.release("gm-stream")
     child.ended(0)
-    ended = row(session, "stopped", "completed", prompt=prompt, model=MODEL, usage={"inputTokens": 100, "outputTokens": 7})
+    ended = row(session, "stopped", "completed", prompt=prompt, model=MODEL, usage=ONE_CALL)
     world.headcount.shows(folder, [ended], within_s=0)
+    world.headcount.status(ended)
 
 
 @scenario("killed with SIGKILL while streaming, beside a finished one")
 def killed(world: GeminiWorld) -> None:
     folder, first, second = world.project("killed"), str(uuid.uuid4()), str(uuid.uuid4())
-    world.run(folder, "Hello there", first).ended(0)
-    child = world.run(folder, "Tell me more [[hold:gm-killed]]", second)
+    world.begin(folder, "Hello there", first).ended(0)
+    child = world.begin(folder, "Tell me more [[hold:gm-killed]]", second)
     world.model.wait_streaming("gm-killed")
     for process in world.processes():
         if second in process.argv:
             os.kill(process.pid, signal.SIGKILL)
     child.ended()
     world.headcount.shows(folder, [row(first, "stopped", "completed", prompt="Hello there"), row(second, "stopped", "killed")], within_s=0)
+
+
+@scenario("in a tool, then finished")
+def in_a_tool(world: GeminiWorld) -> None:
+    folder, tool, session = world.project("tool"), world.tool("gm-tool"), str(uuid.uuid4())
+    prompt = f"Run it [[bash:{tool.script()}]]"
+    child = world.begin(folder, prompt, session)
+    tool.wait_running()
+    world.headcount.shows(folder, [row(session, "running", "turn_in_progress", world.worker(child.pid), prompt=prompt, model=MODEL)])
+    tool.release()
+    child.ended(0)
+    world.headcount.shows(folder, [row(session, "stopped", "completed", prompt=prompt, usage=TWO_CALLS)], within_s=0)
+    world.headcount.peeks(session, prompt)
+
+
+@scenario("two in one directory, of which neither names its session: each its own process, one ends alone")
+def two_in_one_directory(world: GeminiWorld) -> None:
+    folder, names = world.project("shared"), ("gm-one", "gm-two")
+    children, owners, sessions = [], [], []
+    for name in names:
+        children.append(world.run(folder, f"Tell me more [[hold:{name}]]"))
+        world.model.wait_streaming(name)
+        owners.append(world.worker(children[-1].pid))
+        sessions.append(world.asked(folder, f"Tell me more [[hold:{name}]]"))
+    first, second = sessions
+    world.headcount.shows(folder, [row(first, "running", "turn_in_progress", owners[0]), row(second, "running", "turn_in_progress", owners[1])])
+    world.model.release(names[0])
+    children[0].ended(0)
+    world.headcount.shows(folder, [row(first, "stopped", "completed"), row(second, "running", "turn_in_progress", owners[1])], within_s=0)
+    world.model.release(names[1])
+    children[1].ended(0)
+
+
+@scenario("resumed: one session, though a later minute gives it a second file")
+def resumed(world: GeminiWorld) -> None:
+    folder, session = world.project("resumed"), str(uuid.uuid4())
+    world.begin(folder, "Begin", session).ended(0)
+    child = world.run(folder, "Go on [[hold:gm-resumed]]", "--resume", session)
+    world.model.wait_streaming("gm-resumed")
+    world.headcount.shows(folder, [row(session, "running", "turn_in_progress", world.worker(child.pid), prompt="Begin")])
+    world.model.release("gm-resumed")
+    child.ended(0)
+    world.headcount.shows(folder, [row(session, "stopped", "completed", prompt="Begin", model=MODEL, usage=TWO_CALLS)], within_s=0)
+
+
+@scenario("its trust prompt, and the process that goes on once it is answered")
+def trust(world: GeminiWorld) -> None:
+    folder = world.project("trust")
+
+    def unasked() -> int:
+        # It may have begun a session by now, to which nobody has said anything.
+        [seen] = world.headcount.rows(folder)
+        assert (seen["status"], seen["reason"]) == ("idle", "never_prompted"), seen
+        return int(seen["process"]["pid"])
+
+    screen = world.terminal(command("gemini") + ["-m", MODEL], folder, "gemini-trust")
+    screen.shows("Do you trust the files in this folder")
+    asking = world.worker(screen.pid)
+    assert unasked() == asking.pid
+
+    def started_again() -> ProcessRef | None:
+        screen.key("Enter")  # a key is lost while the interface is not ready for it
+        process = world.worker(screen.pid)
+        return process if process != asking else None
+
+    trusted = wait_for("gemini to start itself again", started_again)
+    assert unasked() == trusted.pid
+    os.kill(screen.pid, signal.SIGKILL)
+    os.kill(trusted.pid, signal.SIGKILL)
+
+
+@scenario("the interface: beside old sessions, busy, idle, left")
+def interface(world: GeminiWorld) -> None:
+    folder, before = world.project("screen"), str(uuid.uuid4())
+    world.begin(folder, "Before", before).ended(0)
+    old = row(before, "stopped", "completed", prompt="Before")
+    screen = world.terminal(command("gemini") + ["--skip-trust", "-m", MODEL], folder, "gemini")
+    screen.shows("Type your message")
+    prompt = "Think [[hold:gm-screen]]"
+    screen.say(prompt)
+    world.model.wait_streaming("gm-screen")
+    ref, session = world.worker(screen.pid), world.asked(folder, prompt)
+    world.headcount.shows(folder, [old, row(session, "running", "turn_in_progress", ref, prompt=prompt)])
+    world.model.release("gm-screen")
+    world.headcount.shows(folder, [old, row(session, "idle", "turn_ended", ref, prompt=prompt)])
+    screen.say("/quit")
+    screen.ended()
+    world.headcount.shows(folder, [old, row(session, "stopped", "completed", prompt=prompt)])
+
+
+@scenario("the model refuses: the prompt is taken back")
+def model_error(world: GeminiWorld) -> None:
+    folder, session = world.project("refused"), str(uuid.uuid4())
+    world.begin(folder, "Fail [[error:400]]", session).ended()
+    world.headcount.shows(folder, [row(session, "stopped", "unknown_end")], within_s=0)
+
+
+@scenario("what is no agent at work: questions to the program, a server for editors")
+def no_agents(world: GeminiWorld) -> None:
+    bystanders.are_no_rows(world, world.project("bystanders"), ["--acp"], [["--version"], ["--list-sessions"], ["mcp", "list"]])

@@ -18,6 +18,7 @@ received the first words of a held answer.
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import threading
@@ -109,7 +110,7 @@ class Model:
             self._released.add(name)
             self._change.notify_all()
 
-    def wait_streaming(self, name: str, timeout_s: float = 60) -> None:
+    def wait_streaming(self, name: str, timeout_s: float = 120) -> None:
         """Returns once an agent is receiving the answer held under this name."""
         with self._change:
             if not self._change.wait_for(lambda: name in self._streaming, timeout_s):
@@ -141,11 +142,11 @@ class Model:
         with self._change:
             self._streaming.add(move.value)
             self._change.notify_all()
-        while True:
+        for count in itertools.count(1):  # Gemini takes words that repeat themselves for a loop, and breaks them off
             with self._change:
                 if self._change.wait_for(lambda: move.value in self._released, TICK_S):
                     break
-            yield ". "
+            yield f"{count} "
         yield "done"
 
 

@@ -7,9 +7,11 @@ import os
 import signal
 import sqlite3
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import bystanders
 import launching
 from install import command
 from launching import Launcher
@@ -54,11 +56,12 @@ class OpencodeWorld(World):
         except sqlite3.OperationalError:
             return []  # it makes its database on the first start
 
-    def session(self, folder: Path, title: str | None = None) -> str:
-        """Returns the id of the one main session of a folder, or of the one with that title."""
+    def session(self, folder: Path, title: str | None = None, besides: Sequence[str] = (), parent: str | None = None) -> str:
+        """Returns the id of the one main session of a folder, of the one with that title, or of the one that is new."""
 
         def find() -> str | None:
-            ids = [one["id"] for one in self.sessions(folder) if not one["parent_id"] and title in (None, one["title"])]
+            ids = [one["id"] for one in self.sessions(folder)
+                   if one["parent_id"] == parent and title in (None, one["title"]) and one["id"] not in besides]
             assert len(ids) < 2, f"sessions of {folder}: {ids}"
             return ids[0] if ids else None
 
@@ -151,7 +154,7 @@ def child_session(world: OpencodeWorld) -> None:
     child = world.run(folder, "Delegate [[task:Look around {{hold:oc-child}}]]")
     world.model.wait_streaming("oc-child")
     session = world.session(folder)
-    below = next(one["id"] for one in world.sessions(folder) if one["parent_id"] == session)
+    below = world.session(folder, parent=session)
     parent = row(session, "running", "turn_in_progress", child.ref())
     world.headcount.shows(folder, [parent], subagents=False)
     world.headcount.shows(folder, [parent, row(below, "running", "turn_in_progress", child.ref(), kind="subagent",
@@ -177,20 +180,69 @@ def interface(world: OpencodeWorld) -> None:
     screen = world.terminal(command("opencode"), folder, "opencode")
     screen.shows("Ask anything|ctrl\\+p")
     ref = screen.process().ref()
-    alone = row(None, "idle", ("never_prompted", "turn_ended"), ref)
+    alone = row(None, "idle", "never_prompted", ref)
     world.headcount.shows(folder, old + [alone])
 
-    known = {one["id"] for one in world.sessions(folder)}
     prompt = "Think [[hold:oc-screen]]"
     screen.say(prompt)
     world.model.wait_streaming("oc-screen")
-    session = next(one["id"] for one in world.sessions(folder) if one["id"] not in known)
+    session = world.session(folder, besides=[one["sessionId"] for one in old])
     world.headcount.shows(folder, old + [row(session, "running", "turn_in_progress", ref, prompt=prompt)])
     world.model.release("oc-screen")
     world.headcount.shows(folder, old + [row(session, "idle", "turn_ended", ref, prompt=prompt)])
     screen.key("C-c")
     screen.ended()
     world.headcount.shows(folder, old + [row(session, "stopped", "completed", prompt=prompt)])
+
+
+@scenario("the interface asks for permission: approved, then refused")
+def asks_for_permission(world: OpencodeWorld) -> None:
+    folder = world.project("asks")
+    (folder / "opencode.json").write_text(json.dumps({"permission": {"bash": "ask"}}))
+    screen = world.terminal(command("opencode"), folder, "opencode-asks")
+    screen.shows("Ask anything|ctrl\\+p")
+    ref = screen.process().ref()
+    screen.say("Run it [[bash:echo asked]]")
+    screen.shows("Permission required")
+    session = world.session(folder)
+    world.headcount.shows(folder, [row(session, "waiting", "permission", ref)])
+    screen.key("Enter")
+    screen.shows("all done")
+    world.headcount.shows(folder, [row(session, "idle", "turn_ended", ref)])
+    screen.say("Again [[bash:echo refused]]")
+    screen.shows("Permission required")
+    world.headcount.shows(folder, [row(session, "waiting", "permission", ref)])
+    screen.key("Escape")
+    screen.lacks("Permission required")
+    world.headcount.shows(folder, [row(session, "idle", "turn_ended", ref)])
+    screen.key("C-c")
+    screen.ended()
+    world.headcount.shows(folder, [row(session, "stopped", "interrupted")])
+
+
+@scenario("forked: a session of its own, whose source is not counted twice")
+def forked(world: OpencodeWorld) -> None:
+    folder = world.project("forks")
+    world.run(folder, "Begin").ended(0)
+    source = world.session(folder)
+    child = world.run(folder, "Go on [[hold:oc-fork]]", "--session", source, "--fork")
+    world.model.wait_streaming("oc-fork")
+    fork = world.session(folder, besides=[source])
+    beside = row(source, "stopped", "completed", usage=ONE_CALL)
+    world.headcount.shows(folder, [beside, row(fork, "running", "turn_in_progress", child.ref())])
+    world.model.release("oc-fork")
+    child.ended(0)
+    world.headcount.shows(folder, [beside, row(fork, "stopped", "completed", usage=ONE_CALL)], within_s=0)
+
+
+@scenario("what is no agent at work: questions to the program, servers that serve nothing")
+def no_agents(world: OpencodeWorld) -> None:
+    folder = world.project("bystanders")
+    serve = world.start(command("opencode") + ["serve", "--port", "0"], folder)
+    wait_for("opencode serve to tell its address", lambda: "http://" in serve.output(), hint=serve.output)
+    bystanders.are_no_rows(world, folder, ["acp"], [["--version"], ["--help"], ["session", "list"]])
+    os.kill(serve.pid, signal.SIGTERM)
+    serve.ended()
 
 
 @scenario("its server: busy, asking for permission, idle")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,7 @@ import launching
 from install import command
 from launching import Launcher
 from model import Model
-from observe import ABSENT, row
+from observe import ABSENT, Headcount, row
 from scenario import scenario
 from worlds import Child, World, wait_for
 
@@ -56,6 +59,18 @@ class PiWorld(World):
         """Returns the id of the one session of a folder, or of the one that is new."""
         return wait_for(f"pi to store a session for {folder}",
                         lambda: next((one for one in self.headers(folder) if one not in (besides or [])), None))
+
+    @contextmanager
+    def seen_with(self, variables: dict[str, str]) -> Iterator[Headcount]:
+        """Yields a headcount with these variables in its environment."""
+        plain = self.env
+        self.env = dict(plain, **variables)
+        headcount = Headcount(self.headcount.binary, self)
+        self.env = plain
+        try:
+            yield headcount
+        finally:
+            headcount.close()
 
 
 def make_world(model: Model) -> PiWorld:
@@ -159,6 +174,47 @@ def resumed(world: PiWorld) -> None:
     world.headcount.shows(folder, [beside, row(session, "stopped", "completed", prompt="Begin", usage=TWO_CALLS)], within_s=0)
 
 
+@scenario("forked: a session of its own, whose source is not counted twice")
+def forked(world: PiWorld) -> None:
+    folder = world.project("forks")
+    world.run(folder, "Begin").ended(0)
+    source = world.session(folder)
+    world.run(folder, "Go on", "--fork", str(world.headers(folder)[source])).ended(0)
+    fork = world.session(folder, [source])
+    world.headcount.shows(folder, [row(source, "stopped", "completed", usage=ONE_CALL),
+                                   row(fork, "stopped", "completed", forkedFrom=source, usage=ONE_CALL)], within_s=0)
+
+
+@scenario("its sessions kept elsewhere, by variables and by settings")
+def kept_elsewhere(world: PiWorld) -> None:
+    flat, agent_dir, named = (world.root / "stores" / name for name in ("flat", "agent", "named"))
+    shutil.copytree(world.store, agent_dir, ignore=shutil.ignore_patterns("sessions"))
+    settings = json.loads((world.store / "settings.json").read_text())
+    usual = world.project("kept as usual")
+    world.run(usual, "Before").ended(0)
+    world.headcount.shows(usual, [row(world.session(usual), "stopped", "completed")])
+    for name, variables, store in (("flat", {"PI_CODING_AGENT_SESSION_DIR": str(flat)}, flat),
+                                   ("moved", {"PI_CODING_AGENT_DIR": str(agent_dir)}, agent_dir),
+                                   ("settings", {"PI_CODING_AGENT_DIR": str(agent_dir)}, named)):
+        folder, tool = world.project(f"kept {name}"), world.tool(f"pi-kept-{name}")
+        if store == named:
+            (agent_dir / "settings.json").write_text(json.dumps(dict(settings, sessionDir=str(named))))
+        child = world.start(command("pi") + ["--model", "mock/mock-1", "-p", f"Run it [[bash:{tool.command}]]"], folder, env=variables)
+        tool.wait_running()
+        assert list(store.rglob("*.jsonl")), f"pi keeps nothing in {store}"
+        with world.seen_with(variables) as headcount:
+            [seen] = headcount.rows(folder)
+            told = (seen["status"], seen["reason"], seen["process"]["pid"], seen["cwd"], seen["prompt"])
+            assert told == ("running", "turn_in_progress", child.pid, str(folder), f"Run it [[bash:{tool.command}]]"), seen
+            # Without the variables its session is not found; and with another agent directory it is another's process.
+            unseen = row(None, "running", "process_alive", child.ref())
+            world.headcount.shows(folder, [unseen] if store == flat else [])
+            tool.release()
+            child.ended(0)
+            [seen] = headcount.rows(folder)
+            assert (seen["status"], seen["reason"]) == ("stopped", "completed"), seen
+
+
 @scenario("the model refuses")
 def model_error(world: PiWorld) -> None:
     folder = world.project("refused")
@@ -176,7 +232,7 @@ def interface(world: PiWorld) -> None:
     screen = world.terminal(command("pi") + ["--model", "mock/mock-1"], folder, "pi")
     screen.shows("mock-1")
     ref = screen.process().ref()
-    world.headcount.shows(folder, [old, row(None, ("running", "idle", "unknown"), None, ref)])
+    world.headcount.shows(folder, [old, row(None, "idle", "never_prompted", ref)])
     screen.say("Hello there")
     screen.shows("reply to: Hello there")
     session = world.session(folder, [before])

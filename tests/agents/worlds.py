@@ -23,8 +23,9 @@ from model import Model
 
 MARKER = "HEADCOUNT_TEST_WORLD"
 POLL_S = 0.1
-PATIENCE_S = 45
-"""How long an agent may take for one step; a loaded two-core machine needs up to ten seconds for a start."""
+PATIENCE_S = 120
+"""How long an agent may take for one step; a start takes up to ten seconds on two busy cores, and a minute on two that
+a dozen compilers share."""
 
 T = TypeVar("T")
 
@@ -194,6 +195,12 @@ class Tool:
         self._flag = flag
         # Bounded, so that an orphan outlives neither its release nor a suite that was itself killed.
         self.command = f"touch {flag}; for i in $(seq 3000); do test -e {flag} || break; sleep 0.1; done; echo tool ended"
+
+    def script(self) -> str:
+        """Returns a command that does the same, for agents that refuse one in which a shell expands something."""
+        script = self._flag.with_suffix(".sh")
+        script.write_text(self.command)
+        return f"sh {script}"
 
     def wait_running(self) -> None:
         """Waits until the agent runs it."""
