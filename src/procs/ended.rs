@@ -10,17 +10,21 @@ use tokio::io::unix::AsyncFd;
 
 use crate::base::ProcessRef;
 
-/// Returns when the process is gone, at once if it is gone already; never where the kernel cannot tell.
-pub async fn ended(root: &Path, process: ProcessRef) {
-    let waited = match pidfd(root, process) {
-        Ok(Some(pidfd)) => pidfd.readable().await.map(drop),
-        Ok(None) => Ok(()),
-        Err(error) => Err(error),
-    };
-    if let Err(error) = waited {
-        tracing::warn!(%error, pid = %process.pid, "the end of a process cannot be awaited");
-        std::future::pending::<()>().await;
-    }
+/// Returns when the process is gone, at once if it is gone already; an error where the kernel cannot tell.
+pub fn ended(
+    root: &Path,
+    process: ProcessRef,
+) -> io::Result<impl Future<Output = ()> + Send + use<>> {
+    let pidfd = pidfd(root, process)?;
+    Ok(async move {
+        if let Some(pidfd) = pidfd
+            && let Err(error) = pidfd.readable().await
+        {
+            // Only the runtime's own end makes it fail.
+            tracing::warn!(%error, pid = %process.pid, "the end of a process is not awaited any more");
+            std::future::pending::<()>().await;
+        }
+    })
 }
 
 /// A handle on the process; nothing where it is gone.
@@ -56,17 +60,17 @@ mod tests {
         let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
         let pid = Pid(i32::try_from(child.id()).unwrap());
         let process = super::super::identity(Path::new(PROC), pid).unwrap();
-        let mut waiting = Box::pin(ended(Path::new(PROC), process));
+        let mut waiting = Box::pin(ended(Path::new(PROC), process).unwrap());
         assert!(waiting.as_mut().now_or_never().is_none());
         child.kill().unwrap();
         waiting.await;
         child.wait().unwrap();
-        ended(Path::new(PROC), process).await;
+        ended(Path::new(PROC), process).unwrap().await;
     }
 
     #[tokio::test]
     async fn a_recycled_id_is_the_end_of_the_process_that_had_it() {
         let pid = Pid(i32::try_from(std::process::id()).unwrap());
-        ended(Path::new(PROC), ProcessRef { pid, start_ticks: 1 }).await;
+        ended(Path::new(PROC), ProcessRef { pid, start_ticks: 1 }).unwrap().await;
     }
 }

@@ -8,9 +8,13 @@ use serde::{Deserialize, Serialize};
 use super::bounded::Bounded;
 use super::session::{Filter, Problem, Session, Status};
 use super::{Method, Subscription};
-use crate::base::{SessionId, Timestamp};
+use crate::base::Timestamp;
 
 /// `session.watch`: tells every change of the sessions that a filter lets through.
+///
+/// Changes are told as they happen: those of the agents' files, the end of a process, and the start of one whose
+/// program is on `PATH`. Bursts are told together, at most ten times a second. A process that is started otherwise, and
+/// touches no file of its agent, is seen with the next change of anything of that agent.
 pub struct Watch;
 
 /// What became of a session.
@@ -95,15 +99,16 @@ pub struct Wait;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct WaitParams {
-    /// The ids of the sessions.
+    /// The ids of the sessions, each whole or the beginning of one, of at least 4 characters; at most 1000. One that no
+    /// session has is waited for; one that several have is the error `session_ambiguous`.
     #[serde(default)]
-    pub session_ids: Option<Vec<SessionId>>,
+    pub session_ids: Option<Vec<String>>,
     /// Which sessions are meant.
     #[serde(default)]
     pub filter: Option<Filter>,
     /// The states that are waited for; at least one.
     pub until: Vec<Status>,
-    /// How long to wait.
+    /// How long to wait, in milliseconds, at most a day.
     pub timeout_ms: Bounded<1, 86_400_000>,
 }
 

@@ -1,9 +1,11 @@
 //! What the ledger adds to an agent's own evidence: whose the launched processes are, and how they ended. PURE.
 
+use std::time::Duration;
+
 use crate::adapters::Record;
 use crate::adapters::evidence::{Claim, Hints, TurnState};
-use crate::base::{ProcessRef, Timestamp};
-use crate::ledger::LaunchEntry;
+use crate::base::{AgentId, ProcessRef, Timestamp};
+use crate::ledger::{LaunchEntry, Ledger};
 use crate::procs::ProcessTable;
 use crate::protocol::session::{Certainty, Reason, Source, Status};
 
@@ -73,6 +75,15 @@ fn hints(launch: &LaunchEntry) -> Hints {
 /// could tell has failed.
 pub(super) fn is_shown(launch: &LaunchEntry, adapter_failed: bool, now: Timestamp) -> bool {
     adapter_failed || now.millis_since(launch.launch.launched_at) < SHOWN_MS
+}
+
+/// After how long a launch of the agent is listed no more for being fresh. Nothing else changes by time alone.
+pub fn fades_after(ledger: &Ledger, agent: &AgentId, now: Timestamp) -> Option<Duration> {
+    let ages = ledger.launches.iter().filter(|it| it.agent == *agent);
+    let ages = ages.map(|it| now.millis_since(it.launch.launched_at));
+    ages.filter_map(|age| SHOWN_MS.checked_sub(age).filter(|it| *it > 0))
+        .min()
+        .map(Duration::from_millis)
 }
 
 /// How a session ended, by the end of the process that was launched; nothing where the records say, and

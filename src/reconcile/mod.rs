@@ -17,6 +17,8 @@ use crate::protocol::session::{
 mod launched;
 mod status;
 
+pub use launched::fades_after;
+
 /// Most problems of an agent that are listed; more are counted.
 const PROBLEMS_MAX: usize = 20;
 /// Deepest chain of subagents that inherits its process from the top; deeper than any agent goes.

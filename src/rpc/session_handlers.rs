@@ -13,7 +13,7 @@ use crate::census::{self, Census, Surveyed};
 use crate::protocol::error::{Candidate, RpcError};
 use crate::protocol::session::{
     AgentReport, Ancestor, Filter, Include, ListParams, ListResult, Outcome, PeekParams,
-    PeekResult, ResumeCommand, SessionKind, StatusParams, StatusResult, Turn,
+    PeekResult, ResumeCommand, Session, SessionKind, StatusParams, StatusResult, Turn,
 };
 use crate::query::{Cursor, page};
 use crate::reconcile::{Roster, Row, reconcile};
@@ -246,6 +246,11 @@ pub(super) async fn one_session(
 
 /// Refuses what is too short to stand for a session, and what no session's id can begin with.
 pub(super) fn check_query(query: &str) -> Result<(), RpcError> {
+    check_named("sessionId", query)
+}
+
+/// The same for a member of another name.
+pub(super) fn check_named(member: &str, query: &str) -> Result<(), RpcError> {
     let why = if query.chars().count() < PREFIX_MIN {
         format!("`{query}` is shorter than {PREFIX_MIN} characters")
     } else if SessionId::parse(query).is_none() {
@@ -253,7 +258,7 @@ pub(super) fn check_query(query: &str) -> Result<(), RpcError> {
     } else {
         return Ok(());
     };
-    Err(RpcError::invalid("sessionId", format!("`sessionId`: {why}")))
+    Err(RpcError::invalid(member, format!("`{member}`: {why}")))
 }
 
 /// The adapters that failed or were late.
@@ -264,32 +269,43 @@ pub(super) fn unanswered(reports: &[AgentReport]) -> Vec<AgentId> {
 
 /// The row with that id, else the only one whose id begins so.
 pub(super) fn matching(
-    rows: Vec<Row>,
+    mut rows: Vec<Row>,
     query: &str,
     unanswered: Vec<AgentId>,
 ) -> Result<Row, RpcError> {
-    let id = |row: &Row| row.session.session_id.as_ref().map(|it| it.as_str().to_owned());
-    let begins = |row: &Row| id(row).is_some_and(|it| it.starts_with(query));
-    let mut found: Vec<Row> = rows.into_iter().filter(begins).collect();
-    if found.iter().any(|row| id(row).as_deref() == Some(query)) {
-        found.retain(|row| id(row).as_deref() == Some(query));
+    match meant(rows.iter().map(|row| &*row.session), query)? {
+        Some(index) => Ok(rows.swap_remove(index)),
+        None => Err(RpcError::SessionNotFound { query: query.to_owned(), unanswered }),
+    }
+}
+
+/// Which of the sessions has that id, else is the only one whose id begins so; nothing where none does.
+pub(super) fn meant<'a>(
+    sessions: impl Iterator<Item = &'a Session>,
+    query: &str,
+) -> Result<Option<usize>, RpcError> {
+    let id = |session: &'a Session| session.session_id.as_ref().map_or("", |it| it.as_str());
+    let mut found: Vec<(usize, &Session)> =
+        sessions.enumerate().filter(|(_, it)| id(it).starts_with(query)).collect();
+    if found.iter().any(|(_, it)| id(it) == query) {
+        found.retain(|(_, it)| id(it) == query);
     }
     if found.len() > 1 {
-        let candidates = found
-            .into_iter()
-            .filter_map(|row| {
-                Some(Candidate {
-                    agent: row.session.agent,
-                    session_id: row.session.session_id?,
-                    cwd: row.session.cwd,
-                    title: row.session.title,
-                })
+        let candidate = |session: &Session| {
+            Some(Candidate {
+                agent: session.agent.clone(),
+                session_id: session.session_id.clone()?,
+                cwd: session.cwd.clone(),
+                title: session.title.clone(),
             })
-            .take(CANDIDATES_MAX)
-            .collect();
-        return Err(RpcError::SessionAmbiguous { query: query.to_owned(), candidates });
+        };
+        let candidates = found.iter().filter_map(|(_, it)| candidate(it)).take(CANDIDATES_MAX);
+        return Err(RpcError::SessionAmbiguous {
+            query: query.to_owned(),
+            candidates: candidates.collect(),
+        });
     }
-    found.pop().ok_or_else(|| RpcError::SessionNotFound { query: query.to_owned(), unanswered })
+    Ok(found.first().map(|(index, _)| *index))
 }
 
 /// Most candidates that an ambiguous id is answered with; a person cannot choose among more.

@@ -1,10 +1,10 @@
-//! Which agents' files have changed: one watcher over all stores, and no timer.
+//! Which agents' files have changed: one watcher over all stores and programs, and no timer.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use notify::event::{AccessKind, AccessMode};
+use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{Config, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::Notify;
 
@@ -14,11 +14,44 @@ use crate::protocol::session::{Problem, ProblemKind};
 /// Which agent, by its place in the registry.
 pub(super) type AgentIndex = usize;
 
-/// Watches the stores of all agents, whether they are there yet or not.
+pub(super) type AnyWatcher = Box<dyn Watcher + Send + Sync>;
+
+/// What to watch for the sake of which agents.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Wanted {
+    /// Where they keep something, there or not.
+    pub(super) stores: Vec<(AgentIndex, Watched)>,
+    /// The files of their programs: opening one is how a process begins.
+    pub(super) programs: Vec<(AgentIndex, PathBuf)>,
+    /// The home directory: whatever lies between it and a store may be renamed or replaced.
+    pub(super) home: PathBuf,
+}
+
+/// Whose part may have changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Touched {
+    pub(super) changed: BTreeSet<AgentIndex>,
+    /// Whose program was opened, as it is when it is started.
+    pub(super) started: BTreeSet<AgentIndex>,
+}
+
+impl Touched {
+    pub(super) fn is_empty(&self) -> bool {
+        self.changed.is_empty() && self.started.is_empty()
+    }
+
+    pub(super) fn extend(&mut self, other: Self) {
+        self.changed.extend(other.changed);
+        self.started.extend(other.started);
+    }
+}
+
+/// Watches the stores and programs of all agents, whether they are there yet or not.
 pub(super) struct StoreWatcher {
-    watcher: Option<RecommendedWatcher>,
-    /// What is watched now: a store, or the nearest directory above one that is not there yet.
-    watching: BTreeMap<PathBuf, bool>,
+    make: fn(Arc<Shared>) -> notify::Result<AnyWatcher>,
+    watcher: Option<AnyWatcher>,
+    /// What is watched now: stores, or the nearest directory above one that is not there yet, and what is above.
+    watching: BTreeMap<PathBuf, RecursiveMode>,
     shared: Arc<Shared>,
     /// Why changes may go unseen.
     pub(super) problem: Option<Problem>,
@@ -26,7 +59,7 @@ pub(super) struct StoreWatcher {
 
 /// What the watcher's thread and the lookout both touch.
 #[derive(Default)]
-struct Shared {
+pub(super) struct Shared {
     state: Mutex<State>,
     changed: Notify,
 }
@@ -34,8 +67,50 @@ struct Shared {
 #[derive(Default)]
 struct State {
     /// Below which path which agents keep something.
-    routes: Vec<(PathBuf, BTreeSet<AgentIndex>)>,
-    dirty: BTreeSet<AgentIndex>,
+    stores: BTreeMap<PathBuf, BTreeSet<AgentIndex>>,
+    programs: BTreeMap<PathBuf, BTreeSet<AgentIndex>>,
+    touched: Touched,
+    /// What came, went or was replaced at a watched path or above one: the watch there is another file's now.
+    replaced: BTreeSet<PathBuf>,
+    /// Whether events were lost, and with them perhaps directories that should be watched.
+    is_torn: bool,
+}
+
+impl State {
+    fn everybody(&self) -> BTreeSet<AgentIndex> {
+        self.stores.values().chain(self.programs.values()).flatten().copied().collect()
+    }
+
+    fn take_in(&mut self, event: notify::Result<Event>) -> Touched {
+        match event {
+            Ok(event) if !event.need_rescan() => self.take_in_told(&event),
+            // Events were lost, or can be told no more: anything may have changed.
+            Ok(_) | Err(_) => {
+                self.is_torn = true;
+                Touched { changed: self.everybody(), ..Touched::default() }
+            }
+        }
+    }
+
+    fn take_in_told(&mut self, event: &Event) -> Touched {
+        let mut touched = Touched::default();
+        for path in &event.paths {
+            if is_only_reading(event.kind) {
+                touched.started.extend(self.programs.get(path).into_iter().flatten());
+                continue;
+            }
+            let concerned = |route: &Path| path.starts_with(route) || route.starts_with(path);
+            for (route, agents) in self.stores.iter().chain(&self.programs) {
+                if concerned(route) {
+                    touched.changed.extend(agents);
+                }
+                if is_about_being_there(event.kind) && route.starts_with(path) {
+                    self.replaced.insert(path.clone());
+                }
+            }
+        }
+        touched
+    }
 }
 
 impl Shared {
@@ -45,29 +120,12 @@ impl Shared {
 
     fn take_in(&self, event: notify::Result<Event>) {
         let mut state = self.state();
-        let touched: BTreeSet<AgentIndex> = match event {
-            Ok(event) if is_only_reading(event.kind) => return,
-            Ok(event) if !event.need_rescan() => {
-                let concerns = |route: &Path| {
-                    event
-                        .paths
-                        .iter()
-                        .any(|path| path.starts_with(route) || route.starts_with(path))
-                };
-                let routes = state.routes.iter().filter(|(route, _)| concerns(route));
-                routes.flat_map(|(_, agents)| agents.iter().copied()).collect()
-            }
-            // Events were lost, or cannot be told: anything may have changed.
-            Ok(_) | Err(_) => {
-                state.routes.iter().flat_map(|(_, agents)| agents.iter().copied()).collect()
-            }
-        };
-        if touched.is_empty() {
-            return;
+        let touched = state.take_in(event);
+        if !touched.is_empty() {
+            state.touched.extend(touched);
+            drop(state);
+            self.changed.notify_one();
         }
-        state.dirty.extend(touched);
-        drop(state);
-        self.changed.notify_one();
     }
 }
 
@@ -80,49 +138,69 @@ fn is_only_reading(kind: EventKind) -> bool {
     }
 }
 
+/// Whether what is at the path now may be another file than before.
+fn is_about_being_there(kind: EventKind) -> bool {
+    matches!(
+        kind,
+        EventKind::Create(_) | EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_))
+    )
+}
+
+fn system_watcher(shared: Arc<Shared>) -> notify::Result<AnyWatcher> {
+    let config = Config::default().with_follow_symlinks(false);
+    let watcher = RecommendedWatcher::new(move |event| shared.take_in(event), config)?;
+    Ok(Box::new(watcher))
+}
+
 impl StoreWatcher {
     pub(super) fn new() -> Self {
-        let shared = Arc::<Shared>::default();
-        let told = shared.clone();
-        let config = Config::default().with_follow_symlinks(false);
-        let watcher = RecommendedWatcher::new(move |event| told.take_in(event), config);
-        let problem = watcher.as_ref().err().map(problem);
-        Self { watcher: watcher.ok(), watching: BTreeMap::new(), shared, problem }
+        Self::made_by(system_watcher)
+    }
+
+    pub(super) fn made_by(make: fn(Arc<Shared>) -> notify::Result<AnyWatcher>) -> Self {
+        let shared = Arc::default();
+        Self { make, watcher: None, watching: BTreeMap::new(), shared, problem: None }
     }
 
     /// Watches what is to be watched now: stores that have come to be, and no longer those that are gone.
-    pub(super) fn follow(&mut self, wanted: &[(AgentIndex, Watched)]) {
-        let mut routes: BTreeMap<PathBuf, BTreeSet<AgentIndex>> = BTreeMap::new();
-        let mut targets: BTreeMap<PathBuf, bool> = BTreeMap::new();
-        for (agent, watched) in wanted {
-            routes.entry(watched.path.clone()).or_default().insert(*agent);
-            let Some(there) = watched.path.ancestors().find(|it| it.exists()) else { continue };
-            let is_recursive = watched.is_recursive && there == watched.path;
-            *targets.entry(there.to_owned()).or_default() |= is_recursive;
-        }
-        self.shared.state().routes = routes.into_iter().collect();
-        let Some(watcher) = &mut self.watcher else { return };
+    pub(super) fn follow(&mut self, wanted: &Wanted) {
+        let (replaced, is_torn) = {
+            let mut state = self.shared.state();
+            state.stores = by_path(wanted.stores.iter().map(|it| (it.0, it.1.path.clone())));
+            state.programs = by_path(wanted.programs.iter().cloned());
+            (std::mem::take(&mut state.replaced), std::mem::take(&mut state.is_torn))
+        };
         self.problem = None;
-        let gone: Vec<PathBuf> = self
-            .watching
-            .iter()
-            .filter(|(path, mode)| targets.get(*path) != Some(mode))
-            .map(|it| it.0.clone())
-            .collect();
-        for path in gone {
-            self.watching.remove(&path);
+        if is_torn {
+            self.watcher = None;
+        }
+        if self.watcher.is_none() {
+            self.watching.clear();
+            match (self.make)(self.shared.clone()) {
+                Ok(made) => self.watcher = Some(made),
+                Err(error) => self.problem = Some(problem(&error)),
+            }
+        }
+        let Some(watcher) = &mut self.watcher else { return };
+        let targets = targets(wanted);
+        let is_void = |path: &Path, mode: RecursiveMode| {
+            targets.get(path) != Some(&mode) || replaced.iter().any(|it| path.starts_with(it))
+        };
+        for (path, _) in self.watching.extract_if(.., |path, mode| is_void(path, *mode)) {
             // Where the directory itself is gone, so is its watch.
             drop(watcher.unwatch(&path));
         }
-        for (path, is_recursive) in targets {
+        for (path, mode) in targets {
             if self.watching.contains_key(&path) {
                 continue;
             }
-            let mode =
-                if is_recursive { RecursiveMode::Recursive } else { RecursiveMode::NonRecursive };
             match watcher.watch(&path, mode) {
                 Ok(()) => {
-                    self.watching.insert(path, is_recursive);
+                    self.watching.insert(path, mode);
+                }
+                // It went while we looked at it: what is there now is seen with the next look, which is due.
+                Err(error) if matches!(error.kind, notify::ErrorKind::PathNotFound) => {
+                    self.shared.take_in(Ok(Event::new(EventKind::Any).add_path(path)));
                 }
                 Err(error) => self.problem = Some(problem(&error)),
             }
@@ -134,21 +212,53 @@ impl StoreWatcher {
         Teller(self.shared.clone())
     }
 
-    /// Whose files have changed and were not told yet.
-    pub(super) fn changed_meanwhile(&self) -> BTreeSet<AgentIndex> {
-        std::mem::take(&mut self.shared.state().dirty)
+    /// Whose part has changed and was not told yet.
+    pub(super) fn touched_meanwhile(&self) -> Touched {
+        std::mem::take(&mut self.shared.state().touched)
     }
 
-    /// Waits until something changes, and returns whose.
-    pub(super) async fn changed(&self) -> BTreeSet<AgentIndex> {
+    /// Waits until something changes, and returns whose. Loses nothing where it is dropped.
+    pub(super) async fn touched(&self) -> Touched {
         loop {
-            let dirty = self.changed_meanwhile();
-            if !dirty.is_empty() {
-                return dirty;
+            let touched = self.touched_meanwhile();
+            if !touched.is_empty() {
+                return touched;
             }
             self.shared.changed.notified().await;
         }
     }
+}
+
+fn by_path(
+    wanted: impl Iterator<Item = (AgentIndex, PathBuf)>,
+) -> BTreeMap<PathBuf, BTreeSet<AgentIndex>> {
+    let mut agents: BTreeMap<PathBuf, BTreeSet<AgentIndex>> = BTreeMap::new();
+    for (agent, path) in wanted {
+        agents.entry(path).or_default().insert(agent);
+    }
+    agents
+}
+
+/// What is to be watched so that nothing wanted changes unseen.
+fn targets(wanted: &Wanted) -> BTreeMap<PathBuf, RecursiveMode> {
+    let mut targets = BTreeMap::new();
+    let mut whole_trees = BTreeSet::new();
+    for (_, watched) in &wanted.stores {
+        let Some(there) = watched.path.ancestors().find(|it| it.exists()) else { continue };
+        if watched.is_recursive && there == watched.path {
+            whole_trees.insert(there);
+        }
+        targets.insert(there.to_owned(), RecursiveMode::NonRecursive);
+        // A directory that is renamed, or a link that is put in its place, tells those alone who watch its parent.
+        let above = there.ancestors().skip(1).enumerate();
+        let above = above.take_while(|(up, it)| *up == 0 || it.starts_with(&wanted.home));
+        targets.extend(above.map(|(_, it)| (it.to_owned(), RecursiveMode::NonRecursive)));
+    }
+    // Not their directories: there, every program of the machine would be heard.
+    targets.extend(wanted.programs.iter().map(|it| (it.1.clone(), RecursiveMode::NonRecursive)));
+    targets.retain(|path, _| !path.ancestors().skip(1).any(|it| whole_trees.contains(it)));
+    targets.extend(whole_trees.into_iter().map(|it| (it.to_owned(), RecursiveMode::Recursive)));
+    targets
 }
 
 /// A handle to say that an agent's part may have changed.
@@ -157,7 +267,7 @@ pub(super) struct Teller(Arc<Shared>);
 
 impl Teller {
     pub(super) fn tell(&self, agent: AgentIndex) {
-        self.0.state().dirty.insert(agent);
+        self.0.state().touched.changed.insert(agent);
         self.0.changed.notify_one();
     }
 }
@@ -166,7 +276,9 @@ fn problem(error: &notify::Error) -> Problem {
     let (kind, message) = match &error.kind {
         notify::ErrorKind::MaxFilesWatch => (
             ProblemKind::Limit,
-            "the system's limit of watched files is reached; looking every 2 s instead".to_owned(),
+            "the system's limit of watched files (fs.inotify.max_user_watches) is reached; \
+             looking every 2 s instead"
+                .to_owned(),
         ),
         _ => (
             ProblemKind::Unreadable,
@@ -175,3 +287,6 @@ fn problem(error: &notify::Error) -> Problem {
     };
     Problem { kind, message, path: None, line: None }
 }
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,30 +1,47 @@
-//! The lookout: looks once, then again whenever a store or a process says that something has changed.
+//! The lookout: looks once, then again whenever a store, a program, a process or a service says that something has
+//! changed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
 
-use super::files::{AgentIndex, StoreWatcher, Teller};
+use super::agenda::{Agenda, Cause};
+use super::files::{AgentIndex, StoreWatcher, Touched, Wanted};
+use super::owners::Owners;
+use super::services::Services;
 use crate::adapters::files::blocking;
-use crate::adapters::{Adapter, Tell, Watched};
-use crate::base::{ProcessRef, Timestamp};
-use crate::census;
+use crate::adapters::{Adapter, Watched};
+use crate::base::Timestamp;
+use crate::census::{self, Surveyed};
 use crate::env::Env;
 use crate::ledger::{Ledger, LedgerFile};
 use crate::memo::Memo;
-use crate::procs;
-use crate::protocol::session::{Problem, Session};
-use crate::reconcile::reconcile;
+use crate::protocol::session::{Outcome, Problem, Session};
+use crate::reconcile::{fades_after, reconcile};
 use crate::scope::{Interest, Scope};
 
 /// Shortest time between two looks: bursts of changes are told at most ten times a second.
 const REST: Duration = Duration::from_millis(100);
 /// How often to look where changes cannot be watched.
 const FALLBACK: Duration = Duration::from_secs(2);
+/// When to look after a program was opened, besides at once: a process shows what it is only after some loading.
+const AFTER_START: [Duration; 3] =
+    [Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(4)];
+/// When to look again after an agent's adapter or service did not answer, each time since the time before: it may be
+/// starting. Then no more, until something changes.
+const AFTER_SILENCE: [Duration; 6] = [
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+    Duration::from_secs(8),
+    Duration::from_secs(16),
+];
 
 /// Every session as last seen.
 #[derive(Clone, Debug)]
@@ -47,7 +64,7 @@ impl Lookout {
     pub fn start(env: Arc<Env>, memo: Arc<Memo>, adapters: Vec<&'static dyn Adapter>) -> Self {
         let (tell, view) = watch::channel(None);
         let mut tasks = JoinSet::new();
-        tasks.spawn(look(env, memo, adapters, tell));
+        tasks.spawn(look(env, memo, adapters, StoreWatcher::new(), tell));
         Self { view, _tasks: tasks }
     }
 
@@ -62,143 +79,203 @@ async fn look(
     env: Arc<Env>,
     memo: Arc<Memo>,
     adapters: Vec<&'static dyn Adapter>,
+    mut stores: StoreWatcher,
     tell: watch::Sender<Option<View>>,
 ) {
-    let mut stores = StoreWatcher::new();
+    let everybody: BTreeSet<AgentIndex> = (0..adapters.len()).collect();
     let mut owners = Owners::default();
     let mut services = Services::default();
-    let mut sessions: BTreeMap<AgentIndex, Vec<Session>> = BTreeMap::new();
-    let mut dirty: BTreeSet<AgentIndex> = (0..adapters.len()).collect();
+    let mut agenda = Agenda::default();
+    let mut silences = Silences::default();
+    let mut seen = Seen::default();
+    let mut dirty = everybody.clone();
     loop {
         let started = Instant::now();
         // Before the look: what happens while we look is then told again, and nothing in between is lost.
-        stores.follow(&watched(&env, &adapters));
+        let scope;
+        (stores, scope) = prepare(stores, &env, &memo, &adapters).await;
         services.follow(&env, &adapters, &stores.teller());
-        let (scope, ledger) = observe(env.clone(), memo.clone()).await;
         let asked: Vec<&'static dyn Adapter> = dirty.iter().map(|it| adapters[*it]).collect();
         let surveys = census::take(&asked, &scope, census::DEADLINE).await;
-        for (agent, surveyed) in dirty.iter().zip(surveys) {
-            let roster = reconcile(vec![surveyed], &ledger, &scope.processes, scope.now);
-            owners.replace(
-                *agent,
-                roster.rows.iter().flat_map(|it| it.owners.iter().copied()).collect(),
-            );
-            sessions.insert(*agent, roster.rows.into_iter().map(|it| *it.session).collect());
+        // Read last: a launch that an adapter saw is in it.
+        let ledger = seen.read_ledger(&env).await;
+        for (agent, surveyed) in dirty.iter().copied().zip(surveys) {
+            let outcome = surveyed.survey.outcome;
+            if let Some(after) = fades_after(&ledger, &surveyed.agent, scope.now) {
+                agenda.plan(agent, Cause::Fading, Instant::now() + after);
+            }
+            seen.conclude(agent, surveyed, &ledger, &scope, &mut owners);
+            let is_well = match outcome {
+                Outcome::Absent => true,
+                Outcome::Ok => !services.is_silent(agent),
+                Outcome::TimedOut | Outcome::Failed => false,
+            };
+            if let Some(after) = silences.after(agent, is_well) {
+                agenda.plan(agent, Cause::Silent, Instant::now() + after);
+            }
         }
-        owners.watch(&env, &stores.teller());
-        publish(&tell, &sessions, scope.now, stores.problem.iter().cloned().collect());
-        let is_blind = stores.problem.is_some();
-        let changed = async {
-            let dirty = stores.changed().await;
-            sleep_until(started + REST).await;
-            dirty
+        let blindness = [stores.problem.clone(), owners.watch(env.proc_root(), &stores.teller())];
+        if blindness.iter().any(Option::is_some) {
+            for agent in &everybody {
+                agenda.plan_once(*agent, Cause::Blind, started + FALLBACK);
+            }
+        }
+        seen.publish(&tell, scope.now, blindness.into_iter().flatten());
+
+        let mut touched = tokio::select! {
+            touched = stores.touched() => touched,
+            () = until(agenda.next()) => Touched::default(),
         };
-        dirty = if is_blind {
-            timeout(FALLBACK, changed).await.unwrap_or_else(|_| (0..adapters.len()).collect())
-        } else {
-            changed.await
-        };
-        dirty.extend(stores.changed_meanwhile());
+        sleep_until(started + REST).await;
+        touched.extend(stores.touched_meanwhile());
+        let now = Instant::now();
+        for agent in &touched.started {
+            for (nth, after) in AFTER_START.into_iter().enumerate() {
+                agenda.plan(*agent, Cause::Started(nth), now + after);
+            }
+        }
+        dirty = touched.changed;
+        dirty.extend(touched.started);
+        silences.forget(&dirty);
+        dirty.extend(agenda.take_due(now));
     }
 }
 
-/// What to watch: each agent's stores, and for all of them the ledger.
-fn watched(env: &Env, adapters: &[&'static dyn Adapter]) -> Vec<(AgentIndex, Watched)> {
-    let own = |agent| (agent, Watched::just(env.state_dir()));
-    let of = |(agent, adapter): (AgentIndex, &&'static dyn Adapter)| {
-        adapter.watched(env).into_iter().map(move |it| (agent, it)).chain([own(agent)])
-    };
-    adapters.iter().enumerate().flat_map(of).collect()
+async fn until(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => sleep_until(instant).await,
+        None => std::future::pending().await,
+    }
 }
 
-async fn observe(env: Arc<Env>, memo: Arc<Memo>) -> (Scope, Ledger) {
+/// Watches what is there now, and takes the scope of a look.
+async fn prepare(
+    mut stores: StoreWatcher,
+    env: &Arc<Env>,
+    memo: &Arc<Memo>,
+    adapters: &[&'static dyn Adapter],
+) -> (StoreWatcher, Scope) {
+    let (env, memo, adapters) = (env.clone(), memo.clone(), adapters.to_vec());
     blocking(move || {
-        let ledger = LedgerFile::of(&env).read().unwrap_or_else(|error| {
-            tracing::warn!(%error, "the ledger cannot be read");
-            Ledger::default()
-        });
-        (Scope::observe(env, memo, Interest::SESSIONS), ledger)
+        stores.follow(&wanted(&env, &adapters));
+        (stores, Scope::observe(env, memo, Interest::SESSIONS))
     })
     .await
 }
 
-/// Tells the new view, unless it is the old one.
-fn publish(
-    tell: &watch::Sender<Option<View>>,
-    sessions: &BTreeMap<AgentIndex, Vec<Session>>,
-    observed_at: Timestamp,
-    problems: Vec<Problem>,
-) {
-    let sessions: Vec<Session> = sessions.values().flatten().cloned().collect();
-    tell.send_if_modified(|view| {
-        let is_new =
-            view.as_ref().is_none_or(|it| *it.sessions != sessions || it.problems != problems);
-        if is_new {
-            *view = Some(View { observed_at, sessions: Arc::new(sessions), problems });
-        }
-        is_new
-    });
+/// What to watch: each agent's stores and programs, and for all of them the ledger.
+fn wanted(env: &Env, adapters: &[&'static dyn Adapter]) -> Wanted {
+    let mut wanted = Wanted { home: env.in_home(""), ..Wanted::default() };
+    for (agent, adapter) in adapters.iter().enumerate() {
+        let stores = adapter.watched(env).into_iter().chain([Watched::just(env.state_dir())]);
+        wanted.stores.extend(stores.map(|it| (agent, it)));
+        let programs = adapter.card().binaries.iter().filter_map(|it| program(env, it));
+        wanted.programs.extend(programs.map(|it| (agent, it)));
+    }
+    wanted
 }
 
-/// The live processes of all sessions: the end of one is a reason to look again.
+/// The file that is opened where a program of that name is started, behind all links.
+fn program(env: &Env, name: &str) -> Option<PathBuf> {
+    env.find_program(name)?.canonicalize().ok()
+}
+
+/// How often each agent's adapter or service did not answer.
 #[derive(Default)]
-struct Owners {
-    by_agent: BTreeMap<AgentIndex, BTreeSet<ProcessRef>>,
-    /// A handle that is done belongs to a process that has ended; it is not awaited twice.
-    awaited: BTreeMap<(AgentIndex, ProcessRef), AbortHandle>,
-    tasks: JoinSet<()>,
-}
+struct Silences(BTreeMap<AgentIndex, usize>);
 
-impl Owners {
-    fn replace(&mut self, agent: AgentIndex, owners: BTreeSet<ProcessRef>) {
-        self.by_agent.insert(agent, owners);
+impl Silences {
+    /// After how long to look again; nothing where all is well, and where it is for long not.
+    fn after(&mut self, agent: AgentIndex, is_well: bool) -> Option<Duration> {
+        if is_well {
+            self.0.remove(&agent);
+            return None;
+        }
+        let times = self.0.entry(agent).or_default();
+        let after = AFTER_SILENCE.get(*times).copied();
+        *times += 1;
+        after
     }
 
-    fn watch(&mut self, env: &Arc<Env>, teller: &Teller) {
-        while self.tasks.try_join_next().is_some() {}
-        let by_agent = &self.by_agent;
-        self.awaited.retain(|(agent, process), handle| {
-            let is_owner = by_agent.get(agent).is_some_and(|it| it.contains(process));
-            if !is_owner {
-                handle.abort();
+    /// Something changed: it is worth trying as often again.
+    fn forget(&mut self, agents: &BTreeSet<AgentIndex>) {
+        self.0.retain(|agent, _| !agents.contains(agent));
+    }
+}
+
+/// What was seen of each agent when it was last looked at.
+#[derive(Default)]
+struct Seen {
+    sessions: BTreeMap<AgentIndex, Vec<Session>>,
+    /// Why what was seen is not all.
+    failures: BTreeMap<AgentIndex, Problem>,
+    ledger: Option<Problem>,
+}
+
+impl Seen {
+    async fn read_ledger(&mut self, env: &Arc<Env>) -> Ledger {
+        let env = env.clone();
+        match blocking(move || LedgerFile::of(&env).read()).await {
+            Ok(ledger) => {
+                self.ledger = None;
+                ledger
             }
-            is_owner
+            Err(error) => {
+                self.ledger = Some(error.into());
+                Ledger::default()
+            }
+        }
+    }
+
+    fn conclude(
+        &mut self,
+        agent: AgentIndex,
+        surveyed: Surveyed,
+        ledger: &Ledger,
+        scope: &Scope,
+        owners: &mut Owners,
+    ) {
+        let roster = reconcile(vec![surveyed], ledger, &scope.processes, scope.now);
+        self.failures.remove(&agent);
+        for report in &roster.reports {
+            let is_late = report.outcome == Outcome::TimedOut;
+            if is_late || report.outcome == Outcome::Failed {
+                let problem = report.problems.first();
+                self.failures.extend(problem.map(|it| {
+                    let message = format!("{}: {}", report.agent, it.message);
+                    (agent, Problem { message, ..it.clone() })
+                }));
+            }
+            // Who was merely slow has not lost its sessions: they are as they were last seen.
+            if is_late && self.sessions.contains_key(&agent) {
+                return;
+            }
+        }
+        let owning = roster.rows.iter().flat_map(|it| it.owners.iter().copied());
+        owners.replace(agent, owning.collect());
+        self.sessions.insert(agent, roster.rows.into_iter().map(|it| *it.session).collect());
+    }
+
+    /// Tells the new view, unless it is the old one.
+    fn publish(
+        &self,
+        tell: &watch::Sender<Option<View>>,
+        observed_at: Timestamp,
+        blindness: impl Iterator<Item = Problem>,
+    ) {
+        let sessions: Vec<Session> = self.sessions.values().flatten().cloned().collect();
+        let own = blindness.chain(self.ledger.clone());
+        let problems: Vec<Problem> = own.chain(self.failures.values().cloned()).collect();
+        tell.send_if_modified(|view| {
+            let is_new =
+                view.as_ref().is_none_or(|it| *it.sessions != sessions || it.problems != problems);
+            if is_new {
+                *view = Some(View { observed_at, sessions: Arc::new(sessions), problems });
+            }
+            is_new
         });
-        for (agent, process) in
-            by_agent.iter().flat_map(|(agent, it)| it.iter().map(|it| (*agent, *it)))
-        {
-            let (env, teller) = (env.clone(), teller.clone());
-            self.awaited.entry((agent, process)).or_insert_with(|| {
-                self.tasks.spawn(async move {
-                    procs::ended(env.proc_root(), process).await;
-                    teller.tell(agent);
-                })
-            });
-        }
     }
 }
 
-/// The services of agents that can only be asked.
-#[derive(Default)]
-struct Services {
-    followed: BTreeMap<AgentIndex, AbortHandle>,
-    tasks: JoinSet<()>,
-}
-
-impl Services {
-    /// Listens to each service that can be heard; one that fell silent is tried again with the next look.
-    fn follow(&mut self, env: &Arc<Env>, adapters: &[&'static dyn Adapter], teller: &Teller) {
-        while self.tasks.try_join_next().is_some() {}
-        self.followed.retain(|_, handle| !handle.is_finished());
-        for (agent, adapter) in adapters.iter().enumerate() {
-            if self.followed.contains_key(&agent) {
-                continue;
-            }
-            let teller = teller.clone();
-            let tell: Tell = Arc::new(move || teller.tell(agent));
-            if let Some(following) = adapter.follow(env.clone(), tell) {
-                self.followed.insert(agent, self.tasks.spawn(following));
-            }
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -142,6 +142,29 @@ async fn a_wait_answers_when_the_state_is_reached_and_not_before() {
 }
 
 #[tokio::test]
+async fn a_wait_takes_the_beginning_of_an_id_that_only_one_session_has() {
+    const OTHER: &str = "01a204ec-0000-7391-b564-bd5b396bbf28";
+    let home = Home::empty();
+    put_rollout(home.path());
+    let rollout = std::fs::read_to_string(home.path().join(ROLLOUT)).unwrap();
+    let other = home.path().join(ROLLOUT.replace(THREAD, OTHER));
+    std::fs::write(other, rollout.replace(THREAD, OTHER)).unwrap();
+    let mut tasks = tokio::task::JoinSet::new();
+    let mut client = Conversation::with(&home, &mut tasks);
+    let wait =
+        |ids: &[&str]| json!({ "sessionIds": ids, "until": ["stopped"], "timeoutMs": 60_000 });
+    client.send(1, "session.wait", wait(&[&THREAD[..9], &OTHER[..10], OTHER])).await;
+    let error = client.next().await["error"].clone();
+    assert_eq!(error["code"], 1002, "{error}");
+    assert_eq!(error["data"]["candidates"].as_array().unwrap().len(), 2, "{error}");
+    client.send(2, "session.wait", wait(&[&OTHER[..10], OTHER])).await;
+    let result = client.next().await["result"].clone();
+    assert_eq!(result["sessions"].as_array().unwrap().len(), 1, "{result}");
+    assert_eq!(result["sessions"][0]["sessionId"], OTHER);
+    assert_eq!(result["timedOut"], false);
+}
+
+#[tokio::test]
 async fn a_wait_whose_time_runs_out_says_so() {
     let home = Home::empty();
     let mut tasks = tokio::task::JoinSet::new();
@@ -164,6 +187,26 @@ fn waits_and_watches_that_make_no_sense_are_refused_by_name() {
             "filter",
         ),
         ("session.wait", json!({ "until": ["idle"], "filter": {}, "timeoutMs": 0 }), "timeoutMs"),
+        (
+            "session.wait",
+            json!({ "until": ["idle"], "sessionIds": [], "timeoutMs": 1 }),
+            "sessionIds",
+        ),
+        (
+            "session.wait",
+            json!({ "until": ["idle"], "sessionIds": ["01a"], "timeoutMs": 1 }),
+            "sessionIds",
+        ),
+        (
+            "session.wait",
+            json!({ "until": ["idle"], "sessionIds": vec!["01a2"; 1_001], "timeoutMs": 1 }),
+            "sessionIds",
+        ),
+        (
+            "session.wait",
+            json!({ "until": ["idle"], "filter": {}, "timeoutMs": 86_400_001 }),
+            "timeoutMs",
+        ),
         ("session.watch", json!({ "statuses": ["idle"] }), "statuses"),
         ("session.unwatch", json!({ "subscriptions": 1 }), "subscription"),
     ];

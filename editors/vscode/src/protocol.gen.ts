@@ -419,13 +419,13 @@ export type Role = "user" | "assistant" | "tool";
 
 /** The parameters of `session.wait`: `sessionIds` or `filter`, not both. */
 export interface WaitParams {
-  /** The ids of the sessions. */
-  readonly sessionIds?: readonly SessionId[];
+  /** The ids of the sessions, each whole or the beginning of one, of at least 4 characters; at most 1000. One that no session has is waited for; one that several have is the error `session_ambiguous`. */
+  readonly sessionIds?: readonly string[];
   /** Which sessions are meant. */
   readonly filter?: Filter;
   /** The states that are waited for; at least one. */
   readonly until: readonly Status[];
-  /** How long to wait. */
+  /** How long to wait, in milliseconds, at most a day. */
   readonly timeoutMs: number;
 }
 
@@ -951,13 +951,13 @@ export interface Methods {
   /** Answers as soon as one of some sessions has one of some states. */
   "session.wait": {
     params: {
-      /** The ids of the sessions. */
-      readonly sessionIds?: readonly SessionId[];
+      /** The ids of the sessions, each whole or the beginning of one, of at least 4 characters; at most 1000. One that no session has is waited for; one that several have is the error `session_ambiguous`. */
+      readonly sessionIds?: readonly string[];
       /** Which sessions are meant. */
       readonly filter?: Filter;
       /** The states that are waited for; at least one. */
       readonly until: readonly Status[];
-      /** How long to wait. */
+      /** How long to wait, in milliseconds, at most a day. */
       readonly timeoutMs: number;
     };
     result: WaitResult;

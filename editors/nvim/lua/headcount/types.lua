@@ -509,8 +509,8 @@
 --- The parameters of `session.wait`: `sessionIds` or `filter`, not both.
 ---@class headcount.WaitParams
 ---@field filter headcount.Filter|nil Which sessions are meant.
----@field sessionIds headcount.SessionId[]|nil The ids of the sessions.
----@field timeoutMs integer How long to wait.
+---@field sessionIds string[]|nil The ids of the sessions, each whole or the beginning of one, of at least 4 characters; at most 1000. One that no
+---@field timeoutMs integer How long to wait, in milliseconds, at most a day.
 ---@field until headcount.Status[] The states that are waited for; at least one.
 
 --- The result of `session.wait`.
