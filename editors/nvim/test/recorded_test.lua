@@ -85,10 +85,44 @@ test('the list shows who waits, in what state and where', function()
   eventually('the row', row)
   equal(h.lines()[1], '1 needs you')
   local line = row()
-  assert(line:find('^▲ waiting  Claude Code  Mock session title'), line)
-  assert(line:find('/home/dev/work/my.repo_A b', 1, true), line)
+  assert(line:find('^▲ needs permission  Claude Code  Mock session title'), line)
+  assert(line:find('/my.repo_A b', 1, true), line)
   equal(vim.bo.filetype, 'headcount')
   equal(vim.bo.modifiable, false)
+end)
+
+test('the list changes no option of any other window', function()
+  local function global(name)
+    return vim.api.nvim_get_option_value(name, { scope = 'global' })
+  end
+  equal({ vim.wo.wrap, vim.wo.cursorline }, { false, true })
+  equal({ global('wrap'), global('cursorline') }, { true, false })
+end)
+
+test('rows fit into the narrowest window that shows them', function()
+  vim.cmd('vnew | wincmd p')
+  local age = words.age('2026-11-22T20:40:00Z', os.time())
+  for width, expected in pairs({
+    [70] = '^▲ needs permission  Claude Code  Mock session title  ….*A b  ' .. age .. '$',
+    [60] = '^▲ needs permission  Claude Code  Mock session title  ' .. age .. '$',
+    [45] = '^▲ needs permission  Mock session title  ' .. age .. '$',
+    [40] = '^▲ needs permission  Mock session ti…  ' .. age .. '$',
+  }) do
+    vim.api.nvim_win_set_width(0, width)
+    require('headcount.list').render()
+    local line = h.lines()[4]
+    assert(line:find(expected), ('%d: %s'):format(width, line))
+    assert(vim.fn.strdisplaywidth(line) <= width, ('%d: %s'):format(width, line))
+  end
+  vim.cmd('wincmd p | close')
+  require('headcount.list').render()
+end)
+
+test('text is cut by the cells that it takes', function()
+  equal(words.fit('日本語のタイトル', 8), '日本語…')
+  equal(words.fit_end('/home/dev/日本語', 8), '…/日本語')
+  equal(words.fit_end('/home/dev/api', 6), '…v/api')
+  equal(words.fit('short', 5), 'short')
 end)
 
 test('the status line says how many need somebody', function()
@@ -110,6 +144,49 @@ test('enter opens the transcript', function()
   assert(h.line_with('long streaming answer please'))
   equal(vim.bo.modifiable, false)
   equal(vim.bo.modeline, false)
+end)
+
+test('everything is shown in one window, and q leads back to the list', function()
+  equal(#vim.api.nvim_list_wins(), 2)
+  vim.cmd('Headcount')
+  equal(vim.fn.bufname(), 'headcount://sessions')
+  equal(#vim.api.nvim_list_wins(), 2)
+  go_to_row()
+  h.press('<CR>')
+  equal(vim.fn.bufname(), 'headcount://transcript/claude-code/' .. ID)
+  equal(vim.wo.wrap, true)
+  h.press('q')
+  equal(vim.fn.bufname(), 'headcount://sessions')
+  equal(vim.wo.wrap, false)
+  h.press('q')
+  equal(#vim.api.nvim_list_wins(), 1)
+  vim.cmd('Headcount peek 6678')
+  eventually('the page', function()
+    return vim.fn.bufname() == 'headcount://transcript/claude-code/' .. ID and h.line_with('## You')
+  end)
+  equal(#vim.api.nvim_list_wins(), 2)
+end)
+
+test('a transcript opens at its end and stays there as it grows', function()
+  local function is_at_the_end()
+    return vim.api.nvim_win_get_cursor(0)[1] == vim.api.nvim_buf_line_count(0)
+  end
+  assert(is_at_the_end())
+  local before = vim.api.nvim_buf_line_count(0)
+  local transcript = vim.fn.glob(world .. '/home/.claude/projects/*/' .. ID .. '.jsonl')
+  local line = vim.fn.json_encode({
+    type = 'user',
+    uuid = 'b7b7b7b7-0000-4000-8000-000000000001',
+    sessionId = ID,
+    timestamp = '2026-11-22T20:39:00.000Z',
+    message = { role = 'user', content = 'And one word more.' },
+  })
+  vim.fn.writefile({ line }, transcript, 'a')
+  eventually('the new turn', function()
+    return h.line_with('And one word more.')
+  end)
+  assert(vim.api.nvim_buf_line_count(0) > before)
+  assert(is_at_the_end())
 end)
 
 test('edit reads a page anew', function()
@@ -308,6 +385,24 @@ test('a server that dies is started again, and goes on telling', function()
   end)
 end)
 
+test('a server that keeps ending is given up with a message, and tried again when asked', function()
+  local later = vim.defer_fn
+  vim.defer_fn = vim.schedule -- the pauses between the starts are not what is tested
+  headcount.setup({ cmd = { '/bin/sh', '-c', 'exit 3' } })
+  eventually('the end of it', function()
+    return client.state() == 'failed'
+  end)
+  vim.defer_fn = later
+  equal(h.times_said('the server keeps ending'), 1)
+  equal(h.said[1].level, vim.log.levels.ERROR)
+  vim.cmd('Headcount')
+  equal(h.lines()[1], 'starting …')
+  headcount.setup({ cmd = server() })
+  eventually('the server', function()
+    return client.state() == 'ready' and row()
+  end)
+end)
+
 test('checkhealth tells the program, its version, its log and what it sees', function()
   vim.cmd('checkhealth headcount')
   eventually('the report', function()
@@ -330,6 +425,11 @@ test('text from agents is shown, never obeyed', function()
   equal(words.one_line('a\n b\t\27[31mc\0'), 'a b [31mc')
   equal(words.one_line('left\226\128\174right\226\129\166\194\155'), 'leftright')
   equal(vim.fn.strchars(words.one_line(string.rep('ü', 500))), 100)
+end)
+
+test('instants are told by the clock of this place', function()
+  equal(words.clock('2026-11-22T20:22:31.081Z'), os.date('%Y-%m-%d %H:%M:%S', 1795378951))
+  equal(words.clock('whenever'), 'whenever')
 end)
 
 test('ages are short', function()

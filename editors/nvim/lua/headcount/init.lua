@@ -16,12 +16,22 @@ local function redraw()
   vim.api.nvim_exec_autocmds('User', { pattern = 'HeadcountChanged', modeline = false })
 end
 
---- Looks from now on; the first use of anything calls it.
+---@param state headcount.State
+local function complain(state)
+  if state == 'failed' then
+    local text = 'Headcount: the server keeps ending; :checkhealth headcount tells more, '
+      .. ':Headcount tries again'
+    vim.notify(text, vim.log.levels.ERROR)
+  end
+end
+
+--- Looks from now on; the first use of anything calls it. A server that is not there is tried again.
 function M.begin()
   if has_begun then
-    return
+    return roster.watch()
   end
   has_begun = true
+  client.on_state(complain)
   notices.begin()
   roster.on_change(redraw)
   vim.api.nvim_create_autocmd(

@@ -4,6 +4,7 @@ local actions = require('headcount.actions')
 local client = require('headcount.client')
 local config = require('headcount.config')
 local roster = require('headcount.roster')
+local window = require('headcount.window')
 local words = require('headcount.words')
 
 local M = {}
@@ -29,7 +30,14 @@ local LINKS = {
   HeadcountUnknown = 'Comment',
   HeadcountHeading = 'Title',
   HeadcountHint = 'Comment',
+  HeadcountDetail = 'Comment',
 }
+
+--- Between two columns.
+local GAP = '  '
+local AGENT, TITLE, DIRECTORY = 2, 3, 4
+--- Narrowest useful title and directory. Where there is no room for both, the directory goes, then the agent.
+local TITLE_MIN, DIRECTORY_MIN = 24, 12
 
 ---@type integer|nil
 local buffer = nil
@@ -37,10 +45,9 @@ local buffer = nil
 local keys_by_line = {}
 local shows_all = false
 
----@param name string
----@param session headcount.Session
-local function fold_home(name, session)
-  local path = session[name]
+---@param path string|nil
+---@return string
+local function fold_home(path)
   return path and words.one_line(vim.fn.fnamemodify(path, ':~')) or ''
 end
 
@@ -55,13 +62,64 @@ end
 ---@param now integer
 ---@return string[] cells
 local function cells(session, now)
+  local is_waiting = session.status == 'waiting'
+  local state = is_waiting and 'needs ' .. words.want(session) or session.status
   return {
-    (words.SYMBOL[session.status] or '?') .. ' ' .. session.status,
+    (words.SYMBOL[session.status] or '?') .. ' ' .. state,
     client.agent_name(session.agent),
     words.title(session),
-    fold_home('cwd', session),
+    fold_home(session.cwd),
     words.age(session.updatedAt, now),
   }
+end
+
+--- What is left for the title beside the other columns.
+---@param widths integer[]
+---@param width integer
+---@return integer
+local function rest(widths, width)
+  for column, its in ipairs(widths) do
+    if column ~= TITLE and its > 0 then
+      width = width - its - #GAP
+    end
+  end
+  return width
+end
+
+--- How wide each column may be, so that the rows fit: the directory gives way first.
+---@param rows string[][]
+---@param width integer
+---@return integer[]
+local function fitting(rows, width)
+  local widths = { 0, 0, 0, 0, 0 }
+  for _, row in ipairs(rows) do
+    for column, cell in ipairs(row) do
+      widths[column] = math.max(widths[column], vim.fn.strdisplaywidth(cell))
+    end
+  end
+  local title, room = widths[TITLE], rest(widths, width)
+  if title > room then
+    local third = math.floor((room + widths[DIRECTORY]) / 3)
+    local least = math.min(widths[DIRECTORY], math.max(DIRECTORY_MIN, third))
+    widths[DIRECTORY] = math.max(least, widths[DIRECTORY] - (title - room))
+  end
+  for _, column in ipairs({ DIRECTORY, AGENT }) do
+    if rest(widths, width) < math.min(title, TITLE_MIN) then
+      widths[column] = 0
+    end
+  end
+  widths[TITLE] = math.max(math.min(title, rest(widths, width)), 1)
+  return widths
+end
+
+--- The width of the narrowest window that shows the list.
+---@return integer
+local function narrowest()
+  local width = vim.o.columns
+  for _, shown_in in ipairs(vim.fn.win_findbuf(buffer)) do
+    width = math.min(width, vim.api.nvim_win_get_width(shown_in))
+  end
+  return width
 end
 
 --- What is shown of these sessions: all who have a live owner, and the newest of the rest.
@@ -90,6 +148,8 @@ local function heading()
     return 'no headcount program; see :checkhealth headcount'
   elseif state == 'failed' then
     return 'the server keeps ending; see :checkhealth headcount'
+  elseif state == 'starting' and roster.is_known() then
+    return 'starting …'
   elseif not roster.is_known() then
     return 'looking …'
   end
@@ -162,40 +222,62 @@ local function hint()
   return table.concat(parts, '  ')
 end
 
+---@class headcount.Mark
+---@field line integer
+---@field first integer
+---@field last integer
+---@field group string
+
 ---@class headcount.Drawn
 ---@field lines string[]
----@field marks {line: integer, last: integer, group: string}[]
+---@field marks headcount.Mark[]
 ---@field keys table<integer, string>
+
+---@param drawn headcount.Drawn
+---@param text string
+---@param group string
+local function draw_note(drawn, text, group)
+  table.insert(drawn.lines, text)
+  table.insert(drawn.marks, { line = #drawn.lines, first = 0, last = #text, group = group })
+end
+
+--- Draws a session: its title stands out, what else is known of it does not.
+---@param drawn headcount.Drawn
+---@param row string[]
+---@param widths integer[]
+---@param group string
+local function draw_row(drawn, row, widths, group)
+  local groups = { group, 'HeadcountDetail', nil, 'HeadcountDetail', 'HeadcountDetail' }
+  local line, number = '', #drawn.lines + 1
+  for column, cell in ipairs(row) do
+    if widths[column] > 0 then
+      local fit = column == DIRECTORY and words.fit_end or words.fit
+      local text = fit(cell, widths[column])
+      line = line == '' and line or line .. GAP
+      if groups[column] then
+        local mark = { line = number, first = #line, last = #line + #text, group = groups[column] }
+        table.insert(drawn.marks, mark)
+      end
+      line = line .. padded(text, widths[column])
+    end
+  end
+  table.insert(drawn.lines, (line:gsub(' +$', '')))
+end
 
 ---@param now integer
 ---@return headcount.Drawn
 local function draw(now)
-  local drawn = {
-    lines = { heading(), hint(), '' },
-    marks = {
-      { line = 1, last = -1, group = 'HeadcountHeading' },
-      { line = 2, last = -1, group = 'HeadcountHint' },
-    },
-    keys = {},
-  }
+  local drawn = { lines = {}, marks = {}, keys = {} }
+  draw_note(drawn, heading(), 'HeadcountHeading')
+  draw_note(drawn, hint(), 'HeadcountHint')
+  table.insert(drawn.lines, '')
   local shown, omitted = shown_of(roster.sessions())
-  local rows, widths = {}, { 0, 0, 0, 0, 0 }
-  for _, session in ipairs(shown) do
-    local row = cells(session, now)
-    for column, cell in ipairs(row) do
-      widths[column] = math.max(widths[column], vim.fn.strdisplaywidth(cell))
-    end
-    table.insert(rows, row)
-  end
+  local rows = vim.tbl_map(function(session)
+    return cells(session, now)
+  end, shown)
+  local widths = fitting(rows, narrowest())
   for index, row in ipairs(rows) do
-    for column = 1, #row - 1 do
-      row[column] = padded(row[column], widths[column])
-    end
-    table.insert(drawn.lines, vim.trim(table.concat(row, '  ')))
-    local status = shown[index].status
-    local mark =
-      { line = #drawn.lines, last = #row[1], group = HIGHLIGHT[status] or 'HeadcountUnknown' }
-    table.insert(drawn.marks, mark)
+    draw_row(drawn, row, widths, HIGHLIGHT[shown[index].status] or 'HeadcountUnknown')
     drawn.keys[#drawn.lines] = roster.key(shown[index])
   end
   local notes = roster.trouble()
@@ -203,8 +285,7 @@ local function draw(now)
     table.insert(notes, 1, ('… and %d more; press a for all'):format(omitted))
   end
   for _, note in ipairs(notes) do
-    table.insert(drawn.lines, words.one_line(note))
-    table.insert(drawn.marks, { line = #drawn.lines, last = -1, group = 'HeadcountHint' })
+    draw_note(drawn, words.one_line(note), 'HeadcountHint')
   end
   return drawn
 end
@@ -217,11 +298,11 @@ local function keep_cursors(before, after)
   for line, key in pairs(after) do
     line_of[key] = line
   end
-  for _, window in ipairs(vim.fn.win_findbuf(buffer)) do
-    local cursor = vim.api.nvim_win_get_cursor(window)
+  for _, shown_in in ipairs(vim.fn.win_findbuf(buffer)) do
+    local cursor = vim.api.nvim_win_get_cursor(shown_in)
     local line = line_of[before[cursor[1]]]
     if line and line ~= cursor[1] then
-      vim.api.nvim_win_set_cursor(window, { line, cursor[2] })
+      vim.api.nvim_win_set_cursor(shown_in, { line, cursor[2] })
     end
   end
 end
@@ -237,10 +318,8 @@ function M.render()
   vim.bo[buffer].modifiable = false
   vim.api.nvim_buf_clear_namespace(buffer, NAMESPACE, 0, -1)
   for _, mark in ipairs(drawn.marks) do
-    local last = mark.last < 0 and #drawn.lines[mark.line]
-      or math.min(mark.last, #drawn.lines[mark.line])
-    local options = { end_col = last, hl_group = mark.group }
-    vim.api.nvim_buf_set_extmark(buffer, NAMESPACE, mark.line - 1, 0, options)
+    local options = { end_col = mark.last, hl_group = mark.group }
+    vim.api.nvim_buf_set_extmark(buffer, NAMESPACE, mark.line - 1, mark.first, options)
   end
   keep_cursors(keys_by_line, drawn.keys)
   keys_by_line = drawn.keys
@@ -270,14 +349,26 @@ local function make_buffer()
       { buffer = made, nowait = true, silent = true, desc = 'Headcount: ' .. key.does }
     vim.keymap.set('n', key.lhs, guarded(key), options)
   end
-  -- Ages grow old without an event.
-  vim.api.nvim_create_autocmd({ 'BufEnter', 'FocusGained' }, { buffer = made, callback = M.render })
+  -- Ages grow old, and windows narrow, without an event of ours.
+  local events = { 'BufEnter', 'FocusGained' }
+  vim.api.nvim_create_autocmd(events, { buffer = made, callback = M.render })
+  vim.api.nvim_create_autocmd(vim.fn.has('nvim-0.9') == 1 and 'WinResized' or 'VimResized', {
+    group = vim.api.nvim_create_augroup('headcount.list', {}),
+    callback = M.render,
+  })
   return made
 end
 
 local observes = false
 
---- Shows the list in a window of its own, or goes to the one that shows it.
+--- How the list is shown; for this buffer in its window, and nowhere else.
+local function set_window_options()
+  local here = vim.opt_local
+  here.wrap, here.cursorline, here.list, here.spell = false, true, false, false
+  here.number, here.relativenumber, here.signcolumn, here.foldcolumn = false, false, 'no', '0'
+end
+
+--- Shows the list, in a window of its own or the one that shows it or a page.
 function M.open()
   for group, link in pairs(LINKS) do
     vim.api.nvim_set_hl(0, group, { link = link, default = true })
@@ -290,15 +381,8 @@ function M.open()
   if not buffer or not vim.api.nvim_buf_is_loaded(buffer) then
     buffer = make_buffer()
   end
-  local window = vim.fn.win_findbuf(buffer)[1]
-  if window then
-    vim.api.nvim_set_current_win(window)
-  else
-    vim.cmd('botright split')
-    vim.api.nvim_set_current_buf(buffer)
-    vim.wo.wrap, vim.wo.cursorline = false, true
-    vim.wo.number, vim.wo.relativenumber = false, false
-  end
+  window.show(buffer)
+  set_window_options()
   M.render()
   local line = vim.api.nvim_win_get_cursor(0)[1]
   local first = 4

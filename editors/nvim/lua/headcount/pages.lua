@@ -5,6 +5,7 @@
 
 local client = require('headcount.client')
 local roster = require('headcount.roster')
+local window = require('headcount.window')
 local words = require('headcount.words')
 
 local M = {}
@@ -87,17 +88,32 @@ function M.evidence(result)
   return lines
 end
 
+--- Windows whose cursor is on the last line of the page: they go along when it grows.
+---@param buffer integer
+---@return integer[]
+local function at_the_end(buffer)
+  local count = vim.api.nvim_buf_line_count(buffer)
+  return vim.tbl_filter(function(shown_in)
+    return vim.api.nvim_win_get_cursor(shown_in)[1] == count
+  end, vim.fn.win_findbuf(buffer))
+end
+
 --- Writes a page without letting its text decide how it is shown.
 ---@param buffer integer
 ---@param lines string[]
-local function write(buffer, lines)
+---@param grows boolean whether what is new comes at the end
+local function write(buffer, lines, grows)
   if not vim.api.nvim_buf_is_valid(buffer) then
     return
   end
+  local following = grows and at_the_end(buffer) or {}
   vim.bo[buffer].modifiable = true
   vim.api.nvim_buf_set_lines(buffer, 0, -1, false, lines)
   vim.bo[buffer].modifiable = false
   vim.bo[buffer].modified = false
+  for _, shown_in in ipairs(following) do
+    vim.api.nvim_win_set_cursor(shown_in, { #lines, 0 })
+  end
 end
 
 ---@param buffer integer
@@ -142,12 +158,15 @@ function M.read(buffer)
     return
   end
   options.filetype = 'markdown'
+  vim.keymap.set('n', 'q', function()
+    require('headcount.list').open()
+  end, { buffer = buffer, nowait = true, silent = true, desc = 'Headcount: back to the list' })
   ASK[kind]({ sessionId = id, agent = agent }, function(err, lines)
-    write(buffer, lines or { 'Headcount: ' .. words.error(err) })
+    write(buffer, lines or { 'Headcount: ' .. words.error(err) }, kind == 'transcript')
   end)
 end
 
---- Shows a page of a session in this window.
+--- Shows a page of a session.
 ---@param kind 'transcript'|'evidence'
 ---@param session headcount.Session
 function M.open(kind, session)
@@ -155,7 +174,7 @@ function M.open(kind, session)
     vim.fn.bufadd(('headcount://%s/%s/%s'):format(kind, session.agent, session.sessionId))
   local is_loaded = vim.api.nvim_buf_is_loaded(buffer)
   vim.bo[buffer].buflisted = true
-  vim.api.nvim_set_current_buf(buffer)
+  window.show(buffer)
   if is_loaded then
     M.read(buffer)
   end
@@ -171,8 +190,8 @@ local function follow(steps)
     end
   end
   local seen = {}
-  for _, window in ipairs(vim.api.nvim_list_wins()) do
-    local buffer = vim.api.nvim_win_get_buf(window)
+  for _, shown_in in ipairs(vim.api.nvim_list_wins()) do
+    local buffer = vim.api.nvim_win_get_buf(shown_in)
     local kind, agent, id = parse(buffer)
     if kind == 'transcript' and not seen[buffer] and changed[agent .. ' ' .. id] then
       seen[buffer] = true

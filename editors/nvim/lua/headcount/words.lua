@@ -34,7 +34,7 @@ local REASON = {
 ---@type table<string, string>
 local WANT = {
   permission = 'permission',
-  question = 'a question',
+  question = 'an answer',
   plan = 'plan approval',
   login = 'a login',
 }
@@ -60,6 +60,36 @@ function M.one_line(text)
     flat = vim.fn.strcharpart(flat, 0, TITLE_MAX - 1) .. '…'
   end
   return flat
+end
+
+--- Text in this many cells of the screen, cut at its end.
+---@param text string
+---@param width integer
+---@return string
+function M.fit(text, width)
+  if vim.fn.strdisplaywidth(text) <= width then
+    return text
+  end
+  local cut = vim.fn.strcharpart(text, 0, width - 1)
+  while vim.fn.strdisplaywidth(cut) > width - 1 do
+    cut = vim.fn.strcharpart(cut, 0, vim.fn.strchars(cut) - 1)
+  end
+  return cut .. '…'
+end
+
+--- Text in this many cells of the screen, cut at its beginning: the end of a path tells more.
+---@param text string
+---@param width integer
+---@return string
+function M.fit_end(text, width)
+  if vim.fn.strdisplaywidth(text) <= width then
+    return text
+  end
+  local cut = vim.fn.strcharpart(text, math.max(vim.fn.strchars(text) - width + 1, 0))
+  while vim.fn.strdisplaywidth(cut) > width - 1 do
+    cut = vim.fn.strcharpart(cut, 1)
+  end
+  return '…' .. cut
 end
 
 --- A session's title: its own, else what was asked of it.
@@ -129,11 +159,12 @@ function M.age(timestamp, now)
   return ('%dw'):format(minutes / (60 * 24 * 7))
 end
 
---- `2026-11-22T20:22:31.081Z` as `2026-11-22 20:22:31`, in UTC as the agents record it.
+--- `2026-11-22T20:22:31.081Z` as `2026-11-22 20:22:31`, by the clock of this place.
 ---@param timestamp string
 ---@return string
 function M.clock(timestamp)
-  return (timestamp:gsub('T', ' ', 1):gsub('%.%d+Z$', ''))
+  local at = seconds(timestamp)
+  return at and os.date('%Y-%m-%d %H:%M:%S', at) or timestamp
 end
 
 --- How many sessions need somebody: `2 need you`, nothing where none does.

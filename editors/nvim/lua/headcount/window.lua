@@ -1,0 +1,30 @@
+--- The one window of a tab page in which everything of headcount is shown: nobody's code is taken away for it.
+
+local M = {}
+
+--- The window that shows something of headcount in this tab page, or nil.
+---@return integer|nil
+function M.find()
+  for _, window in ipairs(vim.api.nvim_tabpage_list_wins(0)) do
+    local name = vim.api.nvim_buf_get_name(vim.api.nvim_win_get_buf(window))
+    if vim.startswith(name, 'headcount://') then
+      return window
+    end
+  end
+end
+
+--- Shows a buffer there, and goes there.
+---@param buffer integer
+function M.show(buffer)
+  local window = M.find()
+  if window then
+    vim.api.nvim_set_current_win(window)
+  else
+    vim.cmd('botright split')
+  end
+  if vim.api.nvim_get_current_buf() ~= buffer then
+    vim.api.nvim_set_current_buf(buffer)
+  end
+end
+
+return M
