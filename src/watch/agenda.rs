@@ -11,6 +11,8 @@ use super::files::AgentIndex;
 pub(super) enum Cause {
     /// A program was started: what it is shows a little later. Which of the looks after it.
     Started(usize),
+    /// Something was written into a database, and shows when the writer is done. Which of the looks after it.
+    Written(usize),
     /// A launch that nothing else shows is listed for a while only.
     Fading,
     /// The agent's adapter or service did not answer.
@@ -27,6 +29,13 @@ impl Agenda {
     /// Plans a look, in place of an earlier plan for the same cause.
     pub(super) fn plan(&mut self, agent: AgentIndex, cause: Cause, at: Instant) {
         self.0.insert((agent, cause), at);
+    }
+
+    /// Plans a look at each of these agents.
+    pub(super) fn plan_all(&mut self, agents: &BTreeSet<AgentIndex>, cause: Cause, at: Instant) {
+        for agent in agents {
+            self.plan(*agent, cause, at);
+        }
     }
 
     /// Plans a look, unless one is planned for the same cause.

@@ -33,16 +33,21 @@ pub(super) struct Touched {
     pub(super) changed: BTreeSet<AgentIndex>,
     /// Whose program was opened, as it is when it is started.
     pub(super) started: BTreeSet<AgentIndex>,
+    /// In whose database something was written: readers see it only once the writer says so in shared memory, later
+    /// than this event and without another.
+    pub(super) unsettled: BTreeSet<AgentIndex>,
 }
 
 impl Touched {
     pub(super) fn is_empty(&self) -> bool {
+        // What is unsettled has changed, too.
         self.changed.is_empty() && self.started.is_empty()
     }
 
     pub(super) fn extend(&mut self, other: Self) {
         self.changed.extend(other.changed);
         self.started.extend(other.started);
+        self.unsettled.extend(other.unsettled);
     }
 }
 
@@ -103,6 +108,9 @@ impl State {
             for (route, agents) in self.stores.iter().chain(&self.programs) {
                 if concerned(route) {
                     touched.changed.extend(agents);
+                    if is_of_a_database(path) {
+                        touched.unsettled.extend(agents);
+                    }
                 }
                 if is_about_being_there(event.kind) && route.starts_with(path) {
                     self.replaced.insert(path.clone());
@@ -136,6 +144,11 @@ fn is_only_reading(kind: EventKind) -> bool {
         EventKind::Access(_) => true,
         _ => false,
     }
+}
+
+/// Whether SQLite writes there before a change can be read.
+fn is_of_a_database(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().ends_with(b"-wal")
 }
 
 /// Whether what is at the path now may be another file than before.

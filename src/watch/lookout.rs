@@ -30,8 +30,14 @@ const REST: Duration = Duration::from_millis(100);
 /// How often to look where changes cannot be watched.
 const FALLBACK: Duration = Duration::from_secs(2);
 /// When to look after a program was opened, besides at once: a process shows what it is only after some loading.
-const AFTER_START: [Duration; 3] =
-    [Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(4)];
+const AFTER_START: [Duration; 4] = [
+    Duration::from_millis(250),
+    Duration::from_secs(1),
+    Duration::from_secs(4),
+    Duration::from_secs(15),
+];
+/// When to look after something was written into a database, besides at once: after flushing to a disk, and to a slow one.
+const AFTER_WRITE: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(1)];
 /// When to look again after an agent's adapter or service did not answer, each time since the time before: it may be
 /// starting. Then no more, until something changes.
 const AFTER_SILENCE: [Duration; 6] = [
@@ -129,10 +135,11 @@ async fn look(
         sleep_until(started + REST).await;
         touched.extend(stores.touched_meanwhile());
         let now = Instant::now();
-        for agent in &touched.started {
-            for (nth, after) in AFTER_START.into_iter().enumerate() {
-                agenda.plan(*agent, Cause::Started(nth), now + after);
-            }
+        for (nth, after) in AFTER_START.into_iter().enumerate() {
+            agenda.plan_all(&touched.started, Cause::Started(nth), now + after);
+        }
+        for (nth, after) in AFTER_WRITE.into_iter().enumerate() {
+            agenda.plan_all(&touched.unsettled, Cause::Written(nth), now + after);
         }
         dirty = touched.changed;
         dirty.extend(touched.started);
