@@ -12,6 +12,7 @@ export HEADCOUNT_CACHE="$cache"
 
 VSCODE_JSONRPC=8.2.1
 PYTHON_LSP_JSONRPC=1.1.2
+PYGLS=2.1.1
 LIMIT_S=180 # of one conversation; on an idle machine each takes a second
 ATTEMPTS=4  # registries time out now and then
 
@@ -110,7 +111,12 @@ else absent Emacs; fi
 
 name="python-lsp-jsonrpc $PYTHON_LSP_JSONRPC"
 if at=$(once "python-lsp-jsonrpc-$PYTHON_LSP_JSONRPC" pip_package "python-lsp-jsonrpc==$PYTHON_LSP_JSONRPC"); then
-  client "$name" env PYTHONPATH="$at" PYTHONDONTWRITEBYTECODE=1 python3 python.py
+  client "$name" env PYTHONPATH="$at" PYTHONDONTWRITEBYTECODE=1 python3 python_lsp.py
+else absent "$name"; fi
+
+name="pygls $PYGLS"
+if at=$(once "pygls-$PYGLS" pip_package "pygls==$PYGLS"); then
+  client "$name" env PYTHONPATH="$at" PYTHONDONTWRITEBYTECODE=1 python3 python_pygls.py
 else absent "$name"; fi
 
 client "shell, a line each" ./shell.sh lines
