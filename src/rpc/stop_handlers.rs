@@ -1,6 +1,7 @@
 //! The handler of `session.stop`.
 
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::App;
 use super::ledger_access::read;
@@ -12,15 +13,20 @@ use crate::adapters::files::blocking;
 use crate::base::{AgentId, ProcessRef, SessionId};
 use crate::env::Env;
 use crate::launch::ending::{self, Ending, NotEnded, Target};
+use crate::ledger::{LaunchEntry, Ledger, LedgerFile, Life, with_world};
 use crate::procs::ProcessTable;
 use crate::protocol::error::RpcError;
 use crate::protocol::launch::{Signalled, StopOutcome, StopParams, StopResult};
 use crate::protocol::session::{Process, Session, SessionKind, Status};
 use crate::reconcile::Row;
-use crate::scope::Interest;
+use crate::scope::{self, Interest};
 
 /// How long an agent may take to end by itself where the request does not say.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// How long a supervisor may take to note the end of its agent: it sees it at once, and writes one row.
+const NOTED_MAX: Duration = Duration::from_secs(2);
+const NOTED_PAUSE: Duration = Duration::from_millis(10);
 
 /// Ends the process that owns a session.
 pub(super) async fn stop(call: Call, params: StopParams) -> Result<StopResult, RpcError> {
@@ -115,6 +121,9 @@ async fn end(
             leader: launch.as_ref().and_then(|it| it.process),
         };
         let Ending { signals, survivors } = ending::end(env.proc_root(), target, grace)?;
+        if let Some(launch) = &launch {
+            wait_until_noted(&env, &launch.id);
+        }
         let table = snapshot(&env)?;
         let survivors = survivors.into_iter().filter_map(|it| table.shown(it)).collect();
         Ok(Some(Ended { signals, survivors }))
@@ -131,6 +140,20 @@ async fn end(
         Err(NotEnded::Unable(error)) => {
             Err(RpcError::Internal(format!("process {pid} cannot be stopped: {error}")))
         }
+    }
+}
+
+/// Waits until the launch is over for the ledger too: whoever stops one finds its directory free, and its exit code.
+fn wait_until_noted(env: &Env, launch_id: &str) {
+    let file = LedgerFile::of(env);
+    let is_over = |ledger: &Ledger| {
+        let life = |it: &LaunchEntry| with_world(env, scope::now(), |world| it.life(world));
+        ledger.launch(launch_id).is_none_or(|it| life(it) == Life::Dead)
+    };
+    let until = Instant::now() + NOTED_MAX;
+    // A ledger that cannot be read tells nothing, however often it is asked.
+    while file.read().is_ok_and(|it| !is_over(&it)) && Instant::now() < until {
+        thread::sleep(NOTED_PAUSE);
     }
 }
 

@@ -444,6 +444,8 @@ fn a_stop_ends_the_agent_with_all_that_it_started() {
         .collect();
     assert_eq!(signals[0], ("SIGINT", reply["result"]["launch"]["pid"].as_i64().unwrap()));
     assert!(signals.len() >= 5, "{signals:?}");
+    assert_eq!(world.locks(), Vec::<Value>::new(), "at once");
+    assert!(world.session(THREAD)["launch"]["exitCode"].is_i64());
     for (_, pid) in &signals {
         assert!(!is_alive(*pid), "{pid} of {signals:?}");
     }
