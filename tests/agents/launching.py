@@ -150,7 +150,14 @@ def is_refused(world: Any, launcher: Launcher) -> None:
     assert holders(world, folder) == []
     for one in world.headcount.rows(folder):
         assert one["status"] in ("stopped", "failed"), one
-        world.known_sessions[one["sessionId"]] = one["status"]
+        if is_in_store(world, one["sessionId"]):  # what only the ledger shows is gone half a minute later
+            world.known_sessions[one["sessionId"]] = one["status"]
+
+
+def is_in_store(world: Any, session: str) -> bool:
+    """Returns whether the agent itself has recorded a session."""
+    seen = world.headcount.call("session.status", {"sessionId": session, "agent": world.agent})["session"]
+    return any(line["source"] != "ledger" for line in seen["evidence"])
 
 
 def takes_any_prompt(world: Any, launcher: Launcher) -> None:
