@@ -173,4 +173,6 @@ def interface(world: CopilotWorld) -> None:
 
 @scenario("what is no agent at work: questions to the program, a server for editors")
 def no_agents(world: CopilotWorld) -> None:
-    bystanders.are_no_rows(world, world.project("bystanders"), ["--acp"], [["--version"], ["--help"]])
+    folder = world.project("bystanders")
+    bystanders.questions_are_no_rows(world, folder, [["--version"], ["--help"]])
+    bystanders.server_is_no_row(world, folder, ["--acp"])

@@ -185,6 +185,19 @@ def model_error(world: GeminiWorld) -> None:
     world.headcount.shows(folder, [row(session, "stopped", "unknown_end")], within_s=0)
 
 
-@scenario("what is no agent at work: questions to the program, a server for editors")
+@scenario("what is no agent at work: questions to the program, a server for editors until it begins a session")
 def no_agents(world: GeminiWorld) -> None:
-    bystanders.are_no_rows(world, world.project("bystanders"), ["--acp"], [["--version"], ["--list-sessions"], ["mcp", "list"]])
+    folder = world.project("bystanders")
+    bystanders.questions_are_no_rows(world, folder, [["--version"], ["--help"], ["mcp", "list"]])
+    server = bystanders.greeted(world, folder, ["--acp"])
+
+    def is_ready() -> bool:
+        rows = world.headcount.rows(folder)
+        assert all("sessionId" in one and one["reason"] == "never_prompted" for one in rows), rows
+        return bystanders.has_answered(server)
+
+    wait_for("gemini to serve an editor", is_ready, hint=server.output)
+    server.close_input()
+    server.ended()
+    begun = [one["sessionId"] for one in world.headcount.rows(folder)]
+    world.headcount.shows(folder, [row(one, "stopped", "unknown_end") for one in begun], within_s=0)

@@ -240,7 +240,8 @@ def no_agents(world: OpencodeWorld) -> None:
     folder = world.project("bystanders")
     serve = world.start(command("opencode") + ["serve", "--port", "0"], folder)
     wait_for("opencode serve to tell its address", lambda: "http://" in serve.output(), hint=serve.output)
-    bystanders.are_no_rows(world, folder, ["acp"], [["--version"], ["--help"], ["session", "list"]])
+    bystanders.questions_are_no_rows(world, folder, [["--version"], ["--help"], ["session", "list"]])
+    bystanders.server_is_no_row(world, folder, ["acp"])
     os.kill(serve.pid, signal.SIGTERM)
     serve.ended()
 
