@@ -35,6 +35,8 @@ def truths(planted):
     """What may be said of it: more than one answer where the documents allow more."""
     prompts = [planted["prompt"], planted.get("prompt_alt")]
     answers = {name: [planted[name]] for name in ("kind", "parent", "status", "cwd", "branch", "model", "title")}
+    if (planted["title"] or "").startswith("New session - "):
+        answers["title"] = [None]  # OpenCode's words for a session that has no title yet
     answers["prompt"] = [it and it[:PROMPT_MAX] for it in prompts]
     answers["created"] = [planted["created_ms"], planted.get("created_alt_ms")]
     answers["updated"] = [planted["updated_ms"]]
