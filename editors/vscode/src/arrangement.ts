@@ -43,6 +43,8 @@ export interface Row {
 export interface Group {
   readonly id: string;
   readonly label: string;
+  /** The folder whose sessions these are, where it is a folder's. */
+  readonly folder?: string;
   readonly rows: readonly Row[];
   /** Whether it stands open until somebody closes it. */
   readonly isOpen: boolean;
@@ -51,20 +53,35 @@ export interface Group {
 /** The groups to show, the most urgent first. */
 export function arrange(sessions: readonly Session[], view: View): Group[] {
   const rows = fold(sessions, keep(sessions, view));
-  const groups = new Map<string, { label: string; rows: Row[] }>();
+  const groups = new Map<string, Titled & { rows: Row[] }>();
   for (const row of rows) {
-    const { id, label } = groupOf(row, view);
-    const group = groups.get(id);
+    const titled = groupOf(row, view);
+    const group = groups.get(titled.id);
     if (group) group.rows.push(row);
-    else groups.set(id, { label, rows: [row] });
+    else groups.set(titled.id, { ...titled, rows: [row] });
   }
+  const names = namesakes([...groups.values()]);
   // A search must not hide what it found: its groups are others than those that somebody may have closed.
   const found = isNarrowed(view) ? " found" : "";
   // Rows are in order, so a group stands where its first row does.
-  return [...groups].map(([id, { label, rows }]) => {
+  return [...groups.values()].map(({ id, label, folder, rows }) => {
     const isLive = rows.some((it) => isLiveRank(it.rank));
-    return { id: `${id}${found}`, label, rows, isOpen: isLive || view.groupBy === "status" || found !== "" };
+    const isOpen = isLive || view.groupBy === "status" || found !== "";
+    const parent = folder !== undefined && names.has(label) ? `${folderOf(path.posix.dirname(folder))}/` : "";
+    return {
+      id: `${id}${found}`,
+      label: `${parent}${label}`,
+      rows,
+      isOpen,
+      ...(folder !== undefined && { folder }),
+    };
   });
+}
+
+/** The names that more than one folder has: those are told apart by the folder that each is in. */
+function namesakes(groups: readonly Titled[]): Set<string> {
+  const labels = groups.map((it) => it.label);
+  return new Set(labels.filter((it, at) => labels.indexOf(it) !== at));
 }
 
 /** Whether anything but the workspace narrows the view. */
@@ -164,7 +181,10 @@ function startOf({ process, createdAt }: Session): string {
 
 const BY_RANK = ["Needs you", "Running", "Idle", "Recent"] as const;
 
-function groupOf(row: Row, { groupBy, workspaceFolders, nameOf }: View): { id: string; label: string } {
+/** What a group is called. */
+type Titled = Pick<Group, "id" | "label" | "folder">;
+
+function groupOf(row: Row, { groupBy, workspaceFolders, nameOf }: View): Titled {
   const { cwd, agent } = row.session;
   switch (groupBy) {
     case "status":
@@ -173,10 +193,9 @@ function groupOf(row: Row, { groupBy, workspaceFolders, nameOf }: View): { id: s
       return { id: `agent ${agent}`, label: nameOf(agent) };
     case "folder": {
       if (cwd === undefined) return { id: "folder", label: "Folder not known" };
-      const folder = workspaceFolders
-        .filter((it) => isWithin(cwd, it))
-        .sort((a, b) => b.length - a.length)[0];
-      return { id: `folder ${folder ?? cwd}`, label: folderOf(folder ?? cwd) };
+      const workspaces = workspaceFolders.filter((it) => isWithin(cwd, it));
+      const folder = workspaces.sort((a, b) => b.length - a.length)[0] ?? cwd;
+      return { id: `folder ${folder}`, label: folderOf(folder), folder };
     }
   }
 }

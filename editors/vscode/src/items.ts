@@ -19,12 +19,13 @@ import {
   wantOf,
 } from "./words";
 
-export function groupItem({ id, label, rows, isOpen }: Group): vscode.TreeItem {
+export function groupItem({ id, label, folder, rows, isOpen }: Group): vscode.TreeItem {
   const { Collapsed, Expanded } = vscode.TreeItemCollapsibleState;
   const item = new vscode.TreeItem(label, isOpen ? Expanded : Collapsed);
   item.id = id;
   item.description = rows.length.toLocaleString("en");
   item.contextValue = "group";
+  if (folder !== undefined) item.tooltip = folder;
   item.accessibilityInformation = {
     label: `${label}, ${rows.length} ${rows.length === 1 ? "session" : "sessions"}`,
   };

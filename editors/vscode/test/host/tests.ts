@@ -150,6 +150,36 @@ export const tests: Record<string, Test> = {
     return undefined;
   },
 
+  "only what looks different is drawn again, and the selected row stays selected": async (world) => {
+    const { tree, treeView, sessions } = world.headcount;
+    await vscode.commands.executeCommand("headcount.sessions.focus");
+    const title = "Find out why the retry test is flaky";
+    const [selected, working, told] = [
+      world.row("Bring the README up to date"),
+      world.row(title),
+      world.session(title),
+    ];
+    await treeView.reveal(selected, { select: true });
+    const isSelected = () => treeView.selection.length === 1 && treeView.selection[0] === selected;
+    await world.until("it is selected", isSelected);
+    const drawn: unknown[] = [];
+    const listening = tree.onDidChangeTreeData((it) => drawn.push(it));
+    sessions.roster.apply([{ kind: "changed", session: { ...told, title: "Another title" } }]);
+    tree.redraw();
+    // Others may have grown a minute older; not all of the tree is drawn.
+    assert.ok(drawn.some((it) => Array.isArray(it) && it.includes(working)));
+    assert.ok(!drawn.includes(undefined));
+    sessions.roster.apply([{ kind: "changed", session: told }]);
+    tree.redraw();
+    world.rewrite(4303, { status: "waiting", waitingFor: "permission prompt" });
+    await world.until("rows have moved", () => drawn.at(-1) === undefined);
+    world.rewrite(4303, { status: "busy", waitingFor: undefined });
+    await world.until("and moved back", () => treeView.badge?.value === 2 && world.row(title) === working);
+    listening.dispose();
+    await world.until("it is selected still", isSelected);
+    return undefined;
+  },
+
   "what is not wanted is not said": async (world) => {
     const { attention, treeView } = world.headcount;
     const said = attention.said.length;

@@ -117,6 +117,13 @@ test("what was found is never behind a closed group, even where somebody has clo
   assert.notEqual(only({ query: "api" })?.id, only({})?.id);
 });
 
+test("folders of the same name are told apart by where they are", () => {
+  const sessions = ["/w/shop/api", "/w/bank/api", "/w/docs"].map((cwd) => session({ sessionId: cwd, cwd }));
+  const groups = arrange(sessions, { ...EVERYTHING, groupBy: "folder" });
+  assert.deepEqual(groups.map((it) => it.label).sort(), ["bank/api", "docs", "shop/api"]);
+  assert.deepEqual(groups.map((it) => it.folder).sort(), ["/w/bank/api", "/w/docs", "/w/shop/api"]);
+});
+
 test("groups by agent have the agents' names", () => {
   const sessions = [
     session({ sessionId: "a" }),
