@@ -112,12 +112,12 @@ class World:
 
     def kill_supervisor(self, chance: random.Random) -> bool:
         """Kills the supervisor of some launch, whatever it is about; its agent lives on, or never begins."""
-        supervisors = [one for one in self.ours() if "supervise" in one]
-        if not supervisors:
-            return False
-        with contextlib.suppress(OSError):
-            os.kill(int(chance.choice(supervisors).split()[0]), signal.SIGKILL)
-        return True
+        with contextlib.suppress(OSError, IndexError):  # none, or it has just ended
+            pid = int(chance.choice([one for one in self.ours() if "supervise" in one]).split()[0])
+            if os.getsid(pid) == pid:  # its child bears its name until it becomes the agent
+                os.kill(pid, signal.SIGKILL)
+                return True
+        return False
 
     def zombies(self) -> list[str]:
         """Returns dead children, of whomever, that bear the name of one of our programs."""
