@@ -3,11 +3,13 @@
 
     python3 benches/watch.py target/release/headcount STORE
 
-STORE is a home made by benches/corpus.py; one of its Codex rollouts is appended to, in a copy.
+STORE is a home made by benches/corpus.py. A copy of it is written to as Codex, Claude Code and OpenCode do.
 """
 import json
 import os
+import select
 import shutil
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -16,50 +18,117 @@ import time
 from pathlib import Path
 
 ROUNDS = 40
-APART = 0.3  # seconds between two writes: more than the rest between two looks
-STARTED = '{"timestamp":"2026-11-22T21:00:%02d.%03dZ","type":"event_msg","payload":{"type":"task_started","turn_id":"t%d"}}\n'
+APART_S = 0.3  # between two writes: more than the rest between two looks
+PATIENCE_S = 10  # a change that is not told within it is lost
+SETTLED_S = 15  # idle threads of the pool end after 10 s, looks that a write has caused before that
+IDLE_S = 30
 
 
-def wakeups(pid):
-    """Context switches of all threads so far."""
-    total = 0
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for line in (task / "status").read_text().splitlines():
-            if "ctxt_switches" in line:
-                total += int(line.split()[1])
-    return total
+class Server:
+    """A server that watches everything in a home."""
+
+    def __init__(self, program, home):
+        env = {"HOME": home, "PATH": os.environ["PATH"], "HEADCOUNT_LOG": "off"}
+        self.process = subprocess.Popen([program, "serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env, bufsize=0)
+        self.process.stdin.write(b'{"jsonrpc":"2.0","id":1,"method":"session.watch","params":{"includeSubagents":true}}\n')
+        self.unread = b""
+        self.message()
+        self.sessions = len(self.message()["params"]["result"]["changes"])
+
+    def message(self):
+        while b"\n" not in self.unread:
+            ready, _, _ = select.select([self.process.stdout], [], [], PATIENCE_S)
+            assert ready, "a change was not told"
+            self.unread += os.read(self.process.stdout.fileno(), 1 << 20)
+        line, self.unread = self.unread.split(b"\n", 1)
+        return json.loads(line)
+
+    def of_proc(self, glob, word):
+        """The lines that hold a word, of files below /proc/PID."""
+        lines = (line for path in Path(f"/proc/{self.process.pid}").glob(glob) for line in path.read_text().splitlines())
+        return [line for line in lines if word in line]
+
+    def switches(self):
+        return sum(int(line.split()[1]) for line in self.of_proc("task/*/status", "ctxt_switches"))
+
+    def end(self):
+        self.process.stdin.close()
+        assert self.process.wait() == 0
 
 
-def main(server, store):
+def middle(home, pattern):
+    """The transcript of middle size."""
+    transcripts = sorted(Path(home).glob(pattern), key=lambda it: it.stat().st_size)
+    return transcripts[len(transcripts) // 2]
+
+
+def codex(home):
+    rollout = middle(home, ".codex/sessions/*/*/*/*.jsonl")
+
+    def write(number):
+        event = {"type": "task_started", "turn_id": f"t{number}"}
+        append(rollout, {"timestamp": instant(number), "type": "event_msg", "payload": event})
+
+    return write
+
+
+def claude(home):
+    transcript = middle(home, ".claude/projects/*/*.jsonl")
+
+    def write(number):
+        message = {"role": "user", "content": f"word {number}"}
+        record = {"type": "user", "uuid": f"b7b7b7b7-0000-4000-8000-{number:012}", "sessionId": transcript.stem}
+        append(transcript, {**record, "timestamp": instant(number), "message": message})
+
+    return write
+
+
+def opencode(home):
+    store = sqlite3.connect(f"{home}/.local/share/opencode/opencode.db", isolation_level=None)
+    store.execute("PRAGMA journal_mode = wal")
+    store.execute("PRAGMA wal_autocheckpoint = 0")
+    (session,) = store.execute("SELECT id FROM session ORDER BY time_updated DESC LIMIT 1").fetchone()
+
+    def write(number):
+        change = "UPDATE session SET title = ?, time_updated = time_updated + 1000 WHERE id = ?"
+        store.execute(change, (f"title {number}", session))
+
+    return write
+
+
+def instant(number):
+    return f"2026-11-22T21:{number // 60:02}:{number % 60:02}.000Z"
+
+
+def append(path, record):
+    with open(path, "a") as file:
+        file.write(json.dumps(record) + "\n")
+
+
+def main(program, store):
     with tempfile.TemporaryDirectory() as home:
         shutil.copytree(store, home, dirs_exist_ok=True, symlinks=True)
-        rollouts = sorted(Path(home).glob(".codex/sessions/*/*/*/*.jsonl"), key=lambda it: it.stat().st_size)
-        rollout = rollouts[len(rollouts) // 2]
-        env = {"HOME": home, "PATH": os.environ["PATH"], "HEADCOUNT_STATE_DIR": f"{home}/state", "HEADCOUNT_LOG": "off"}
-        process = subprocess.Popen([server, "serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
-        process.stdin.write(b'{"jsonrpc":"2.0","id":1,"method":"session.watch","params":{"includeSubagents":true}}\n')
-        process.stdin.flush()
-        while b"session.changed" not in process.stdout.readline():
-            pass
-        took = []
-        for number in range(ROUNDS):
-            time.sleep(APART)
-            started = time.monotonic()
-            with open(rollout, "a") as file:
-                file.write(STARTED % (number % 60, number, number))
-            line = json.loads(process.stdout.readline())
-            took.append((time.monotonic() - started) * 1000)
-            assert line["params"]["result"]["changes"][0]["kind"] == "changed", line
-        time.sleep(12)  # idle threads of the pool end after 10 s
-        before = wakeups(process.pid)
-        time.sleep(5)
-        idle = wakeups(process.pid) - before
-        process.stdin.close()
-        process.wait()
-    took.sort()
-    print(f"write to notification: median {statistics.median(took):.1f} ms, "
-          f"90th {took[int(len(took) * 0.9)]:.1f} ms, worst {took[-1]:.1f} ms of {ROUNDS}")
-    print(f"context switches in 5 s of nothing: {idle}")
+        agents = [("codex", codex(home)), ("claude-code", claude(home)), ("opencode, -wal", opencode(home))]
+        server = Server(program, home)
+        watches = len(server.of_proc("fdinfo/*", "inotify wd:"))
+        print(f"{server.sessions} sessions, {watches} inotify watches")
+        for name, write in agents:
+            took = []
+            for number in range(ROUNDS):
+                time.sleep(APART_S)
+                started = time.monotonic()
+                write(number)
+                server.message()
+                took.append((time.monotonic() - started) * 1000)
+            took.sort()
+            print(f"{name}: write to notification: median {statistics.median(took):.1f} ms, "
+                  f"90th {took[int(len(took) * 0.9)]:.1f} ms, worst {took[-1]:.1f} ms of {ROUNDS}")
+        time.sleep(SETTLED_S)
+        before = server.switches()
+        time.sleep(IDLE_S)
+        resident = server.of_proc("status", "VmRSS")[0].split(":")[1].strip()
+        print(f"context switches in {IDLE_S} s of nothing: {server.switches() - before}; resident: {resident}")
+        server.end()
 
 
 if __name__ == "__main__":
