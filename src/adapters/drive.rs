@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::adapters::billing::Billing;
+use super::billing::Billing;
+use super::service::{EndTurn, Service};
 use crate::base::{AbsPath, AgentId, SessionId, Timestamp};
 use crate::env::Env;
 use crate::protocol::launch::Permissions;
@@ -34,6 +35,10 @@ pub struct Driver {
     pub is_shared: fn(&[String]) -> bool,
     /// How a launched session is found in the store, for agents that tell it late.
     pub find_launched: Option<FindLaunched>,
+    /// The service that sessions begin in, for agents that are not started as processes.
+    pub service: Option<&'static dyn Service>,
+    /// How the agent's own service is asked to end the turn of one session among those that it serves.
+    pub end_turn: Option<EndTurn>,
 }
 
 /// The signal that an agent handles best.
@@ -59,6 +64,8 @@ pub static UNDRIVEN: Driver = Driver {
     polite: Polite::Terminate,
     is_shared: |_| false,
     find_launched: None,
+    service: None,
+    end_turn: None,
 };
 
 /// The driver of an agent.
@@ -92,6 +99,16 @@ pub enum Task {
     Launch { id: SessionId },
     /// An old session goes on, in its own directory.
     Resume { id: SessionId, transcript: Option<PathBuf> },
+}
+
+impl Task {
+    /// The session that goes on.
+    pub fn resumed(&self) -> Option<&SessionId> {
+        match self {
+            Self::Launch { .. } => None,
+            Self::Resume { id, .. } => Some(id),
+        }
+    }
 }
 
 impl Order {

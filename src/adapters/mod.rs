@@ -28,6 +28,7 @@ pub mod parallel;
 pub mod pi;
 pub mod pi_rust;
 pub mod scan;
+pub mod service;
 pub mod sqlite;
 
 pub use evidence::{Record, Survey};

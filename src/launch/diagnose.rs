@@ -3,8 +3,8 @@
 use crate::protocol::error::Stage;
 
 /// Words of agents, and what they are about; the first that is found decides.
-/// Claude Code 2.1.197, Codex 0.169, Gemini CLI 0.61, Pi 0.73, OpenCode 1.18; in lower case.
-const WORDS: [(&str, Stage); 18] = [
+/// Claude Code 2.1.197, Codex 0.169, Gemini CLI 0.61, Pi 0.73, OpenCode 1.18, OpenClaw 2026.9; in lower case.
+const WORDS: [(&str, Stage); 19] = [
     ("not inside a trusted directory", Stage::Trust),
     ("do you trust", Stage::Trust),
     ("is not trusted", Stage::Trust),
@@ -19,6 +19,7 @@ const WORDS: [(&str, Stage); 18] = [
     ("no api key", Stage::Auth),
     ("401 unauthorized", Stage::Auth),
     ("unknown model", Stage::Model),
+    ("unknown provider", Stage::Model),
     ("model not found", Stage::Model),
     ("no models available", Stage::Model),
     ("issue with the selected model", Stage::Model),
@@ -43,6 +44,8 @@ mod tests {
         assert_eq!(stage("Failed to authenticate. API Error: 401 …"), Stage::Auth);
         assert_eq!(stage("Invalid auth method selected."), Stage::Auth);
         assert_eq!(stage("Error: Unknown model nope"), Stage::Model);
+        let openclaw = "Unknown provider \"nope\". Use /models to list providers.";
+        assert_eq!(stage(openclaw), Stage::Model);
         assert_eq!(stage("Error: Session ID x is already in use."), Stage::Exit);
         assert_eq!(stage(""), Stage::Exit);
     }

@@ -32,6 +32,7 @@ mod log;
 mod memory;
 pub mod order;
 mod pipes;
+pub mod served;
 pub mod supervise;
 
 use environment::Found;
@@ -82,12 +83,9 @@ pub struct Started {
 /// Checks everything, claims the directory, and starts the supervisor. Blocks; runs to its end once begun.
 pub fn start(site: &Site<'_>, request: Request) -> Result<Started, RpcError> {
     let Request { adapter, task, params, cwd_member } = request;
-    let agent = params.agent;
+    let agent = params.agent.clone();
     let cwd = directory(&params.cwd, cwd_member)?;
-    let known = match &task {
-        Task::Launch { .. } => None,
-        Task::Resume { id, .. } => Some(id.clone()),
-    };
+    let known = task.resumed().cloned();
     let order = Order {
         task,
         prompt: params.prompt.clone(),
@@ -107,40 +105,15 @@ pub fn start(site: &Site<'_>, request: Request) -> Result<Started, RpcError> {
                 failed(&agent, Stage::Spawn, None, message)
             },
         )?;
-    let launch_id = uuid::Uuid::new_v4().to_string();
+    let mut entry = entry(&params, &cwd);
+    let launch_id = entry.launch.launch_id.clone();
+    let launched_at = entry.launch.launched_at;
     let log = AbsPath::parse(launch_log_dir(site.env).join(format!("{launch_id}.log")))
         .ok_or_else(|| RpcError::Internal("the state directory is not absolute".into()))?;
+    entry.session.clone_from(&line.session);
+    entry.launch.log_path = Some(log.clone());
     let ledger = LedgerFile::of(site.env);
-    let launched_at = scope::now();
-    let entry = LaunchEntry {
-        agent: agent.clone(),
-        session: line.session.clone(),
-        process: None,
-        keeper: this_process(),
-        cwd: Some(cwd.clone()),
-        claim: params.lock.then(|| cwd.clone()),
-        is_forced: params.force,
-        ended: None,
-        elsewhere: None,
-        launch: Launch {
-            launch_id: launch_id.clone(),
-            launched_at,
-            prompt: params.prompt.clone(),
-            group: params.group.clone(),
-            spec: params.spec,
-            label: params.label,
-            model: params.model.clone(),
-            exit_code: None,
-            hook_failure: None,
-            log_path: log.clone(),
-        },
-    };
-    let begun =
-        with_world(site.env, launched_at, |world| ledger.update(|it| it.begin(entry, world)));
-    let forgotten = begun
-        .map_err(|it| unavailable(&it))?
-        .map_err(|it| refused(site.env, it, known.as_ref()))?;
-    remove_logs(forgotten.into_iter().map(|it| it.launch.log_path.as_path().to_owned()));
+    begin(site.env, &ledger, entry)?.map_err(|it| refused(site.env, it, known.as_ref()))?;
     let command = shown(&program, &line.args);
     let order = SupervisorOrder {
         launch_id: launch_id.clone(),
@@ -177,6 +150,51 @@ pub fn start(site: &Site<'_>, request: Request) -> Result<Started, RpcError> {
         ledger,
         news,
     })
+}
+
+/// A launch as it begins: this server answers for it.
+fn entry(params: &LaunchParams, cwd: &AbsPath) -> LaunchEntry {
+    LaunchEntry {
+        agent: params.agent.clone(),
+        session: None,
+        process: None,
+        is_served: false,
+        keeper: this_process(),
+        cwd: Some(cwd.clone()),
+        claim: params.lock.then(|| cwd.clone()),
+        is_forced: params.force,
+        ended: None,
+        elsewhere: None,
+        launch: Launch {
+            launch_id: uuid::Uuid::new_v4().to_string(),
+            launched_at: scope::now(),
+            prompt: params.prompt.clone(),
+            group: params.group.clone(),
+            spec: params.spec.clone(),
+            label: params.label.clone(),
+            model: params.model.clone(),
+            exit_code: None,
+            hook_failure: None,
+            log_path: None,
+        },
+    }
+}
+
+/// Takes a launch into the ledger, its claim with it, unless others stand in the way.
+fn begin(
+    env: &Env,
+    ledger: &LedgerFile,
+    entry: LaunchEntry,
+) -> Result<Result<(), Refusal>, RpcError> {
+    let begun = with_world(env, entry.launch.launched_at, |world| {
+        ledger.update(|it| it.begin(entry, world))
+    });
+    let logs = |forgotten: Vec<LaunchEntry>| {
+        remove_logs(
+            forgotten.into_iter().filter_map(|it| Some(it.launch.log_path?.as_path().to_owned())),
+        );
+    };
+    Ok(begun.map_err(|it| unavailable(&it))?.map(logs))
 }
 
 /// Gives a launch up, and its claim with it, unless its agent has started: then it returns the agent's process.
@@ -340,7 +358,7 @@ fn refused(env: &Env, refusal: Refusal, session: Option<&SessionId>) -> RpcError
             let internal = || RpcError::Internal(format!("process {} owns it", owner.pid));
             process.map_or_else(internal, |process| RpcError::SessionAlive {
                 session: session.clone(),
-                process,
+                process: Some(process),
             })
         }
         (Refusal::Alive(_) | Refusal::Gone, _) => {

@@ -37,6 +37,10 @@ pub struct LaunchEntry {
     /// The agent's process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process: Option<ProcessRef>,
+    /// Whether the agent's own service runs the session: there is no process to look at, and the service's word is
+    /// all there is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_served: bool,
     /// Who answers for the launch: the server that makes it, then the supervisor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keeper: Option<ProcessRef>,
@@ -101,7 +105,7 @@ impl LaunchEntry {
         if self.ended.is_some() {
             return Life::Dead;
         }
-        if self.elsewhere.is_some() {
+        if self.elsewhere.is_some() || self.is_in_service() {
             return Life::Unknown;
         }
         let lives = [self.process, self.keeper].into_iter().flatten().map(world.life);
@@ -110,6 +114,12 @@ impl LaunchEntry {
             (Life::Unknown, _) | (_, Life::Unknown) => Life::Unknown,
             (Life::Dead, Life::Dead) => Life::Dead,
         })
+    }
+
+    /// Whether the session has been handed to the agent's own service on this machine, which alone knows how it goes.
+    pub fn is_in_service(&self) -> bool {
+        let is_handed_over = self.keeper.is_none() && self.session.is_some();
+        self.is_served && is_handed_over && self.ended.is_none() && self.elsewhere.is_none()
     }
 }
 
@@ -137,7 +147,8 @@ impl Ledger {
             return Ok(Vec::new());
         }
         let (mut over, kept): (Vec<_>, Vec<_>) =
-            self.launches.drain(..).partition(|it| it.life(world) == Life::Dead);
+            // One in a service may live, and loses no more than its label here.
+            self.launches.drain(..).partition(|it| it.is_in_service() || it.life(world) == Life::Dead);
         over.sort_by_key(|it| it.ended.unwrap_or(it.launch.launched_at));
         let remembered = over.split_off(surplus.min(over.len()));
         self.launches = kept;
@@ -208,6 +219,16 @@ impl Ledger {
         Ok(())
     }
 
+    /// The agent's own service runs the session from now on. A claim would be worth as long as a process lives, and
+    /// there is none.
+    pub fn served(&mut self, id: &str, session: SessionId) -> Result<(), Refusal> {
+        let entry = self.launch_mut(id)?;
+        entry.session = Some(session);
+        entry.keeper = None;
+        entry.claim = None;
+        Ok(())
+    }
+
     /// The agent's process has ended, or could not be started. The claim ends with it.
     pub fn ended(
         &mut self,
@@ -241,8 +262,13 @@ pub struct Pruned {
 
 impl Ledger {
     /// Forgets launches that ended, before `older_than` where that is given, and claims that are void.
-    /// What lives stays, and what cannot be told.
-    pub fn prune(&mut self, older_than: Option<Timestamp>, world: World<'_>) -> Pruned {
+    /// What lives stays, and what cannot be told. `served` says how launches in a service stand.
+    pub fn prune(
+        &mut self,
+        older_than: Option<Timestamp>,
+        world: World<'_>,
+        served: &dyn Fn(&LaunchEntry) -> Life,
+    ) -> Pruned {
         let mut pruned = Pruned::default();
         for entry in &mut self.launches {
             let is_gone = entry.ended.is_none() && entry.life(world) == Life::Dead;
@@ -253,7 +279,8 @@ impl Ledger {
         }
         let (void, kept) = std::mem::take(&mut self.launches).into_iter().partition(|entry| {
             let end = entry.ended.unwrap_or(entry.launch.launched_at);
-            entry.life(world) == Life::Dead && older_than.is_none_or(|limit| end < limit)
+            let life = if entry.is_in_service() { served(entry) } else { entry.life(world) };
+            life == Life::Dead && older_than.is_none_or(|limit| end < limit)
         });
         self.launches = kept;
         let void: Vec<LaunchEntry> = void;
@@ -261,6 +288,7 @@ impl Ledger {
             .into_iter()
             .map(|entry| match entry.ended {
                 Some(_) => (entry, PruneReason::Ended),
+                None if entry.is_in_service() => (entry, PruneReason::Ended),
                 None => (entry, PruneReason::ProcessGone),
             })
             .collect();
@@ -421,7 +449,7 @@ mod tests {
         };
         let prune = |older_than: Option<i64>| {
             let mut ledger = ledger.clone();
-            let pruned = ledger.prune(older_than.map(W::instant), world.view());
+            let pruned = ledger.prune(older_than.map(W::instant), world.view(), &|_| Life::Unknown);
             let forgotten: Vec<(String, PruneReason)> = pruned
                 .forgotten
                 .iter()
@@ -447,12 +475,35 @@ mod tests {
         assert_eq!((pruned.kept, after.launches.len()), (2, 2));
         assert_eq!(after.locks, [lock("/n", "me")]);
         assert_eq!(
-            after.clone().prune(None, world.view()),
+            after.clone().prune(None, world.view(), &|_| Life::Unknown),
             Pruned { kept: 2, ..Pruned::default() }
         );
 
         let (_, forgotten, _) = prune(Some(50));
         assert_eq!(forgotten.len(), 2, "those that ended before: {forgotten:?}");
+    }
+
+    #[test]
+    fn a_launch_in_a_service_claims_nothing_and_is_forgotten_by_the_services_word() {
+        let world = W::at(2);
+        let served = LaunchEntry { is_served: true, ..launch("one", "/a", ALIVE) };
+        let mut ledger = Ledger::default();
+        ledger.begin(served.clone(), world.view()).unwrap();
+        assert_eq!(ledger.held(world.view()).len(), 1, "while the service is asked");
+        ledger.served("one", session("k:a").unwrap()).unwrap();
+        assert_eq!(ledger.held(world.view()), []);
+        assert_eq!(ledger.launches[0].life(world.view()), Life::Unknown);
+        ledger.begin(launch("two", "/a", ALIVE), world.view()).unwrap();
+
+        for (life, kept) in [(Life::Alive, 2), (Life::Unknown, 2), (Life::Dead, 1)] {
+            let pruned = ledger.clone().prune(None, world.view(), &|_| life);
+            assert_eq!(pruned.kept, kept, "{life:?}");
+            let reasons: Vec<_> = pruned.forgotten.iter().map(|(_, why)| *why).collect();
+            assert_eq!(reasons, vec![PruneReason::Ended; 2 - kept]);
+        }
+        // One whose server died while the service was asked has told nothing, and is nobody's.
+        let lost = LaunchEntry { keeper: Some(DEAD), ..served };
+        assert_eq!(lost.life(world.view()), Life::Dead);
     }
 
     #[test]

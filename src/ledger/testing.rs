@@ -66,6 +66,7 @@ pub(super) fn launch(id: &str, directory: &str, keeper: ProcessRef) -> LaunchEnt
         agent: AgentId::of("codex"),
         session: None,
         process: None,
+        is_served: false,
         keeper: Some(keeper),
         cwd: Some(path(directory)),
         claim: Some(path(directory)),
@@ -82,7 +83,7 @@ pub(super) fn launch(id: &str, directory: &str, keeper: ProcessRef) -> LaunchEnt
             model: None,
             exit_code: None,
             hook_failure: None,
-            log_path: path("/log"),
+            log_path: Some(path("/log")),
         },
     }
 }

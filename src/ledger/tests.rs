@@ -94,7 +94,9 @@ fn processes_of_another_machine_cannot_be_told_and_keep_their_claim() {
     begin(&there, launch("one", "/b", ALIVE));
     let world = World::at(2);
     let pruned: Result<_, ()> = here
-        .update(|ledger| Ok((ledger.prune(None, world.view()), ledger.held(world.view()))))
+        .update(|ledger| {
+            Ok((ledger.prune(None, world.view(), &|_| Life::Unknown), ledger.held(world.view())))
+        })
         .unwrap();
     let (pruned, held) = pruned.unwrap();
     assert_eq!((pruned.kept, pruned.forgotten.len(), pruned.released.len()), (1, 0, 0));

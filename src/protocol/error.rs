@@ -24,9 +24,9 @@ pub struct Candidate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
-    /// The program could not be started.
+    /// The program could not be started, or the agent's service not be reached.
     Spawn,
-    /// The agent ended before it told a session.
+    /// The agent ended, or its service refused, before it told a session.
     Exit,
     /// The agent wants a login.
     Auth,
@@ -39,7 +39,9 @@ pub enum Stage {
 impl Stage {
     fn hint(self) -> &'static str {
         match self {
-            Self::Spawn => "is the agent installed, and on the PATH of the login shell?",
+            Self::Spawn => {
+                "is the agent installed and on the PATH of the login shell, or its service up?"
+            }
             Self::Exit => "`output` is what the agent said last",
             Self::Auth => "log the agent in, in a terminal, and launch again",
             Self::Trust => "open the agent once in that directory, in a terminal, and trust it",
@@ -75,8 +77,9 @@ pub enum RpcError {
     SessionAmbiguous { query: String, candidates: Vec<Candidate> },
     #[error("no adapter is called `{agent}`")]
     AgentUnknown { agent: String, known: Vec<AgentId> },
-    #[error("a live process owns session `{session}`")]
-    SessionAlive { session: SessionId, process: Process },
+    /// `process` is not known where a service serves the session.
+    #[error("session `{session}` is owned by {}", if process.is_some() { "a live process" } else { "a run in its service" })]
+    SessionAlive { session: SessionId, process: Option<Process> },
     #[error("{directory} is claimed by `{}`", holder.by)]
     DirectoryLocked { directory: AbsPath, holder: Box<Holder> },
     #[error("{agent} did not come up")]
@@ -175,12 +178,15 @@ impl RpcError {
                 serde_json::json!({ "candidates": candidates })
             }
             Self::AgentUnknown { known, .. } => serde_json::json!({ "known": known }),
-            Self::SessionAlive { process, .. } => serde_json::json!({ "process": process }),
+            Self::SessionAlive { process: Some(process), .. } => {
+                serde_json::json!({ "process": process })
+            }
             Self::DirectoryLocked { directory, holder } => {
                 serde_json::json!({ "directory": directory, "holder": holder })
             }
             Self::LaunchFailed { failure, .. } => serde_json::json!(failure),
-            Self::Internal(_)
+            Self::SessionAlive { process: None, .. }
+            | Self::Internal(_)
             | Self::SessionNotFound { .. }
             | Self::Unsupported { .. }
             | Self::LedgerUnavailable(_)

@@ -59,7 +59,8 @@ macro_rules! starting_params {
             #[serde(default)]
             pub args: Vec<String>,
             /// Whether to claim the directory for as long as the agent runs. Without a claim of its own it is not
-            /// kept out by those of others.
+            /// kept out by those of others. A session in the agent's own service has no process whose life a claim
+            /// could have: its launch is kept out by the claims of others, and leaves none.
             #[serde(default = "yes")]
             pub lock: bool,
             /// Whether to go on, and to claim the directory too, where somebody else claims it.
@@ -144,14 +145,17 @@ pub struct Launched {
     /// The agent's own id of the session; absent where it has not told it in time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_id: Option<SessionId>,
-    /// The agent's process.
-    pub pid: Pid,
-    /// The program and its arguments; a prompt among them is cut.
-    pub command: Vec<String>,
+    /// The agent's process; absent where the agent's own service runs the session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid: Option<Pid>,
+    /// The program and its arguments, a prompt among them cut; absent where none was started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<Vec<String>>,
     /// Where it works.
     pub cwd: AbsPath,
-    /// Where its output is kept.
-    pub log_path: AbsPath,
+    /// Where its output is kept; absent where the agent's own service runs the session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_path: Option<AbsPath>,
     /// The login shell's PATH, where the program is only on that: the agent was given it behind the server's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub login_path: Option<String>,
@@ -188,7 +192,7 @@ impl Method for Resume {
     type Result = LaunchResult;
 }
 
-/// `session.stop`: ends the process that owns a session.
+/// `session.stop`: ends the process that owns a session, or its turn where that process serves others too.
 pub struct Stop;
 
 /// The parameters of `session.stop`.
@@ -200,7 +204,7 @@ pub struct StopParams {
     /// The adapter to ask; all where absent.
     #[serde(default)]
     pub agent: Option<AgentId>,
-    /// How long the agent may take to end by itself; 5000 where absent.
+    /// How long the agent, or the turn in its service, may take to end by itself; 5000 where absent.
     #[serde(default)]
     pub grace_ms: Option<Bounded<0, 600_000>>,
 }
@@ -209,9 +213,10 @@ pub struct StopParams {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StopOutcome {
-    /// The owner has ended; what outlived it is among the survivors.
+    /// The owner has ended, and what outlived it is among the survivors; of an owner that serves several sessions,
+    /// the session's turn has ended.
     Stopped,
-    /// No live process owned the session.
+    /// No live process owned the session, or its service had no turn of it in progress.
     AlreadyStopped,
 }
 
@@ -242,8 +247,7 @@ pub struct StopResult {
 
 impl Method for Stop {
     const NAME: &'static str = "session.stop";
-    const SUMMARY: &'static str =
-        "Ends the process that owns a session, with everything it started.";
+    const SUMMARY: &'static str = "Ends the process that owns a session, with everything it started; in a shared service, its turn.";
     type Params = StopParams;
     type Result = StopResult;
 }
@@ -267,7 +271,7 @@ pub struct PruneParams {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PruneReason {
-    /// The agent's process has ended.
+    /// The agent's process has ended, or its service runs the session no more.
     Ended,
     /// The process is gone; nobody saw it end.
     ProcessGone,

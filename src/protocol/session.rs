@@ -187,8 +187,9 @@ pub struct Launch {
     /// Which of the launcher's own programs, `onCreate` or `onComplete`, did not do its work, and how.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hook_failure: Option<String>,
-    /// Where the agent's output is kept.
-    pub log_path: AbsPath,
+    /// Where the agent's output is kept; absent where the agent's own service runs the session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_path: Option<AbsPath>,
 }
 
 /// A state that should not be.

@@ -72,9 +72,10 @@ fn hints(launch: &LaunchEntry) -> Hints {
 }
 
 /// Whether a launch without a live process, which no store shows, is listed: it is fresh, or the one that
-/// could tell has failed.
+/// could tell has failed. A service lists what it runs from its first moment: what it does not list is gone.
 pub(super) fn is_shown(launch: &LaunchEntry, adapter_failed: bool, now: Timestamp) -> bool {
-    adapter_failed || now.millis_since(launch.launch.launched_at) < SHOWN_MS
+    let is_fresh = now.millis_since(launch.launch.launched_at) < SHOWN_MS;
+    adapter_failed || is_fresh && !launch.is_served
 }
 
 /// After how long a launch of the agent is listed no more for being fresh. Nothing else changes by time alone.
@@ -116,6 +117,7 @@ pub(super) fn end_by_exit(
 pub(super) fn describe(launch: &LaunchEntry) -> String {
     let at = launch.launch.launched_at;
     match (launch.ended, launch.launch.exit_code) {
+        (None, _) if launch.is_in_service() => format!("launched {at} in the agent's own service"),
         (Some(ended), Some(code)) => {
             format!("launched {at}; ended {ended} with exit code {code}")
         }

@@ -341,13 +341,14 @@ fn what_was_launched_enriches_its_session_and_names_its_process() {
         label: None,
         model: None,
         exit_code: None,
-        log_path: AbsPath::parse("/log").unwrap(),
+        log_path: AbsPath::parse("/log"),
         hook_failure: None,
     };
     let entry = LaunchEntry {
         agent: AgentId::of("agent"),
         session: Some(id("s1")),
         process: Some(process(200)),
+        is_served: false,
         keeper: None,
         cwd: None,
         claim: None,
@@ -484,6 +485,7 @@ fn launch() -> LaunchEntry {
         agent: AgentId::of("agent"),
         session: Some(id("s1")),
         process: Some(process(100)),
+        is_served: false,
         keeper: None,
         cwd: AbsPath::parse("/work"),
         claim: None,
@@ -500,7 +502,7 @@ fn launch() -> LaunchEntry {
             model: None,
             exit_code: None,
             hook_failure: None,
-            log_path: AbsPath::parse("/log").unwrap(),
+            log_path: AbsPath::parse("/log"),
         },
     }
 }

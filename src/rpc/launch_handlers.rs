@@ -1,17 +1,21 @@
 //! Handlers of `session.launch`, `session.resume` and `session.prune`.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
+use super::App;
 use super::checks;
 use super::ledger_access::{change, read};
 use super::router::Call;
-use super::session_handlers::{one_session, roster, wanted};
-use super::stop_handlers::cannot;
+use super::session_handlers::{one_session, roster, unanswered, wanted};
+use super::stop_handlers::{cannot, is_at_work, is_hosted};
+use crate::adapters::Adapter;
 use crate::adapters::drive::Task;
 use crate::adapters::files::blocking;
-use crate::base::{SessionId, Timestamp};
-use crate::launch::{self, Request, Site, Started};
-use crate::ledger::Pruned;
+use crate::base::{AgentId, SessionId, Timestamp};
+use crate::launch::{self, Request, Site};
+use crate::ledger::{LaunchEntry, Ledger, Life, Pruned, World};
 use crate::protocol::error::RpcError;
 use crate::protocol::launch::{
     Forgotten, LaunchParams, LaunchResult, Launched, PruneParams, PruneResult, ReleasedClaim,
@@ -35,8 +39,9 @@ pub(super) async fn resume(call: Call, params: ResumeParams) -> Result<LaunchRes
     let Some(id) = session.session_id else {
         return Err(RpcError::Internal("a session was found by an id that it has not".into()));
     };
-    if let Some(process) = session.process {
-        return Err(RpcError::SessionAlive { session: id, process });
+    let is_busy_in_service = is_hosted(row.record.as_deref()) && is_at_work(session.status);
+    if session.process.is_some() || is_busy_in_service {
+        return Err(RpcError::SessionAlive { session: id, process: session.process });
     }
     let Some(cwd) = session.cwd else {
         let what = "resume a session whose directory is not known";
@@ -61,17 +66,12 @@ async fn run(
     let name = adapter.card().name;
     let request = Request { adapter, task, params, cwd_member };
     call.report(json!({ "kind": "begin", "title": format!("Launching {name}") })).await;
-    let app = call.app.clone();
-    let started = blocking(move || {
-        let site = Site { env: &app.env, program: &app.program, login: &app.login_path };
-        launch::start(&site, request)
-    });
-    let told = match started.await {
-        Ok(started) => told(&call, started).await,
-        Err(error) => Err(error),
+    let launched = match adapter.driver().service {
+        Some(service) => launch::served::launch(call.app.env.clone(), service, request).await,
+        None => spawn(&call, request).await,
     };
-    let (launched, is_known) = match told {
-        Ok(told) => told,
+    let launched = match launched {
+        Ok(launched) => launched,
         Err(error) => {
             call.report(json!({ "kind": "end", "message": error.to_string() })).await;
             return Err(error);
@@ -82,7 +82,7 @@ async fn run(
     let is_it = |row: &Row| {
         row.session.session_id.is_some() && row.session.session_id == launched.session_id
     };
-    let row = roster.rows.into_iter().find(is_it).filter(|_| is_known);
+    let row = roster.rows.into_iter().find(is_it);
     call.report(json!({ "kind": "end" })).await;
     Ok(LaunchResult {
         session: row.map(|it| *it.session),
@@ -92,31 +92,39 @@ async fn run(
     })
 }
 
-/// What the agent told, and whether that was its session.
-async fn told(call: &Call, mut started: Started) -> Result<(Launched, bool), RpcError> {
+/// Starts the agent's process, and waits until it has told its session.
+async fn spawn(call: &Call, request: Request) -> Result<Launched, RpcError> {
+    let app = call.app.clone();
+    let started = blocking(move || {
+        let site = Site { env: &app.env, program: &app.program, login: &app.login_path };
+        launch::start(&site, request)
+    });
+    let mut started = started.await?;
     let message = "waiting for the agent to tell its session";
     call.report(json!({ "kind": "report", "message": message })).await;
     let told = started.told().await?;
-    let is_known = told.session.is_some();
-    let launched = Launched {
+    Ok(Launched {
         launch_id: started.launch_id,
         session_id: told.session,
-        pid: told.process.pid,
-        command: started.command,
+        pid: Some(told.process.pid),
+        command: Some(started.command),
         cwd: started.cwd,
-        log_path: started.log,
+        log_path: Some(started.log),
         login_path: started.login_path,
-    };
-    Ok((launched, is_known))
+    })
 }
 
 /// Forgets launches that have ended and claims that are void.
 pub(super) async fn prune(call: Call, params: PruneParams) -> Result<PruneResult, RpcError> {
     let PruneParams { dry_run, older_than } = params;
+    let services = Services::ask(&call.app).await?;
     let Pruned { forgotten, released, kept } = if dry_run {
-        read(&call.app, move |ledger, world| ledger.clone().prune(older_than, world)).await?
+        let life = move |entry: &LaunchEntry| services.life(entry);
+        let look =
+            move |ledger: &Ledger, world: World<'_>| ledger.clone().prune(older_than, world, &life);
+        read(&call.app, look).await?
     } else {
-        prune_with_logs(&call, older_than).await?
+        prune_with_logs(&call, older_than, services).await?
     };
     let forgotten = forgotten.into_iter().map(|(entry, reason)| Forgotten {
         launch_id: entry.launch.launch_id,
@@ -138,18 +146,59 @@ pub(super) async fn prune(call: Call, params: PruneParams) -> Result<PruneResult
 }
 
 /// Prunes, and removes every log that is no launch's any more.
-async fn prune_with_logs(call: &Call, older_than: Option<Timestamp>) -> Result<Pruned, RpcError> {
+async fn prune_with_logs(
+    call: &Call,
+    older_than: Option<Timestamp>,
+    services: Services,
+) -> Result<Pruned, RpcError> {
     let env = call.app.env.clone();
     // Listed first: a log that appears from here on is that of a new launch.
     let mut logs = blocking(move || launch::logs(&env)).await;
     let pruned = change(&call.app, move |ledger, world| {
-        let pruned = ledger.prune(older_than, world);
-        for kept in &ledger.launches {
-            logs.remove(kept.launch.log_path.as_path());
+        let pruned = ledger.prune(older_than, world, &|entry| services.life(entry));
+        for log in ledger.launches.iter().filter_map(|it| it.launch.log_path.as_ref()) {
+            logs.remove(log.as_path());
         }
         Ok((pruned, logs))
     });
     let (pruned, logs) = pruned.await?;
     blocking(move || launch::remove_logs(logs)).await;
     Ok(pruned)
+}
+
+/// What the agents' services say of the launches that they run.
+#[derive(Default)]
+struct Services {
+    at_work: BTreeSet<(AgentId, SessionId)>,
+    unanswered: Vec<AgentId>,
+}
+
+impl Services {
+    /// Asks those that the ledger speaks of, and nobody where it speaks of none.
+    async fn ask(app: &App) -> Result<Self, RpcError> {
+        let agents = read(app, |ledger, _| {
+            let served = ledger.launches.iter().filter(|it| it.is_in_service());
+            served.map(|it| it.agent.clone()).collect::<BTreeSet<_>>()
+        });
+        let agents = agents.await?;
+        let is_wanted = |it: &&&'static dyn Adapter| agents.contains(&it.card().id);
+        let adapters: Vec<_> = app.adapters.iter().filter(is_wanted).copied().collect();
+        if adapters.is_empty() {
+            return Ok(Self::default());
+        }
+        let roster = roster(app, &adapters, Interest::SESSIONS).await;
+        let unanswered = unanswered(&roster.reports);
+        let at_work = roster.rows.into_iter().filter(|it| is_at_work(it.session.status));
+        let key = |row: Row| Some((row.session.agent, row.session.session_id?));
+        Ok(Self { at_work: at_work.filter_map(key).collect(), unanswered })
+    }
+
+    fn life(&self, entry: &LaunchEntry) -> Life {
+        let Some(session) = entry.session.clone() else { return Life::Dead };
+        if self.unanswered.contains(&entry.agent) {
+            return Life::Unknown;
+        }
+        let is_at_work = self.at_work.contains(&(entry.agent.clone(), session));
+        if is_at_work { Life::Alive } else { Life::Dead }
+    }
 }

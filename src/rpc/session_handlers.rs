@@ -201,7 +201,7 @@ pub(super) fn wanted(
     Ok(app.adapters.iter().copied().filter(|it| agents.contains(&it.card().id)).collect())
 }
 
-async fn observe(app: &App, interest: Interest) -> Scope {
+pub(super) async fn observe(app: &App, interest: Interest) -> Scope {
     let (env, memo) = (app.env.clone(), app.memo.clone());
     blocking(move || Scope::observe(env, memo, interest)).await
 }

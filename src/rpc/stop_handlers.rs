@@ -6,11 +6,14 @@ use std::time::{Duration, Instant};
 use super::App;
 use super::ledger_access::read;
 use super::router::Call;
-use super::session_handlers::{asked, check_query, matching, roster, unanswered};
+use super::session_handlers::{asked, check_query, matching, observe, roster, unanswered};
+use crate::adapters::Record;
 use crate::adapters::drive;
 use crate::adapters::evidence::Owner;
 use crate::adapters::files::blocking;
+use crate::adapters::service::{Served, TurnEnd};
 use crate::base::{AgentId, ProcessRef, SessionId};
+use crate::census;
 use crate::env::Env;
 use crate::launch::ending::{self, Ending, NotEnded, Target};
 use crate::ledger::{LaunchEntry, Ledger, LedgerFile, Life, with_world};
@@ -39,40 +42,70 @@ pub(super) async fn stop(call: Call, params: StopParams) -> Result<StopResult, R
     let alive: Vec<Owned> = roster.rows.iter().filter_map(Owned::of).collect();
     let row = matching(roster.rows, &params.session_id, late)?;
     let grace = params.grace_ms.map_or(GRACE, |it| Duration::from_millis(it.get()));
-    let ended = match owner_to_end(&row, &alive)? {
+    let ended = match owner_to_end(&row, &alive) {
         Some(owner) => end(app, &row.session, owner, grace).await?,
-        None => None,
+        None if row.session.process.is_none() && !is_hosted(row.record.as_deref()) => End::NoOwner,
+        None => End::Shared,
     };
-    let outcome = if ended.is_some() { StopOutcome::Stopped } else { StopOutcome::AlreadyStopped };
-    let Ended { signals, survivors } = ended.unwrap_or_default();
+    let Ended { outcome, signals, survivors } = match ended {
+        End::Ended(ended) => ended,
+        End::NoOwner => Ended::without_signal(StopOutcome::AlreadyStopped),
+        End::Shared => Ended::without_signal(end_turn(app, &row, grace).await?),
+    };
     Ok(StopResult { outcome, signals, survivors, complete, agents: roster.reports })
 }
 
-/// The process that is to end, nothing where the session has none; refused where others need it.
-fn owner_to_end(row: &Row, alive: &[Owned]) -> Result<Option<Process>, RpcError> {
+/// The process that is to end; nothing where the session has none, or others need it.
+fn owner_to_end(row: &Row, alive: &[Owned]) -> Option<Process> {
     let session = &row.session;
-    let Some(owner) = session.process.clone() else {
-        let is_hosted = row.record.as_ref().is_some_and(|it| it.owner == Owner::Gateway);
-        if is_hosted && matches!(session.status, Status::Running | Status::Waiting) {
-            return Err(cannot(
-                &session.agent,
-                "be stopped from here: its sessions live in its gateway",
-                "abort the run in the agent's own interface",
-            ));
-        }
-        return Ok(None);
-    };
+    let owner = session.process.clone()?;
     let is_shared = alive.iter().any(|it| {
         it.process == owner && it.session != session.session_id && it.kind != SessionKind::Subagent
     });
-    if is_shared || session.kind == SessionKind::Subagent {
-        return Err(cannot(
-            &session.agent,
-            &format!("stop one of the sessions that process {} serves", owner.pid),
-            "stop it in the agent's own interface",
-        ));
+    (!is_shared && session.kind != SessionKind::Subagent).then_some(owner)
+}
+
+/// Asks the service that serves the session, which is never ended for one of many, to end its turn.
+async fn end_turn(app: &App, row: &Row, grace: Duration) -> Result<StopOutcome, RpcError> {
+    let session = &row.session;
+    let ask = drive::of(&session.agent).end_turn.zip(session.session_id.clone());
+    let ended = match ask {
+        Some((ask, id)) => {
+            let owner = row.owners.first().copied();
+            let served = Served { session: id, record: row.record.clone(), owner, within: grace };
+            let limit = grace + census::DEADLINE;
+            let (scope, _guard) = observe(app, Interest::SESSIONS).await.cancellable();
+            let late = |_| RpcError::Internal(format!("no answer within {} ms", limit.as_millis()));
+            let ended = tokio::time::timeout(limit, ask(scope, served)).await.map_err(late)?;
+            ended.map_err(|problem| RpcError::Internal(problem.message))?
+        }
+        None => TurnEnd::NoService,
+    };
+    match ended {
+        TurnEnd::Ended => Ok(StopOutcome::Stopped),
+        TurnEnd::NoTurn => Ok(StopOutcome::AlreadyStopped),
+        TurnEnd::NoService => {
+            let what = match &session.process {
+                Some(it) => format!("stop one of the sessions that process {} serves", it.pid),
+                None => "stop a session of its service".to_owned(),
+            };
+            Err(cannot(&session.agent, &what, "stop it in the agent's own interface"))
+        }
+        TurnEnd::GoesOn => {
+            let waited = grace.as_millis();
+            let what = format!("the turn was asked to end and goes on after {waited} ms");
+            Err(RpcError::Internal(what))
+        }
     }
-    Ok(Some(owner))
+}
+
+/// Whether the agent's own service answers for the session.
+pub(super) fn is_hosted(record: Option<&Record>) -> bool {
+    record.is_some_and(|it| it.owner == Owner::Gateway)
+}
+
+pub(super) fn is_at_work(status: Status) -> bool {
+    matches!(status, Status::Running | Status::Waiting)
 }
 
 /// A session and the process that owns it.
@@ -90,20 +123,35 @@ impl Owned {
     }
 }
 
+/// What became of an owner.
+enum End {
+    Ended(Ended),
+    /// There is none, or none any more.
+    NoOwner,
+    /// It serves others too.
+    Shared,
+}
+
 /// What was sent to whom, and who lives on.
-#[derive(Default)]
 struct Ended {
+    outcome: StopOutcome,
     signals: Vec<Signalled>,
     survivors: Vec<Process>,
 }
 
-/// Ends the owner, unless it has ended meanwhile.
+impl Ended {
+    fn without_signal(outcome: StopOutcome) -> Self {
+        Self { outcome, signals: Vec::new(), survivors: Vec::new() }
+    }
+}
+
+/// Ends the owner, unless it has ended meanwhile or serves others.
 async fn end(
     app: &App,
     session: &Session,
     owner: Process,
     grace: Duration,
-) -> Result<Option<Ended>, RpcError> {
+) -> Result<End, RpcError> {
     let driver = drive::of(&session.agent);
     let launch = launch_of(app, session.session_id.clone()).await;
     let (env, id, pid) = (app.env.clone(), session.session_id.clone(), owner.pid);
@@ -111,7 +159,7 @@ async fn end(
     let ended = blocking(move || {
         let (table, owner) = find_again(&env, &owner)?;
         if (driver.is_shared)(&table.arguments(owner)) {
-            return Ok(None);
+            return Ok(End::Shared);
         }
         let target = Target {
             owner,
@@ -126,16 +174,11 @@ async fn end(
         }
         let table = snapshot(&env)?;
         let survivors = survivors.into_iter().filter_map(|it| table.shown(it)).collect();
-        Ok(Some(Ended { signals, survivors }))
+        Ok(End::Ended(Ended { outcome: StopOutcome::Stopped, signals, survivors }))
     });
     match ended.await {
-        Ok(Some(ended)) => Ok(Some(ended)),
-        Ok(None) => Err(cannot(
-            &session.agent,
-            &format!("end process {pid}, which serves others too"),
-            "stop the session in the agent's own interface",
-        )),
-        Err(NotEnded::Gone) => Ok(None),
+        Ok(ended) => Ok(ended),
+        Err(NotEnded::Gone) => Ok(End::NoOwner),
         Err(NotEnded::NotOurs) => Err(RpcError::NotOurs(pid)),
         Err(NotEnded::Unable(error)) => {
             Err(RpcError::Internal(format!("process {pid} cannot be stopped: {error}")))

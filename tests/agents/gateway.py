@@ -60,6 +60,8 @@ class Gateway:
                 size = struct.unpack(">Q", self._input.read(8))[0]
             data = self._input.read(size)
             assert first & 0x0F != 8, f"the gateway closed the connection: {data[2:]!r}"
+            if first & 0x0F == 9:  # a ping; who does not answer is taken for gone
+                self._socket.sendall(b"\x8a" + bytes([0x80 | size]) + b"\0\0\0\0" + data)
             if first & 0x0F in (0, 1):
                 text += data
                 if first & 0x80:

@@ -11,12 +11,13 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import launching
 from gateway import Gateway
 from install import command
 from model import Model
-from observe import row
+from observe import MAYBE, row
 from scenario import scenario
-from worlds import Child, World, wait_for
+from worlds import PATIENCE_S, Child, World, wait_for
 
 TOKEN = "mock-token"
 MODEL = ("mock-1", "mock/mock-1")
@@ -150,6 +151,78 @@ def wrong_token(world: OpenclawWorld) -> None:
     (stranger / ".openclaw/openclaw.json").write_text(json.dumps(settings))
     report = world.headcount.report_from(stranger)
     assert not report["sessions"] and [problem["kind"] for problem in report["problems"]] == ["auth"], report
+
+
+@scenario("launched: at work in the gateway, resumed as the same session, stopped, forgotten")
+def launched(world: OpenclawWorld) -> None:
+    client, folder = world.client(), world.project("launched")
+    prompt = launching.AWKWARD + "[[hold:ow-launched]]"
+    order = {"agent": "openclaw", "cwd": str(folder), "prompt": prompt, "label": "teller", "group": "night",
+             "model": "mock/mock-1", "permissions": "edit"}
+    launched = world.headcount.call("session.launch", order)
+    session, identity = launched["launch"]["sessionId"], launched["launch"]["launchId"]
+    assert not {"pid", "command", "logPath"} & set(launched["launch"]), launched["launch"]
+    world.model.wait_streaming("ow-launched")
+    heard = [entry.prompt for entry in world.model.journal if prompt.strip() in entry.prompt]
+    assert heard, f"the model did not hear the prompt as it is: {world.model.journal[-1].prompt!r}"
+    running = row(session, "running", "active_run", title="teller", prompt=prompt, cwd=str(folder))
+    [seen] = world.headcount.shows(folder, [running])
+    assert (seen["launch"]["launchId"], seen["launch"]["group"]) == (identity, "night"), seen["launch"]
+    assert "process" not in seen and launching.holders(world, folder) == []
+    launching.refused(world.headcount, "session.resume", {"sessionId": session, "prompt": "Me too"}, launching.SESSION_ALIVE)
+
+    def stop(outcome: str) -> None:
+        told = world.headcount.call("session.stop", {"sessionId": session})
+        assert (told["outcome"], told["signals"], told["survivors"]) == (outcome, [], []), told
+
+    pruned = world.headcount.call("session.prune")
+    assert identity not in [one["launchId"] for one in pruned["forgotten"]], "it runs, and was forgotten"
+    stop("stopped")
+    world.headcount.shows(folder, [row(session, "stopped", ("killed", "interrupted"), prompt=prompt)], within_s=0)
+    stop("already_stopped")
+    world.model.release("ow-launched")
+
+    resumed = world.headcount.call("session.resume", {"sessionId": session, "prompt": "Go on"})
+    assert resumed["launch"]["sessionId"] == session, resumed["launch"]
+    settled(client, session, "done")
+    world.headcount.shows(folder, [row(session, "stopped", "completed", prompt=MAYBE)])
+    asked = [turn["text"] for turn in world.headcount.call("session.peek", {"sessionId": session})["turns"] if turn["role"] == "user"]
+    assert len(asked) == 2 and "ticks" in asked[0] and "Go on" in asked[1], asked
+    pruned = world.headcount.call("session.prune")
+    assert identity in [one["launchId"] for one in pruned["forgotten"]], pruned
+    [seen] = world.headcount.shows(folder, [row(session, "stopped", "completed", prompt=MAYBE)], within_s=0)
+    assert "launch" not in seen, seen
+    client.call("sessions.delete", key=session)
+    world.headcount.shows(folder, [], within_s=0)
+    client.close()
+
+
+@scenario("launched with every permission, and with a time that runs out")
+def launched_for_a_while(world: OpenclawWorld) -> None:
+    client, folder = world.client(), world.project("for a while")
+    order = {"agent": "openclaw", "cwd": str(folder), "prompt": "Think [[hold:ow-while]]", "permissions": "full", "timeoutMs": 3000}
+    session = world.headcount.call("session.launch", order)["launch"]["sessionId"]
+    settled(client, session, "timeout")
+    world.headcount.shows(folder, [row(session, "stopped", "killed", prompt=MAYBE)], within_s=PATIENCE_S)
+    # What the ledger knows of it would be all that is left once the gateway is gone.
+    world.headcount.call("session.prune")
+    world.model.release("ow-while")
+    client.close()
+
+
+@scenario("launched in vain: the gateway's own words")
+def launched_in_vain(world: OpenclawWorld) -> None:
+    client, folder = world.client(), world.project("in vain")
+    create(client, folder, "taken")
+    order = {"agent": "openclaw", "cwd": str(folder), "prompt": "Never asked"}
+    for more, stage, words in (({"label": "taken"}, "exit", "label already in use"), ({"model": "nope/none"}, "model", "provider")):
+        error = launching.refused(world.headcount, "session.launch", dict(order, **more), launching.LAUNCH_FAILED)
+        assert error["data"]["stage"] == stage and words in error["data"]["output"], error
+    world.configure("another-token")
+    error = launching.refused(world.headcount, "session.launch", order, launching.LAUNCH_FAILED)
+    assert error["data"]["stage"] == "auth" and "another-token" not in str(error), error
+    world.configure(TOKEN)
+    client.close()
 
 
 @scenario("killed with SIGKILL in the middle of a run: its sessions are gone, nothing is remembered")

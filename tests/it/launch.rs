@@ -386,7 +386,7 @@ fn what_cannot_be_launched_is_refused_before_anything_happens() {
     let absent = world.launch("tell", json!({ "agent": "pi" }));
     assert_eq!(absent["error"]["code"], 1006, "{absent}");
     assert_eq!(absent["error"]["data"]["stage"], "spawn");
-    let unsupported = world.launch("tell", json!({ "agent": "openclaw" }));
+    let unsupported = world.launch("tell", json!({ "agent": "openclaw", "args": ["-v"] }));
     assert_eq!(unsupported["error"]["code"], 1007);
     let unsupported = world.launch("tell", json!({ "agent": "pi", "permissions": "full" }));
     assert_eq!(unsupported["error"]["code"], 1007);

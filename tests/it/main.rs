@@ -10,6 +10,7 @@ mod launch;
 mod lock;
 mod readme;
 mod schema;
+mod served;
 mod session;
 mod stdio;
 mod support;

@@ -279,8 +279,8 @@ export interface Launch {
   readonly exitCode?: number;
   /** Which of the launcher's own programs, `onCreate` or `onComplete`, did not do its work, and how. */
   readonly hookFailure?: string;
-  /** Where the agent's output is kept. */
-  readonly logPath: AbsPath;
+  /** Where the agent's output is kept; absent where the agent's own service runs the session. */
+  readonly logPath?: AbsPath;
 }
 
 /** A state that should not be. */
@@ -513,7 +513,7 @@ export interface LaunchParams {
   };
   /** Arguments to pass to the agent as they are, before the prompt. */
   readonly args?: readonly string[];
-  /** Whether to claim the directory for as long as the agent runs. Without a claim of its own it is not kept out by those of others. */
+  /** Whether to claim the directory for as long as the agent runs. Without a claim of its own it is not kept out by those of others. A session in the agent's own service has no process whose life a claim could have: its launch is kept out by the claims of others, and leaves none. */
   readonly lock?: boolean;
   /** Whether to go on, and to claim the directory too, where somebody else claims it. */
   readonly force?: boolean;
@@ -546,14 +546,14 @@ export interface Launched {
   readonly launchId: string;
   /** The agent's own id of the session; absent where it has not told it in time. */
   readonly sessionId?: SessionId;
-  /** The agent's process. */
-  readonly pid: Pid;
-  /** The program and its arguments; a prompt among them is cut. */
-  readonly command: readonly string[];
+  /** The agent's process; absent where the agent's own service runs the session. */
+  readonly pid?: Pid;
+  /** The program and its arguments, a prompt among them cut; absent where none was started. */
+  readonly command?: readonly string[];
   /** Where it works. */
   readonly cwd: AbsPath;
-  /** Where its output is kept. */
-  readonly logPath: AbsPath;
+  /** Where its output is kept; absent where the agent's own service runs the session. */
+  readonly logPath?: AbsPath;
   /** The login shell's PATH, where the program is only on that: the agent was given it behind the server's own. */
   readonly loginPath?: string;
 }
@@ -582,7 +582,7 @@ export interface ResumeParams {
   };
   /** Arguments to pass to the agent as they are, before the prompt. */
   readonly args?: readonly string[];
-  /** Whether to claim the directory for as long as the agent runs. Without a claim of its own it is not kept out by those of others. */
+  /** Whether to claim the directory for as long as the agent runs. Without a claim of its own it is not kept out by those of others. A session in the agent's own service has no process whose life a claim could have: its launch is kept out by the claims of others, and leaves none. */
   readonly lock?: boolean;
   /** Whether to go on, and to claim the directory too, where somebody else claims it. */
   readonly force?: boolean;
@@ -600,7 +600,7 @@ export interface StopParams {
   readonly sessionId: string;
   /** The adapter to ask; all where absent. */
   readonly agent?: AgentId;
-  /** How long the agent may take to end by itself; 5000 where absent. */
+  /** How long the agent, or the turn in its service, may take to end by itself; 5000 where absent. */
   readonly graceMs?: number;
 }
 
@@ -1017,7 +1017,7 @@ export interface Methods {
       };
       /** Arguments to pass to the agent as they are, before the prompt. */
       readonly args?: readonly string[];
-      /** Whether to claim the directory for as long as the agent runs. Without a claim of its own it is not kept out by those of others. */
+      /** Whether to claim the directory for as long as the agent runs. Without a claim of its own it is not kept out by those of others. A session in the agent's own service has no process whose life a claim could have: its launch is kept out by the claims of others, and leaves none. */
       readonly lock?: boolean;
       /** Whether to go on, and to claim the directory too, where somebody else claims it. */
       readonly force?: boolean;
@@ -1055,7 +1055,7 @@ export interface Methods {
       };
       /** Arguments to pass to the agent as they are, before the prompt. */
       readonly args?: readonly string[];
-      /** Whether to claim the directory for as long as the agent runs. Without a claim of its own it is not kept out by those of others. */
+      /** Whether to claim the directory for as long as the agent runs. Without a claim of its own it is not kept out by those of others. A session in the agent's own service has no process whose life a claim could have: its launch is kept out by the claims of others, and leaves none. */
       readonly lock?: boolean;
       /** Whether to go on, and to claim the directory too, where somebody else claims it. */
       readonly force?: boolean;
@@ -1068,14 +1068,14 @@ export interface Methods {
     };
     result: LaunchResult;
   };
-  /** Ends the process that owns a session, with everything it started. */
+  /** Ends the process that owns a session, with everything it started; in a shared service, its turn. */
   "session.stop": {
     params: {
       /** The session's id, or a prefix of at least 4 characters that only it has. */
       readonly sessionId: string;
       /** The adapter to ask; all where absent. */
       readonly agent?: AgentId;
-      /** How long the agent may take to end by itself; 5000 where absent. */
+      /** How long the agent, or the turn in its service, may take to end by itself; 5000 where absent. */
       readonly graceMs?: number;
     };
     result: StopResult;

@@ -23,7 +23,11 @@
 //! gateway's store, and the same for as long as the conversation is listed. The `sessionId` beside it is of the
 //! transcript at present, and `/new` puts another in its place.
 //!
-//! *Unknown:* the status `timeout` was never seen; a gateway that demands a password instead of a token is refused.
+//! *Driving:* `sessions.create` begins a session, `sessions.send` lets one go on (while a run is active it would wait in
+//! line), `sessions.abort` ends a run, and answers the same for a key that was never there ([`service`]). A run that has
+//! taken longer than the `timeoutMs` it was given ends as `timeout`.
+//!
+//! *Unknown:* a gateway that demands a password instead of a token is refused.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -35,6 +39,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::drive::Driver;
 use super::evidence::{Record, Sighting, Survey, problem};
 use super::files::blocking;
 use super::{Adapter, Peeked, Tell};
@@ -47,12 +52,13 @@ use crate::scope::{Scope, UsageWanted};
 mod endpoint;
 pub mod history;
 pub mod row;
+mod service;
 mod wire;
 
 use endpoint::Endpoint;
 use history::Message;
 use row::{AgentRow, Row, UsageRow};
-use wire::Client;
+use wire::{Client, Right};
 
 /// Most rows asked for at a time: some 2 KiB each, a twelfth of what one message may hold.
 const PAGE_ROWS: usize = 1_000;
@@ -110,6 +116,10 @@ impl Adapter for OpenClaw {
         .boxed()
     }
 
+    fn driver(&self) -> &'static Driver {
+        &service::DRIVER
+    }
+
     fn peek(
         &'static self,
         scope: Scope,
@@ -124,10 +134,16 @@ async fn locate(env: Arc<Env>) -> Result<Option<Endpoint>, Problem> {
     blocking(move || endpoint::find(&env)).await
 }
 
+/// The gateway, for requests that are nothing without it.
+async fn present(env: Arc<Env>) -> Result<Endpoint, Problem> {
+    let none = || problem(ProblemKind::Unreachable, "no gateway is set up on this machine");
+    locate(env).await?.ok_or_else(none)
+}
+
 /// Says each change of a session that the gateway tells, for as long as it does.
 async fn hear(env: Arc<Env>, tell: Tell) -> Result<(), Problem> {
     let Some(endpoint) = locate(env).await? else { return Ok(()) };
-    let mut client = Client::connect(&endpoint).await?;
+    let mut client = Client::connect(&endpoint, Right::Read).await?;
     let _: IgnoredAny = client.call("sessions.subscribe", &Nothing {}).await?;
     loop {
         // What changed before the subscription was there is a change too.
@@ -170,7 +186,7 @@ struct Listing {
 
 impl Listing {
     async fn read(&mut self, endpoint: &Endpoint, wanted: &UsageWanted) -> Result<(), Problem> {
-        let mut client = Client::connect(endpoint).await?;
+        let mut client = Client::connect(endpoint, Right::Read).await?;
         self.read_rows(&mut client).await?;
         if self.rows.values().any(Row::wants_workspace) {
             match client.call::<Agents>("agents.list", &Nothing {}).await {
@@ -229,10 +245,8 @@ impl Listing {
 }
 
 async fn last_turns(scope: Scope, record: Arc<Record>, wanted: usize) -> Result<Peeked, Problem> {
-    let Some(endpoint) = locate(scope.env.clone()).await? else {
-        return Err(problem(ProblemKind::Unreachable, "there is no gateway any more"));
-    };
-    let mut client = Client::connect(&endpoint).await?;
+    let endpoint = present(scope.env.clone()).await?;
+    let mut client = Client::connect(&endpoint, Right::Read).await?;
     let asked = HistoryOf { session_key: record.session.as_str(), limit: wanted.min(MESSAGES_MAX) };
     let history: History = client.call("chat.history", &asked).await?;
     // A message that cannot be read is passed over, like a broken line of a transcript.
@@ -260,7 +274,7 @@ struct EverySession {
 }
 
 impl EverySession {
-    fn from(offset: u64) -> Self {
+    const fn from(offset: u64) -> Self {
         Self {
             limit: PAGE_ROWS,
             offset,

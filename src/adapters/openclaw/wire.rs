@@ -26,6 +26,26 @@ const MESSAGE_MAX: usize = 26_214_400;
 /// in the second that an answer takes.
 const FRAMES_MAX: usize = 10_000;
 
+/// What a connection may do. The gateway grants whatever is asked for, so that no more is asked for than is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Right {
+    Read,
+    /// To begin runs and to end them.
+    Write,
+    /// To begin sessions in a directory of one's choice, with any permissions.
+    Administer,
+}
+
+impl Right {
+    fn scopes(self) -> &'static [&'static str] {
+        match self {
+            Self::Read => &["operator.read"],
+            Self::Write => &["operator.read", "operator.write"],
+            Self::Administer => &["operator.read", "operator.write", "operator.admin"],
+        }
+    }
+}
+
 /// A connection that was let in.
 pub(super) struct Client<'a> {
     endpoint: &'a Endpoint,
@@ -34,8 +54,8 @@ pub(super) struct Client<'a> {
 }
 
 impl<'a> Client<'a> {
-    /// Connects with the right to read and no other.
-    pub(super) async fn connect(endpoint: &'a Endpoint) -> Result<Self, Problem> {
+    /// Connects with this right and no other.
+    pub(super) async fn connect(endpoint: &'a Endpoint, right: Right) -> Result<Self, Problem> {
         let stream = reach(endpoint).await?;
         let config = WebSocketConfig::default()
             .max_message_size(Some(MESSAGE_MAX))
@@ -43,13 +63,13 @@ impl<'a> Client<'a> {
         let upgraded = client_async_with_config(endpoint.url.as_str(), stream, Some(config)).await;
         let (socket, _) = upgraded.map_err(|error| broken(endpoint, error))?;
         let mut client = Self { endpoint, socket, requests: 0 };
-        client.introduce().await?;
+        client.introduce(right).await?;
         Ok(client)
     }
 
     /// Says who we are. A third party's name is refused, so we are the gateway's own command line client; one
     /// without a device of its own, since a device is written down in the gateway's store.
-    async fn introduce(&mut self) -> Result<(), Problem> {
+    async fn introduce(&mut self, right: Right) -> Result<(), Problem> {
         let auth = self.endpoint.token.as_ref();
         let hello: Hello = self
             .call(
@@ -64,7 +84,7 @@ impl<'a> Client<'a> {
                         mode: "cli",
                     },
                     role: "operator",
-                    scopes: ["operator.read"],
+                    scopes: right.scopes(),
                     auth: auth.map(|it| ClientAuth { token: it.reveal() }),
                 },
             )
@@ -231,7 +251,7 @@ struct Connect<'a> {
     max_protocol: u32,
     client: ClientInfo,
     role: &'static str,
-    scopes: [&'static str; 1],
+    scopes: &'static [&'static str],
     /// A token of `null` would be refused as malformed.
     #[serde(skip_serializing_if = "Option::is_none")]
     auth: Option<ClientAuth<'a>>,

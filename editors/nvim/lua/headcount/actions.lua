@@ -141,7 +141,8 @@ local function drive(method, params)
     if launch.sessionId then
       say(('%s is at work: %s'):format(agent, launch.sessionId))
     else
-      say(('%s was started, pid %d, and has not told its session yet'):format(agent, launch.pid))
+      local where = launch.pid and (', pid %d,'):format(launch.pid) or ''
+      say(('%s was started%s and has not told its session yet'):format(agent, where))
     end
   end)
 end

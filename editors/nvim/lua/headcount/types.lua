@@ -177,7 +177,7 @@
 ---@field label string|nil The label that the launcher gave.
 ---@field launchId string The id of the launch, given by headcount.
 ---@field launchedAt headcount.Timestamp When it was launched.
----@field logPath headcount.AbsPath Where the agent's output is kept.
+---@field logPath headcount.AbsPath|nil Where the agent's output is kept; absent where the agent's own service runs the session.
 ---@field model string|nil The model that was asked for.
 ---@field prompt string The prompt it was launched with.
 ---@field spec string|nil The specification that the launcher named.
@@ -216,12 +216,12 @@
 
 --- How an agent was started.
 ---@class headcount.Launched
----@field command string[] The program and its arguments; a prompt among them is cut.
+---@field command string[]|nil The program and its arguments, a prompt among them cut; absent where none was started.
 ---@field cwd headcount.AbsPath Where it works.
 ---@field launchId string The id of the launch, given by headcount.
----@field logPath headcount.AbsPath Where its output is kept.
+---@field logPath headcount.AbsPath|nil Where its output is kept; absent where the agent's own service runs the session.
 ---@field loginPath string|nil The login shell's PATH, where the program is only on that: the agent was given it behind the server's own.
----@field pid headcount.Pid The agent's process.
+---@field pid headcount.Pid|nil The agent's process; absent where the agent's own service runs the session.
 ---@field sessionId headcount.SessionId|nil The agent's own id of the session; absent where it has not told it in time.
 
 --- The parameters of `session.list`.
@@ -466,7 +466,7 @@
 --- The parameters of `session.stop`.
 ---@class headcount.StopParams
 ---@field agent headcount.AgentId|nil The adapter to ask; all where absent.
----@field graceMs integer|nil How long the agent may take to end by itself; 5000 where absent.
+---@field graceMs integer|nil How long the agent, or the turn in its service, may take to end by itself; 5000 where absent.
 ---@field sessionId string The session's id, or a prefix of at least 4 characters that only it has.
 
 --- The result of `session.stop`.

@@ -1,0 +1,133 @@
+//! Launching where there is no process to start: the agent's own service is asked, and the ledger notes what it said.
+//!
+//! Others' claims on the directory are heeded. A claim of its own is held while the service is asked and no longer: it
+//! would be worth as long as a process lives, and a session in a service has none.
+
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+
+use super::{
+    Request, SESSION_WAIT, begin, diagnose, directory, entry, failed, refused, unsupported,
+};
+use crate::adapters::drive::Unsupported;
+use crate::adapters::files::blocking;
+use crate::adapters::service::{Ask, Refused, Service};
+use crate::base::AgentId;
+use crate::env::Env;
+use crate::ledger::{LaunchEntry, LedgerFile, Refusal};
+use crate::protocol::bounded::Bounded;
+use crate::protocol::error::{RpcError, Stage};
+use crate::protocol::launch::{LaunchParams, Launched};
+use crate::protocol::session::{Problem, ProblemKind};
+use crate::scope;
+
+/// Checks everything, asks the service, and notes what it began. Once begun it runs to its end, whether or not
+/// anybody waits: what the service has begun must be noted.
+pub async fn launch(
+    env: Arc<Env>,
+    service: &'static dyn Service,
+    request: Request,
+) -> Result<Launched, RpcError> {
+    let runtime = Handle::current();
+    blocking(move || ask(&runtime, &env, service, request)).await
+}
+
+fn ask(
+    runtime: &Handle,
+    env: &Arc<Env>,
+    service: &'static dyn Service,
+    request: Request,
+) -> Result<Launched, RpcError> {
+    let Request { task, params, cwd_member, .. } = request;
+    let agent = &params.agent;
+    let cwd = directory(&params.cwd, cwd_member)?;
+    let resumed = task.resumed().cloned();
+    let busy = || match resumed.clone() {
+        // The process is not the session's, but the service's or ours.
+        Some(session) => RpcError::SessionAlive { session, process: None },
+        None => RpcError::Internal("a session that is not there yet is busy".into()),
+    };
+    let ask = Ask {
+        task,
+        cwd: cwd.clone(),
+        prompt: params.prompt.clone(),
+        model: params.model.clone(),
+        label: params.label.clone(),
+        permissions: params.permissions,
+        timeout_ms: params.timeout_ms.map(Bounded::get),
+    };
+    check(&params).and_then(|()| service.check(&ask)).map_err(|it| unsupported(agent, it))?;
+    let entry = LaunchEntry { session: resumed.clone(), is_served: true, ..entry(&params, &cwd) };
+    let launch_id = entry.launch.launch_id.clone();
+    let ledger = LedgerFile::of(env);
+    begin(env, &ledger, entry)?.map_err(|refusal| match refusal {
+        Refusal::Alive(_) => busy(),
+        refusal => refused(env, refusal, None),
+    })?;
+    // A timer is bound to the runtime that it is made in.
+    let answer =
+        runtime.block_on(async { timeout(SESSION_WAIT, service.begin(env.clone(), ask)).await });
+    let begun = match answer {
+        Ok(Ok(session)) => Ok(session),
+        Ok(Err(Refused::Busy)) => Err(busy()),
+        Ok(Err(Refused::Problem(problem))) => Err(failed_by(agent, problem)),
+        Err(_) => {
+            let what = format!("no answer within {} s; it may have begun", SESSION_WAIT.as_secs());
+            Err(failed(agent, Stage::Spawn, None, what))
+        }
+    };
+    let noted = match &begun {
+        Ok(session) => ledger.update(|it| it.served(&launch_id, session.clone())),
+        // The claim is given back, and the launch is known as one that did not happen.
+        Err(_) => ledger.update(|it| it.ended(&launch_id, None, scope::now())),
+    };
+    if !matches!(noted, Ok(Ok(()))) {
+        tracing::warn!(?noted, "what became of a launch is not noted");
+    }
+    let session_id = Some(begun?);
+    tracing::info!(%agent, launch_id, "a service has begun a session");
+    Ok(Launched {
+        launch_id,
+        session_id,
+        pid: None,
+        command: None,
+        cwd,
+        log_path: None,
+        login_path: None,
+    })
+}
+
+/// Refuses what only a process can be given.
+fn check(params: &LaunchParams) -> Result<(), Unsupported> {
+    let refuse = |what: &str, hint: &str| {
+        Err(Unsupported {
+            what: format!("be given {what}: its service runs the session"),
+            hint: hint.into(),
+        })
+    };
+    if !params.args.is_empty() {
+        return refuse("`args`", "set it up in the service's own settings");
+    }
+    if !params.env.is_empty() {
+        return refuse("`env`", "set variables for the service itself");
+    }
+    if params.on_create.is_some() {
+        return refuse("`onCreate`", "the answer to this request tells the session");
+    }
+    if params.on_complete.is_some() {
+        return refuse("`onComplete`", "session.wait tells when it has ended");
+    }
+    Ok(())
+}
+
+/// What a service's refusal means for a launch.
+fn failed_by(agent: &AgentId, problem: Problem) -> RpcError {
+    let stage = match problem.kind {
+        ProblemKind::Auth => Stage::Auth,
+        ProblemKind::Unreachable | ProblemKind::TimedOut => Stage::Spawn,
+        _ => diagnose::stage(&problem.message),
+    };
+    failed(agent, stage, None, problem.message)
+}
