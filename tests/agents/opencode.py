@@ -246,45 +246,93 @@ def no_agents(world: OpencodeWorld) -> None:
     serve.ended()
 
 
-@scenario("its server: busy, asking for permission, idle")
-def server(world: OpencodeWorld) -> None:
-    folder = world.project("served")
-    (folder / "opencode.json").write_text(json.dumps({"permission": {"bash": "ask"}}))
-    child = world.start(command("opencode") + ["serve", "--port", "0"], folder)
-    url = wait_for("opencode serve to tell its address", lambda: next(
-        (word for word in child.output().split() if word.startswith("http://")), None), hint=child.output)
+class Served:
+    """A running `opencode serve`, and what can be asked of it."""
 
-    def post(path: str, body: Any) -> Any:
-        request = urllib.request.Request(url + path, json.dumps(body).encode(), {"content-type": "application/json"})
+    def __init__(self, world: OpencodeWorld, folder: Path) -> None:
+        self.child = world.start(command("opencode") + ["serve", "--port", "0"], folder)
+        self.url = wait_for("opencode serve to tell its address", lambda: next(
+            (word for word in self.child.output().split() if word.startswith("http://")), None), hint=self.child.output)
+
+    def post(self, path: str, body: Any) -> Any:
+        request = urllib.request.Request(self.url + path, json.dumps(body).encode(), {"content-type": "application/json"})
         with urllib.request.urlopen(request, timeout=30) as reply:
             text = reply.read()
         return json.loads(text) if text else None
 
-    def ask(session: str, text: str) -> None:
-        post(f"/session/{session}/prompt_async", {"parts": [{"type": "text", "text": text}]})
+    def begin(self, title: str) -> str:
+        """Returns the id of a new session."""
+        return str(self.post("/session", {"title": title})["id"])
 
-    busy, asking, quiet = (post("/session", {"title": title})["id"] for title in ("busy", "asking", "quiet"))
-    ask(quiet, "Hello there")
+    def ask(self, session: str, text: str) -> None:
+        """Begins a turn."""
+        self.post(f"/session/{session}/prompt_async", {"parts": [{"type": "text", "text": text}]})
+
+    def pending(self, session: str) -> str | None:
+        """Returns the permission that a session waits for."""
+        with urllib.request.urlopen(self.url + "/permission", timeout=30) as reply:
+            return next((one["id"] for one in json.load(reply) if one["sessionID"] == session), None)
+
+
+@scenario("its server: busy, asking for permission, idle")
+def server(world: OpencodeWorld) -> None:
+    folder = world.project("served")
+    (folder / "opencode.json").write_text(json.dumps({"permission": {"bash": "ask"}}))
+    server = Served(world, folder)
+    child = server.child
+    busy, asking, quiet = (server.begin(title) for title in ("busy", "asking", "quiet"))
+    server.ask(quiet, "Hello there")
     wait_for("the quiet session to end its turn", lambda: any(entry.prompt == "Hello there" for entry in world.model.journal))
-    ask(busy, "Think [[hold:oc-served]]")
+    server.ask(busy, "Think [[hold:oc-served]]")
     world.model.wait_streaming("oc-served")
-    ask(asking, "Run it [[bash:echo asked]]")
-
-    def pending() -> str | None:
-        with urllib.request.urlopen(url + "/permission", timeout=30) as reply:
-            return next((one["id"] for one in json.load(reply) if one["sessionID"] == asking), None)
-
-    permission = wait_for("opencode to ask for permission", pending)
+    server.ask(asking, "Run it [[bash:echo asked]]")
+    permission = wait_for("opencode to ask for permission", lambda: server.pending(asking))
     ref = child.ref()
     world.headcount.shows(folder, [row(busy, "running", "turn_in_progress", ref, prompt="Think [[hold:oc-served]]"),
                                    row(asking, "waiting", "permission", ref),
                                    row(quiet, "idle", "turn_ended", ref, prompt="Hello there")])
-    post(f"/permission/{permission}/reply", {"reply": "once"})
+    server.post(f"/permission/{permission}/reply", {"reply": "once"})
     world.model.release("oc-served")
     world.headcount.shows(folder, [row(session, "idle", "turn_ended", ref) for session in (busy, asking, quiet)])
     os.kill(child.pid, signal.SIGKILL)
     child.ended()
     world.headcount.shows(folder, [row(session, "stopped", "completed") for session in (busy, asking, quiet)], within_s=0)
+
+
+@scenario("its server: a stop ends the turn of one session, a child's too, and the server lives on")
+def stopped_in_a_server(world: OpencodeWorld) -> None:
+    folder = world.project("served and stopped")
+    (folder / "opencode.json").write_text(json.dumps({"permission": {"bash": "ask"}}))
+    server = Served(world, folder)
+    ref, (one, asking, other) = server.child.ref(), (server.begin(title) for title in ("one", "asking", "other"))
+    server.ask(one, "Think [[hold:oc-stop-one]]")
+    server.ask(asking, "Run it [[bash:echo asked]]")
+    server.ask(other, "Delegate [[task:Look around {{hold:oc-stop-child}}]]")
+    world.model.wait_streaming("oc-stop-one")
+    world.model.wait_streaming("oc-stop-child")
+    below = next(session["id"] for session in world.sessions(folder) if session["parent_id"] == other)
+    child = dict(kind="subagent", parentSessionId=other)
+    world.headcount.shows(folder, [row(one, "running", "turn_in_progress", ref), row(asking, "waiting", "permission", ref),
+                                   row(other, "running", "turn_in_progress", ref),
+                                   row(below, "running", "turn_in_progress", ref, **child)])
+    launching.refused(world.headcount, "session.resume", {"sessionId": one, "prompt": "Me too"}, launching.SESSION_ALIVE)
+
+    def stop(session: str, outcome: str) -> None:
+        told = world.headcount.call("session.stop", {"sessionId": session})
+        assert (told["outcome"], told["signals"], told["survivors"]) == (outcome, [], []), told
+
+    for session in (one, asking):
+        stop(session, "stopped")
+        stop(session, "already_stopped")
+    stop(below, "stopped")
+    stop(other, "stopped")
+    world.headcount.shows(folder, [row(session, "idle", "turn_ended", ref) for session in (one, asking, other)], subagents=False)
+    assert server.child.popen.poll() is None, "the server is gone"
+    launching.refused(world.headcount, "session.resume", {"sessionId": one, "prompt": "Me too"}, launching.SESSION_ALIVE)
+    world.model.release("oc-stop-one")
+    world.model.release("oc-stop-child")
+    os.kill(server.child.pid, signal.SIGKILL)
+    server.child.ended()
 
 
 LAUNCHER = Launcher(

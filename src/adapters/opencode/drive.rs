@@ -20,6 +20,7 @@ pub(super) static DRIVER: Driver = Driver {
     },
     find_launched: Some(super::launched),
     billing: |env| by_model(env, &super::data_dir(env).join("auth.json")),
+    end_turn: Some(super::end_turn),
     ..UNDRIVEN
 };
 

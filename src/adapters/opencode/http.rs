@@ -1,4 +1,4 @@
-//! One bounded GET on the loopback, for JSON: the little of HTTP/1.1 that an agent's own server speaks.
+//! One bounded request on the loopback, for JSON: the little of HTTP/1.1 that an agent's own server speaks.
 
 use std::io;
 use std::net::SocketAddr;
@@ -31,16 +31,25 @@ pub enum Unanswered {
 
 /// The JSON that the server gives for `target`, a path with its query.
 pub(super) async fn get_json(server: SocketAddr, target: &str) -> Result<Vec<u8>, Unanswered> {
-    match tokio::time::timeout(ANSWER_WAIT, exchange(server, target)).await {
+    request(server, "GET", target).await
+}
+
+/// The JSON that the server gives when it is told to do what `target` says.
+pub(super) async fn post_json(server: SocketAddr, target: &str) -> Result<Vec<u8>, Unanswered> {
+    request(server, "POST", target).await
+}
+
+async fn request(server: SocketAddr, verb: &str, target: &str) -> Result<Vec<u8>, Unanswered> {
+    match tokio::time::timeout(ANSWER_WAIT, exchange(server, verb, target)).await {
         Ok(answer) => answer,
         Err(_) => Err(Unanswered::TooSlow),
     }
 }
 
-async fn exchange(server: SocketAddr, target: &str) -> Result<Vec<u8>, Unanswered> {
+async fn exchange(server: SocketAddr, verb: &str, target: &str) -> Result<Vec<u8>, Unanswered> {
     let mut stream = TcpStream::connect(server).await?;
     let request = format!(
-        "GET {target} HTTP/1.1\r\nHost: {server}\r\nAccept: application/json\r\nConnection: close\r\n\r\n"
+        "{verb} {target} HTTP/1.1\r\nHost: {server}\r\nAccept: application/json\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     );
     stream.write_all(request.as_bytes()).await?;
     let mut bytes = Vec::new();

@@ -20,6 +20,7 @@
 //! (only a server says so); the branch; whose fork a session is; the even older layout `project/<name>/storage`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -32,8 +33,9 @@ use self::stored::Stored;
 use super::drive::{Driver, Launched};
 use super::evidence::{Record, Sighting, Survey, problem_at};
 use super::files::blocking;
+use super::service::{Served, TurnEnd};
 use super::{Adapter, Peeked, Watched};
-use crate::base::{AgentId, SessionId};
+use crate::base::{AgentId, ProcessRef, SessionId};
 use crate::env::Env;
 use crate::protocol::lifecycle::AgentCard;
 use crate::protocol::session::{Problem, ProblemKind, Source, Usage};
@@ -272,6 +274,28 @@ fn launched(env: &Env, launched: &Launched<'_>) -> Option<SessionId> {
     begun.retain(|(_, prompt)| prompt.as_deref().map(str::trim) == Some(asked));
     let is_certain = begun.len() == 1;
     begun.pop().filter(|_| is_certain).map(|(session, _)| session)
+}
+
+/// Asks the server that serves a session to end its turn: the process that owns it, where it listens without a password.
+fn end_turn(scope: Scope, served: Served) -> BoxFuture<'static, Result<TurnEnd, Problem>> {
+    async move {
+        let directory = served.record.as_ref().and_then(|it| it.cwd.clone());
+        let owner = served.owner;
+        let address = blocking(move || server_of(&scope, owner?)).await;
+        let Some((address, directory)) = address.zip(directory) else {
+            return Ok(TurnEnd::NoService);
+        };
+        server::abort(address, &directory, &served).await
+    }
+    .boxed()
+}
+
+fn server_of(scope: &Scope, process: ProcessRef) -> Option<SocketAddr> {
+    let data = data_dir(&scope.env);
+    // What of them cannot be read was a problem of the survey that found the session.
+    let databases = databases(scope, &data, &mut Vec::new());
+    let agents = process::find(scope, &data, &databases);
+    agents.into_iter().find(|it| it.live.process == process)?.server
 }
 
 fn peek(scope: &Scope, record: &Record, path: &Path, turns: usize) -> Result<Peeked, Problem> {

@@ -3,6 +3,7 @@
 //! ```text
 //! GET /session/status?directory=/home/dev/work/a → {"ses_dfb15d5adffeFSSCwmpwPqKa5E":{"type":"busy"}}    idle ones are left out
 //! GET /permission?directory=/home/dev/work/a     → [{"id":"per_…","sessionID":"ses_…","permission":"bash",…}]
+//! POST /session/ses_…/abort?directory=…          → true    the turn ends as by a person's hand, and the server lives on
 //! ```
 //! Both are of that process alone, and asking about a directory makes the server open it: only those are asked about
 //! that it has been at work in ([`super::claims`]).
@@ -16,6 +17,7 @@ use serde::Deserialize;
 
 use super::http::{self, Unanswered};
 use crate::adapters::evidence::{Activity, WaitingFor};
+use crate::adapters::service::{Patience, Served, TurnEnd};
 use crate::base::{AbsPath, SessionId};
 use crate::protocol::session::{Problem, ProblemKind};
 
@@ -34,21 +36,56 @@ pub(super) async fn ask(server: SocketAddr, directory: &AbsPath) -> Result<Statu
     let unreadable = || problem(server, &Unanswered::NotJson);
     let mut statuses = parse_statuses(&busy.map_err(say)?).ok_or_else(unreadable)?;
     let pending = parse_permissions(&pending.map_err(say)?).ok_or_else(unreadable)?;
-    statuses.extend(pending.into_iter().map(|it| (it, Activity::Waiting(WaitingFor::Permission))));
+    for session in pending {
+        // Who waits is busy: what a turn asked that was aborted stays pending for ever.
+        if let Some(activity) = statuses.get_mut(&session) {
+            *activity = Activity::Waiting(WaitingFor::Permission);
+        }
+    }
     Ok(statuses)
 }
 
-fn query(directory: &AbsPath) -> String {
-    let mut query = String::from("directory=");
-    for byte in directory.as_path().as_os_str().as_bytes() {
-        match byte {
-            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
-                query.push(char::from(*byte));
-            }
-            _ => write!(query, "%{byte:02X}").expect("a string takes all that is written to it"),
+/// Ends the turn of a session, and waits until the server says that it has ended.
+pub(super) async fn abort(
+    address: SocketAddr,
+    directory: &AbsPath,
+    served: &Served,
+) -> Result<TurnEnd, Problem> {
+    let session = &served.session;
+    let is_at_work = async || {
+        let statuses = ask(address, directory).await?;
+        Ok::<_, Problem>(statuses.get(session).is_some_and(|it| *it != Activity::Idle))
+    };
+    if !is_at_work().await? {
+        return Ok(TurnEnd::NoTurn);
+    }
+    let session = encoded(session.as_str().as_bytes());
+    let target = format!("/session/{session}/abort?{}", query(directory));
+    http::post_json(address, &target).await.map_err(|it| problem(address, &it))?;
+    let patience = Patience::of(served.within);
+    while is_at_work().await? {
+        if !patience.lasts().await {
+            return Ok(TurnEnd::GoesOn);
         }
     }
-    query
+    Ok(TurnEnd::Ended)
+}
+
+fn query(directory: &AbsPath) -> String {
+    format!("directory={}", encoded(directory.as_path().as_os_str().as_bytes()))
+}
+
+fn encoded(bytes: &[u8]) -> String {
+    let mut encoded = String::new();
+    for byte in bytes {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
+                encoded.push(char::from(*byte));
+            }
+            _ => write!(encoded, "%{byte:02X}").expect("a string takes all that is written to it"),
+        }
+    }
+    encoded
 }
 
 fn problem(server: SocketAddr, why: &Unanswered) -> Problem {
