@@ -232,6 +232,9 @@ def interface(world: CodexWorld) -> None:
     screen.shows(READY)
     daemon = world.daemon().ref()
     never_prompted(world, daemon, before)
+    unasked = next(one for one in world.locks() if one not in before)
+    told = world.headcount.call("session.stop", {"sessionId": unasked, "agent": "codex"})
+    assert told["outcome"] == "already_stopped", told
 
     prompt = "Think [[hold:cx-screen]]"
     screen.say(prompt)
@@ -263,6 +266,17 @@ def interface(world: CodexWorld) -> None:
     world.headcount.shows(folder, [row(thread, "running", "turn_in_progress", daemon)])
     tool.release()
     world.headcount.shows(folder, [idle])
+
+    # The daemon serves both: a stop ends the turn of one thread, and the daemon lives on.
+    screen.say("Think again [[hold:cx-stopped]]")
+    world.model.wait_streaming("cx-stopped")
+    for outcome in ("stopped", "already_stopped"):
+        told = world.headcount.call("session.stop", {"sessionId": thread, "agent": "codex"})
+        assert (told["outcome"], told["signals"], told["survivors"]) == (outcome, [], []), told
+    screen.shows("Conversation interrupted")
+    world.headcount.shows(folder, [idle])
+    world.headcount.shows(other, [beside], within_s=0)
+    world.model.release("cx-stopped")
 
     screen.say("/quit")
     screen.ended()

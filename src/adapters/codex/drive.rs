@@ -3,6 +3,9 @@
 //! `exec resume` has neither `-C` nor `-s`; configuration overrides reach both. SIGINT makes it write that the turn was
 //! aborted, SIGTERM leaves the turn open for ever.
 
+use futures_util::FutureExt;
+
+use super::daemon;
 use crate::adapters::drive::{
     Args, CommandLine, Driver, Learn, Order, Polite, PromptBy, Task, UNDRIVEN, Unsupported,
 };
@@ -24,6 +27,7 @@ pub(super) static DRIVER: Driver = Driver {
     ],
     session_variable: Some("CODEX_THREAD_ID"),
     polite: Polite::Interrupt,
+    end_turn: Some(|scope, served| daemon::end_turn(scope, served).boxed()),
     is_shared: |arguments| arguments.iter().any(|it| it == "app-server" || it == "mcp-server"),
     billing: super::billing::billing,
     ..UNDRIVEN

@@ -39,6 +39,7 @@ use crate::protocol::lifecycle::AgentCard;
 use crate::scope::Scope;
 
 mod billing;
+mod daemon;
 mod drive;
 mod line;
 mod live;
