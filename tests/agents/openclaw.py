@@ -166,7 +166,8 @@ def launched(world: OpenclawWorld) -> None:
     heard = [entry.prompt for entry in world.model.journal if prompt.strip() in entry.prompt]
     assert heard, f"the model did not hear the prompt as it is: {world.model.journal[-1].prompt!r}"
     running = row(session, "running", "active_run", title="teller", prompt=prompt, cwd=str(folder))
-    [seen] = world.headcount.shows(folder, [running])
+    # A gateway may be deaf for longer than a look waits while it begins its first run.
+    [seen] = world.headcount.shows(folder, [running], within_s=PATIENCE_S)
     assert (seen["launch"]["launchId"], seen["launch"]["group"]) == (identity, "night"), seen["launch"]
     assert "process" not in seen and launching.holders(world, folder) == []
     launching.refused(world.headcount, "session.resume", {"sessionId": session, "prompt": "Me too"}, launching.SESSION_ALIVE)

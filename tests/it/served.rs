@@ -220,14 +220,17 @@ fn a_launch_asks_the_gateway_and_enriches_its_session_without_a_process() {
 fn no_more_rights_are_asked_for_than_are_needed() {
     let world = World::new();
     let key = key_of(&world.launch(json!({ "permissions": "full" })));
+    world.finish(&key);
+    world.call("session.resume", &json!({ "sessionId": key, "prompt": "Go on" }));
     world.call("session.stop", &json!({ "sessionId": key }));
     let scopes: Vec<Value> =
         world.asked("connect").into_iter().map(|mut it| it["scopes"].take()).collect();
     let read = json!(["operator.read"]);
     let write = json!(["operator.read", "operator.write"]);
     let full = json!(["operator.read", "operator.write", "operator.admin"]);
-    // A launch is followed by a look, a stop begins with one.
-    assert_eq!(scopes, [full, read.clone(), read, write]);
+    // A launch is followed by a look, a resume stands between two, a stop begins with one.
+    let looked = [full.clone(), read.clone(), read.clone(), write, read.clone(), read, full];
+    assert_eq!(scopes, looked);
     assert_eq!(world.asked("sessions.create")[0]["permissionMode"], "full");
 }
 

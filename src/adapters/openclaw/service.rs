@@ -109,7 +109,8 @@ async fn send(
 /// Ends the run of a session.
 async fn abort(scope: Scope, served: Served) -> Result<TurnEnd, Problem> {
     let endpoint = present(scope.env.clone()).await?;
-    let mut client = Client::connect(&endpoint, Right::Write).await?;
+    // A run that another connection began is ended by administrators alone.
+    let mut client = Client::connect(&endpoint, Right::Administer).await?;
     let session = &served.session;
     let aborted: Aborted =
         client.call("sessions.abort", &Key { key: session.as_str().into() }).await?;

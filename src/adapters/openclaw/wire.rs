@@ -30,9 +30,9 @@ const FRAMES_MAX: usize = 10_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Right {
     Read,
-    /// To begin runs and to end them.
+    /// To begin runs.
     Write,
-    /// To begin sessions in a directory of one's choice, with any permissions.
+    /// To begin sessions in a directory of one's choice, with any permissions; to end the runs of others.
     Administer,
 }
 
