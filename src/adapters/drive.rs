@@ -145,26 +145,33 @@ pub enum PromptBy {
 }
 
 /// Which line of an agent's output tells its session: a JSON object whose `type` is one of `kinds` (any where
-/// there are none) and that has this member.
+/// there are none) and that has this member; or says, where there is no member, that the session we chose has begun.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Learn {
     pub kinds: Vec<String>,
-    pub member: String,
+    pub member: Option<String>,
 }
 
 impl Learn {
     pub(super) fn from(kinds: &[&str], member: &str) -> Self {
-        Self { kinds: kinds.iter().map(|it| (*it).into()).collect(), member: member.into() }
+        Self { member: Some(member.into()), ..Self::begun(kinds) }
     }
 
-    /// The session that a line tells.
-    pub fn session_in(&self, line: &[u8]) -> Option<SessionId> {
+    pub(super) fn begun(kinds: &[&str]) -> Self {
+        Self { kinds: kinds.iter().map(|it| (*it).into()).collect(), member: None }
+    }
+
+    /// The session that a line tells, of an agent for which we may have chosen one.
+    pub fn session_in(&self, line: &[u8], chosen: Option<&SessionId>) -> Option<SessionId> {
         let line: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(line).ok()?;
         let kind = line.get("type").and_then(|it| it.as_str()).unwrap_or_default();
         if !self.kinds.is_empty() && !self.kinds.iter().any(|it| it == kind) {
             return None;
         }
-        SessionId::parse(line.get(&self.member)?.as_str()?)
+        match &self.member {
+            Some(member) => SessionId::parse(line.get(member)?.as_str()?),
+            None => chosen.cloned(),
+        }
     }
 }
 
@@ -217,6 +224,13 @@ impl Args {
     pub(super) fn flag(&mut self, flag: &str, value: Option<&str>) {
         if let Some(value) = value {
             self.add(&[flag, value]);
+        }
+    }
+
+    /// Adds `flag=value`, where there is a value: as a word of its own it could be taken for a flag.
+    pub(super) fn joined(&mut self, flag: &str, value: Option<&str>) {
+        if let Some(value) = value {
+            self.0.push(format!("{flag}={value}"));
         }
     }
 

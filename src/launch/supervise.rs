@@ -229,7 +229,8 @@ impl Supervisor {
     /// Looks for the line that tells the session.
     fn look_for_session(&mut self, output: &[u8]) {
         let Some(learn) = self.order.learn.as_ref().filter(|_| !self.is_told) else { return };
-        let found = self.agent.lines(output, |line| learn.session_in(line));
+        let chosen = self.order.session.as_ref();
+        let found = self.agent.lines(output, |line| learn.session_in(line, chosen));
         if let Some(session) = found {
             self.is_told = true;
             self.agent.forget_lines();

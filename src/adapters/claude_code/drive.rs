@@ -36,7 +36,7 @@ fn command(order: &Order) -> Result<CommandLine, Unsupported> {
     let id = match &order.task {
         Task::Launch { id } => {
             args.add(&["--session-id", id.as_str()]);
-            args.flag("--name", order.label.as_deref());
+            args.joined("--name", order.label.as_deref());
             id
         }
         Task::Resume { id, .. } => {

@@ -2,7 +2,8 @@
 
 use crate::adapters::billing::Billing;
 use crate::adapters::drive::{
-    Args, CommandLine, Driver, Order, PROMPT_ARGUMENT_MAX, Polite, Task, UNDRIVEN, Unsupported,
+    Args, CommandLine, Driver, Learn, Order, PROMPT_ARGUMENT_MAX, Polite, Task, UNDRIVEN,
+    Unsupported,
 };
 use crate::protocol::launch::Permissions;
 
@@ -29,7 +30,7 @@ fn command(order: &Order) -> Result<CommandLine, Unsupported> {
     let id = match &order.task {
         Task::Launch { id } => {
             args.add(&["--session-id", id.as_str()]);
-            args.flag("--name", order.label.as_deref());
+            args.joined("--name", order.label.as_deref());
             id
         }
         Task::Resume { id, .. } => {
@@ -45,5 +46,11 @@ fn command(order: &Order) -> Result<CommandLine, Unsupported> {
     }
     args.0.extend(order.args.iter().cloned());
     args.add(&[&format!("--prompt={}", order.prompt)]);
-    Ok(CommandLine { args: args.0, session: Some(id.clone()), ..CommandLine::default() })
+    Ok(CommandLine {
+        args: args.0,
+        // Its lines name the session only at the end.
+        learn: Some(Learn::begun(&["user.message"])),
+        session: Some(id.clone()),
+        ..CommandLine::default()
+    })
 }

@@ -46,11 +46,11 @@ fn every_agent_is_launched_in_its_own_way() {
     let lines: Vec<String> =
         drivers().map(|(agent, _)| format!("{agent}: {}", line(agent, &launch()))).collect();
     insta::assert_snapshot!(lines.join("\n"), @r#"
-    claude-code: -p --output-format stream-json --verbose --session-id 11111111-1111-4111-8111-111111111111 --name a label --model m1 --extra -- -do it
+    claude-code: -p --output-format stream-json --verbose --session-id 11111111-1111-4111-8111-111111111111 --name=a label --model m1 --extra -- -do it
     codex: exec --json -m m1 --extra -- -do it
-    copilot: --output-format json --session-id 11111111-1111-4111-8111-111111111111 --name a label --model m1 --extra --prompt=-do it
+    copilot: --output-format json --session-id 11111111-1111-4111-8111-111111111111 --name=a label --model m1 --extra --prompt=-do it
     gemini: --output-format stream-json --session-id 11111111-1111-4111-8111-111111111111 --model m1 --extra --prompt=-do it
-    opencode: run --format json --title a label --model m1 --extra
+    opencode: run --format json --title=a label --model m1 --extra
     pi: --mode json --model m1 --extra -p  -do it
     pi-rust: --mode json --session-dir /store --model m1 --extra -p  -do it
     "#);
@@ -128,8 +128,8 @@ fn an_agent_without_a_driver_says_what_can_be_done_instead() {
 #[test]
 fn the_session_is_read_off_the_line_that_tells_it() {
     let check = |agent: &'static str, line: &str, expect: Option<&str>| {
-        let learn = (of(&AgentId::of(agent)).command)(&launch()).unwrap().learn.unwrap();
-        let session = learn.session_in(line.as_bytes());
+        let command = (of(&AgentId::of(agent)).command)(&launch()).unwrap();
+        let session = command.learn.unwrap().session_in(line.as_bytes(), command.session.as_ref());
         assert_eq!(session.as_ref().map(SessionId::as_str), expect, "{agent}: {line}");
     };
     check("claude-code", r#"{"type":"system","subtype":"init","session_id":"s1"}"#, Some("s1"));
@@ -139,6 +139,8 @@ fn the_session_is_read_off_the_line_that_tells_it() {
     check("opencode", r#"{"type":"step_start","sessionID":"ses_1","part":{}}"#, Some("ses_1"));
     check("pi", r#"{"type":"session","version":3,"id":"p1","cwd":"/x"}"#, Some("p1"));
     check("pi", r#"{"type":"message_start","id":"p1"}"#, None);
+    check("copilot", r#"{"type":"user.message","data":{"content":"do it"}}"#, Some(ID));
+    check("copilot", r#"{"type":"session.skills_loaded","data":{}}"#, None);
     check("gemini", r#"{"type":"init","session_id":"g1","model":"m"}"#, Some("g1"));
     for broken in ["", "{", "null", "[1]", r#"{"type":"session"}"#, r#"{"type":"session","id":7}"#]
     {

@@ -28,7 +28,7 @@ fn command(order: &Order) -> Result<CommandLine, Unsupported> {
     let mut args = Args::of(&["run", "--format", "json"]);
     let mut session = None;
     match &order.task {
-        Task::Launch { .. } => args.flag("--title", order.label.as_deref()),
+        Task::Launch { .. } => args.joined("--title", order.label.as_deref()),
         Task::Resume { id, .. } => {
             args.add(&["--session", id.as_str()]);
             session = Some(id.clone());
