@@ -8,7 +8,9 @@ import uuid
 from pathlib import Path
 
 import bystanders
+import launching
 from install import command
+from launching import Launcher
 from model import Model
 from observe import row
 from scenario import scenario
@@ -176,3 +178,25 @@ def no_agents(world: CopilotWorld) -> None:
     folder = world.project("bystanders")
     bystanders.questions_are_no_rows(world, folder, [["--version"], ["--help"]])
     bystanders.server_is_no_row(world, folder, ["--acp"])
+
+
+LAUNCHER = Launcher(
+    program="copilot", params={"permissions": "full"},
+    by_hand=lambda world, folder, session, prompt: world.start(
+        command("copilot") + ["--allow-all-tools", f"--resume={session}", "-p", prompt], folder),
+    refusal={"args": ["--no-such-flag"]}, refusal_words="Invalid command format")
+
+
+@scenario("launched: runs on without its server, is resumed as the same session, by one at a time")
+def launched(world: CopilotWorld) -> None:
+    launching.outlives_its_server(world, LAUNCHER)
+
+
+@scenario("launched, and stopped in a tool: nothing of it is left")
+def launched_and_stopped(world: CopilotWorld) -> None:
+    launching.is_stopped_in_a_tool(world, LAUNCHER)
+
+
+@scenario("launched in vain: its own words")
+def launched_in_vain(world: CopilotWorld) -> None:
+    launching.is_refused(world, LAUNCHER)

@@ -9,7 +9,9 @@ import uuid
 from pathlib import Path
 
 import bystanders
+import launching
 from install import command
+from launching import Launcher
 from model import Model
 from observe import row
 from scenario import scenario
@@ -201,3 +203,29 @@ def no_agents(world: GeminiWorld) -> None:
     server.ended()
     begun = [one["sessionId"] for one in world.headcount.rows(folder)]
     world.headcount.shows(folder, [row(one, "stopped", "unknown_end") for one in begun], within_s=0)
+
+
+LAUNCHER = Launcher(
+    program="gemini", params={"permissions": "full", "model": MODEL, "args": ["--skip-trust"]},
+    by_hand=lambda world, folder, session, prompt: world.run(folder, prompt, "--resume", session),
+    refusal={"env": {"GEMINI_API_KEY": ""}}, refusal_words="GEMINI_API_KEY")
+
+
+@scenario("launched: runs on without its server, is resumed as the same session, by one at a time")
+def launched(world: GeminiWorld) -> None:
+    launching.outlives_its_server(world, LAUNCHER)
+
+
+@scenario("launched, and stopped in a tool: nothing of it is left")
+def launched_and_stopped(world: GeminiWorld) -> None:
+    launching.is_stopped_in_a_tool(world, LAUNCHER)
+
+
+@scenario("launched in vain: its own words")
+def launched_in_vain(world: GeminiWorld) -> None:
+    launching.is_refused(world, LAUNCHER)
+
+
+@scenario("launched with prompts that are awkward or long")
+def launched_with_prompts(world: GeminiWorld) -> None:
+    launching.takes_any_prompt(world, LAUNCHER)

@@ -115,7 +115,7 @@ def outlives_its_server(world: Any, launcher: Launcher) -> None:
 def is_stopped_in_a_tool(world: Any, launcher: Launcher) -> None:
     """A stopped session leaves no process, tools included, and its directory is free."""
     folder, tool = world.project("stopped"), world.tool(f"{world.agent}-stopped")
-    prompt = f"Run it [[bash:{tool.command}]]"
+    prompt = f"Run it [[bash:{tool.script()}]]"
     order = params(world, launcher, folder, prompt)
     launched = world.headcount.call("session.launch", order)
     tool.wait_running()
@@ -243,6 +243,6 @@ def at_work(world: Any, folder: Path, tool: Tool, pid: int) -> list[str]:
             cwd = os.readlink(f"/proc/{process.pid}/cwd")
         except OSError:
             continue
-        if process.pid == pid or cwd == str(folder) or any(tool.command in word for word in process.argv):
+        if process.pid == pid or cwd == str(folder) or any(tool.mark in word for word in process.argv):
             left.append(f"{process.pid} {process.comm} {' '.join(process.argv)[:120]}")
     return left

@@ -193,6 +193,7 @@ class Tool:
 
     def __init__(self, flag: Path) -> None:
         self._flag = flag
+        self.mark = str(flag)  # it stands in the arguments of whatever runs the tool
         # Bounded, so that an orphan outlives neither its release nor a suite that was itself killed.
         self.command = f"touch {flag}; for i in $(seq 3000); do test -e {flag} || break; sleep 0.1; done; echo tool ended"
 
