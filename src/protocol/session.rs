@@ -497,8 +497,8 @@ pub struct ListResult {
     pub complete: bool,
     /// What each adapter contributed.
     pub agents: Vec<AgentReport>,
-    /// What headcount could not read of its own: its ledger of launches.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// What headcount could not read of its own: its settings, its ledger of launches.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<Problem>,
     /// The instant that the result speaks of.
     pub observed_at: Timestamp,

@@ -66,6 +66,50 @@ fn settled(value: &mut Value, home: &str) {
     }
 }
 
+/// Where members are missing that the schema says are always there.
+fn lacking(value: &Value, schema: &Value, document: &Value, path: &str) -> Vec<String> {
+    if let Some(target) = schema["$ref"].as_str() {
+        let schema = document.pointer(target.trim_start_matches('#')).unwrap();
+        return lacking(value, schema, document, path);
+    }
+    let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let missing = required.filter(|it| value.get(it).is_none()).map(|it| format!("{path}.{it}"));
+    let members = schema["properties"].as_object().into_iter().flatten();
+    let below = members.filter_map(|(name, schema)| {
+        Some(lacking(value.get(name)?, schema, document, &format!("{path}.{name}")))
+    });
+    let items = value.as_array().into_iter().flatten();
+    let each = items.map(|it| lacking(it, &schema["items"], document, &format!("{path}[]")));
+    missing.chain(below.flatten()).chain(each.flatten()).collect()
+}
+
+#[test]
+fn examples_have_every_member_that_the_schema_promises() {
+    if is_blessing() {
+        // Both are being written, by other tests.
+        return;
+    }
+    let read = |path: &std::path::Path| -> Value {
+        serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+    };
+    let document = read(&project().join("schema/openrpc.json"));
+    for method in document["methods"].as_array().unwrap() {
+        let name = method["name"].as_str().unwrap();
+        if name == "rpc.discover" {
+            // Its example refers to the document instead of repeating it.
+            continue;
+        }
+        let example = read(&project().join(format!("schema/examples/{name}.json")));
+        let result = &example["reply"]["result"];
+        assert_eq!(lacking(result, &method["result"]["schema"], &document, name), [""; 0]);
+        for param in method["params"].as_array().unwrap().iter().filter(|it| it["required"] == true)
+        {
+            let param = param["name"].as_str().unwrap();
+            assert!(example["request"]["params"].get(param).is_some(), "{name}({param})");
+        }
+    }
+}
+
 #[test]
 fn each_method_has_an_example_that_is_what_it_answers() {
     let dir = project().join("schema/examples");

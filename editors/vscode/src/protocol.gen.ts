@@ -138,8 +138,8 @@ export interface ListResult {
   readonly complete: boolean;
   /** What each adapter contributed. */
   readonly agents: readonly AgentReport[];
-  /** What headcount could not read of its own: its ledger of launches. */
-  readonly problems: readonly Problem[];
+  /** What headcount could not read of its own: its settings, its ledger of launches. */
+  readonly problems?: readonly Problem[];
   /** The instant that the result speaks of. */
   readonly observedAt: Timestamp;
 }

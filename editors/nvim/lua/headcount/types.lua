@@ -245,7 +245,7 @@
 ---@field complete boolean True when no adapter failed or missed its deadline.
 ---@field nextCursor string|nil Where the next page begins; absent at the end.
 ---@field observedAt headcount.Timestamp The instant that the result speaks of.
----@field problems headcount.Problem[] What headcount could not read of its own: its ledger of launches.
+---@field problems headcount.Problem[]|nil What headcount could not read of its own: its settings, its ledger of launches.
 ---@field sessions headcount.Session[] One page: `waiting`, `running`, `idle`, then the rest; in each the newest activity first.
 ---@field total integer How many sessions the filter lets through, over all pages.
 
