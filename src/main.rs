@@ -16,10 +16,12 @@ fn main() -> ExitCode {
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[expect(unsafe_code, reason = "`mallopt` has no safe face; no other thread runs yet")]
 fn give_memory_back() {
-    /// Larger than what a list needs again and again, smaller than what one session alone may need.
-    const OWN_FROM: libc::c_int = 1 << 20;
-    /// What a list of 2,000 sessions takes and leaves: given back, it would be asked for anew each time.
-    const KEPT: libc::c_int = 8 << 20;
+    /// Larger than the reply to a list of 10,000 sessions, which would else be asked for page by page each time;
+    /// smaller than the pieces that only the longest lines need.
+    const OWN_FROM: libc::c_int = 8 << 20;
+    /// What a list of 2,000 sessions takes and leaves: given back, it would be asked for anew each time, for a
+    /// fifth of what the list takes.
+    const KEPT: libc::c_int = 16 << 20;
     // SAFETY: the calls set numbers in the allocator, before any thread is started.
     unsafe {
         libc::mallopt(libc::M_ARENA_MAX, 1);
