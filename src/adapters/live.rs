@@ -21,7 +21,8 @@ pub fn uses_store(scope: &Scope, process: ProcessRef, roots: fn(&Env) -> Vec<Pat
 
 /// The advisory locks that are held: the file by its device and inode, and the process. Never taken to be looked
 /// at: a lock held for a moment could make an agent's start fail. The table can name another device than `stat`
-/// does, on Btrfs and on overlays; where it cannot be read, nothing is held.
+/// does, on Btrfs and on overlays; where it cannot be read, nothing is held. Whoever reads it waits until the kernel
+/// has heard of all its processors, for milliseconds: it is worth asking for only where somebody could hold a lock.
 pub fn lock_holders(processes: &ProcessTable) -> BTreeMap<(u64, u64), ProcessRef> {
     let table = processes.file_locks().unwrap_or_else(|error| {
         tracing::debug!(%error, "the table of locks cannot be read");

@@ -107,8 +107,10 @@ fn beyond(scope: &Scope, found: &Found) -> Beyond {
     }
     let recorded: BTreeSet<&SessionId> =
         found.transcripts.iter().map(|it| &it.record.session).collect();
-    let holders = lock_holders(&scope.processes);
-    for process in copilots(&scope.processes) {
+    let copilots = copilots(&scope.processes);
+    let holders =
+        if copilots.is_empty() { BTreeMap::new() } else { lock_holders(&scope.processes) };
+    for process in copilots {
         let open = open_sessions(scope, process, &holders, found);
         if open.is_empty() {
             beyond.sightings.extend(starting(scope, process).map(Sighting::Claimed));
