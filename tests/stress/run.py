@@ -346,7 +346,7 @@ def many_launches(world: World, launches: int, _seed: int) -> str:
         list(pool.map(launch_some, range(SERVERS)))
     world.settles("supervisors live on", world.ours)
     after, took_after = listing()
-    assert not world.zombies(), f"zombies: {world.zombies()}"
+    world.settles("nobody waits for the dead", world.zombies)  # orphans' are the first process's, which may take a moment
     assert call("lock.list", {})["locks"] == []
     logs, rows = len(list((world.state / "launches").iterdir())), count_rows(world)
     assert rows == min(launches, ROWS_MAX), f"{rows} rows of {launches} launches"
