@@ -96,7 +96,8 @@ class World:
         for number, (path, alone) in enumerate(self.locks_for(directory), 3):
             kind = "-x" if alone else "-s"
             steps.append(f"exec {number}>{path}; flock -n {kind} {number} || echo 'an agent found {directory} held' >> {self.broken}")
-        return "; ".join([*steps, f"sleep {seconds:.2f}"])
+        # In the agent's own process: were it killed, a child of it would go on to hold what nobody claims any more.
+        return "; ".join([*steps, f"exec sleep {seconds:.2f}"])
 
     def ours(self) -> list[str]:
         """Returns the processes of this world that live or were never reaped."""
