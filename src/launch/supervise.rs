@@ -153,11 +153,15 @@ impl Supervisor {
         memory::give_back_code();
         let status = self.watch();
         let exit_code = exit_code(status);
+        // The claim ends with the launch: what an agent that ran out of time has started must have ended by then.
+        if let Some(ending) = self.ending.take() {
+            drop(ending.join());
+        }
         note_end(&self.ledger, &self.order.launch_id, Some(exit_code));
         tell(&Event::Ended { exit_code, output: self.log.tail() });
         // One that panicked has said so in its own way; what is left to do is done all the same.
-        for thread in [self.on_create.take(), self.ending.take()].into_iter().flatten() {
-            drop(thread.join());
+        if let Some(on_create) = self.on_create.take() {
+            drop(on_create.join());
         }
         if let Some(argv) = self.order.on_complete.clone() {
             self.hook("onComplete", argv, Some(exit_code))();
