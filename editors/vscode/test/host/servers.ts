@@ -1,7 +1,7 @@
 /** What the extension makes of servers that are old, mute, half blind or gone. */
 
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { renameSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import * as vscode from "vscode";
 import type { AgentReport, Change, Session } from "../../src/protocol.gen";
@@ -45,8 +45,10 @@ const list = (sessions: readonly Session[], outcome: AgentReport["outcome"] = "o
 async function spokenToBy(world: World, script: Script, run: (say: (it: Script) => void) => Promise<void>) {
   const { server, sessions } = world.headcount;
   const file = path.join(world.root, "script.json");
+  // The stand-in reads whenever the file has changed, and ends over half a script: it gets whole ones only.
   const say = (it: Script) => {
-    writeFileSync(file, JSON.stringify(it));
+    writeFileSync(`${file}.new`, JSON.stringify(it));
+    renameSync(`${file}.new`, file);
   };
   const [program, args] = [config().get("server.path"), config().get("server.args")];
   say(script);
