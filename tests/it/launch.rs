@@ -471,6 +471,26 @@ fn an_agent_that_takes_too_long_is_ended() {
 }
 
 #[test]
+fn an_agent_that_took_too_long_gives_its_directory_back_when_its_tools_have_ended() {
+    let world = World::new();
+    let tool = world.home.path().join("tool");
+    // The agent ends when it is told to, once its tool is there; that has to be killed, seconds later.
+    let prompt = format!(
+        "trap '' INT; sh -c 'trap \"\" TERM; echo $$ > \"$0\"; exec sleep 1000' '{tool}' > /dev/null 2>&1 &
+         until [ -s '{tool}' ]; do sleep 0.01; done; trap exit INT; tell; wait",
+        tool = tool.display()
+    );
+    world.launch(&prompt, json!({ "timeoutMs": 300 }));
+    within_patience(move || {
+        while !world.locks().is_empty() {
+            std::thread::yield_now();
+        }
+        let tool: i64 = fs::read_to_string(&tool).unwrap().trim().parse().unwrap();
+        assert!(!is_alive(tool), "the claim is gone, and the tool still works there");
+    });
+}
+
+#[test]
 fn an_agent_that_takes_too_long_may_say_all_that_it_has_to_say() {
     let world = World::new();
     let done = world.pipe("done");
