@@ -86,6 +86,7 @@ def claude(home):
 def opencode(home):
     store = sqlite3.connect(f"{home}/.local/share/opencode/opencode.db", isolation_level=None)
     store.execute("PRAGMA journal_mode = wal")
+    store.execute("PRAGMA synchronous = NORMAL")  # as OpenCode 1.18 sets it: a commit waits for no disk
     store.execute("PRAGMA wal_autocheckpoint = 0")
     (session,) = store.execute("SELECT id FROM session ORDER BY time_updated DESC LIMIT 1").fetchone()
 

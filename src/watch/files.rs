@@ -100,7 +100,7 @@ impl State {
     fn take_in_told(&mut self, event: &Event) -> Touched {
         let mut touched = Touched::default();
         for path in &event.paths {
-            if is_only_reading(event.kind) {
+            if is_only_reading(event.kind, path) {
                 touched.started.extend(self.programs.get(path).into_iter().flatten());
                 continue;
             }
@@ -108,7 +108,7 @@ impl State {
             for (route, agents) in self.stores.iter().chain(&self.programs) {
                 if concerned(route) {
                     touched.changed.extend(agents);
-                    if is_of_a_database(path) {
+                    if is_log(path) {
                         touched.unsettled.extend(agents);
                     }
                 }
@@ -137,17 +137,19 @@ impl Shared {
     }
 }
 
-/// Whether the event is somebody reading, as we do ourselves.
-fn is_only_reading(kind: EventKind) -> bool {
+/// Whether the event is somebody reading, as we do ourselves. To read a database SQLite opens its log for writing and,
+/// where root reads, sets its owner; what is written into the log is told besides.
+fn is_only_reading(kind: EventKind, path: &Path) -> bool {
     match kind {
-        EventKind::Access(AccessKind::Close(AccessMode::Write)) => false,
+        EventKind::Access(AccessKind::Close(AccessMode::Write))
+        | EventKind::Modify(ModifyKind::Metadata(_)) => is_log(path),
         EventKind::Access(_) => true,
         _ => false,
     }
 }
 
 /// Whether SQLite writes there before a change can be read.
-fn is_of_a_database(path: &Path) -> bool {
+fn is_log(path: &Path) -> bool {
     path.as_os_str().as_encoded_bytes().ends_with(b"-wal")
 }
 

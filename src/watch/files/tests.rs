@@ -4,6 +4,8 @@ use notify::{ErrorKind, WatcherKind};
 use tokio::time::timeout;
 
 use super::*;
+use crate::adapters::sqlite;
+use crate::testing::FakeProc;
 
 /// Longest wait for an event that comes at once; only a failing test waits so long.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -127,6 +129,27 @@ async fn opening_a_program_is_told_and_reading_a_store_is_not() {
     std::fs::read(watch.path(".agent/session")).unwrap();
     std::fs::read(watch.path("program")).unwrap();
     assert_eq!(watch.touched().await, Touched { started: [3].into(), ..Touched::default() });
+}
+
+#[tokio::test]
+async fn what_is_written_into_a_database_is_told_and_reading_it_is_not() {
+    let mut watch = Watch::of(".agent");
+    watch.make(".agent");
+    let path = watch.path(".agent/store.db");
+    let agent = rusqlite::Connection::open(&path).unwrap();
+    agent.execute_batch("PRAGMA journal_mode = wal; CREATE TABLE session (id);").unwrap();
+    watch.follow();
+    let scope = FakeProc::new().scope(watch.home.path());
+    let count = |it: &rusqlite::Connection| {
+        it.query_row("SELECT count(*) FROM session", [], |it| it.get::<_, i64>(0))
+    };
+    assert_eq!(sqlite::read(&scope, &path, count).unwrap(), Some(0));
+    // Told after whatever reading has caused.
+    std::fs::write(watch.path(".agent/last"), "x").unwrap();
+    assert_eq!(watch.touched().await, Touched { changed: [AGENT].into(), ..Touched::default() });
+    agent.execute("INSERT INTO session VALUES ('a')", []).unwrap();
+    while watch.touched().await.unsettled != [AGENT].into() {}
+    assert_eq!(sqlite::read(&scope, &path, count).unwrap(), Some(1));
 }
 
 /// A watcher of a system whose limit is reached.
