@@ -575,6 +575,31 @@ fn a_session_goes_on_where_it_worked() {
 }
 
 #[test]
+fn of_two_that_resume_a_session_at_once_one_does() {
+    for lock in [true, false] {
+        let world = World::new();
+        let (first, second, hold) = (world.pipe("first"), world.pipe("second"), world.pipe("hold"));
+        world.launch("tell", json!({ "onComplete": hook(&first) }));
+        first.read();
+        let prompt = format!("tell; read line < '{}'", hold.path().display());
+        let params = json!({
+            "sessionId": THREAD, "prompt": prompt, "lock": lock, "onComplete": hook(&second),
+        });
+        // Each call is a server of its own.
+        let mut replies = std::thread::scope(|scope| {
+            let both = [(); 2].map(|()| scope.spawn(|| world.call("session.resume", &params)));
+            both.map(|it| it.join().unwrap())
+        });
+        replies.sort_by_key(|it| it["error"].is_object());
+        assert_eq!(replies[0]["result"]["launch"]["sessionId"], THREAD, "{replies:?}");
+        let code = &replies[1]["error"]["code"];
+        assert!(*code == 1005 || lock && *code == 1004, "{replies:?}");
+        hold.release();
+        second.read();
+    }
+}
+
+#[test]
 fn pruning_forgets_what_has_ended_and_says_so_before() {
     let world = World::new();
     let (hold, done) = (world.pipe("hold"), world.pipe("done"));

@@ -1,4 +1,4 @@
-"""Many servers at one ledger, killed at random; and more launches than anybody makes in a month.
+"""Many servers at one ledger, killed at random; more launches than anybody makes in a month; a terminal that is closed.
 
     python3 tests/stress/run.py --headcount target/debug/headcount [--seconds 60] [--launches 1000] [--seed N]
 
@@ -13,6 +13,7 @@ import contextlib
 import fcntl
 import json
 import os
+import pty
 import random
 import shutil
 import signal
@@ -79,6 +80,8 @@ class World:
         with contextlib.ExitStack() as stack:
             for path, alone in self.locks_for(directory):
                 file = stack.enter_context(open(path, "w"))
+                # To close it is not enough: a server that is about to be started has inherited it until it is.
+                stack.callback(fcntl.flock, file, fcntl.LOCK_UN)
                 try:
                     fcntl.flock(file, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
                 except BlockingIOError:
@@ -361,6 +364,34 @@ def many_launches(world: World, launches: int, _seed: int) -> str:
     return f"{launches} launches; the list took {took_before * 1000:.0f} ms before and {took_after * 1000:.0f} ms after, with {recent} just ended"
 
 
+def closed_terminal(world: World, _amount: float, _seed: int) -> str:
+    """A terminal is closed under the shell, the server and the launch that began in it: the agent works on."""
+    directory = world.directories[0]
+    order = json.dumps({"agent": "codex", "cwd": str(directory), "prompt": f"tell {uuid.uuid4()}; exec sleep 1000"})
+    pid, terminal = pty.fork()
+    if pid == 0:
+        # The shell stays: it is whom the kernel hangs up on, with all that is in its foreground.
+        os.execve("/bin/sh", ["sh", "-c", '"$0" call session.launch "$1"; exec "$0" serve', world.binary, order], world.env)
+    shown = b""
+    while b"\n}" not in shown:
+        shown += os.read(terminal, 1 << 16)
+    launch: Row = json.loads(shown[shown.index(b"{"):shown.rindex(b"}") + 1])["launch"]
+    os.close(terminal)
+    os.waitpid(pid, 0)
+
+    def call(method: str, params: Row) -> Row:
+        ran = subprocess.run([world.binary, "call", method, json.dumps(params)], env=world.env, capture_output=True, text=True,
+                             stdin=subprocess.DEVNULL, timeout=REPLY_S, check=True)
+        result: Row = json.loads(ran.stdout)
+        return result
+
+    session = call("session.status", {"sessionId": launch["sessionId"]})["session"]
+    assert (session["status"], session["process"]["pid"]) == ("running", launch["pid"]), session
+    assert call("session.stop", {"sessionId": launch["sessionId"]})["outcome"] == "stopped"
+    world.settles("the supervisor lives on", world.ours)
+    return f"process {launch['pid']} was stopped later, by another server"
+
+
 def count_rows(world: World) -> int:
     """Returns how many launches the ledger holds."""
     with contextlib.closing(sqlite3.connect(world.state / "ledger.db")) as database:
@@ -378,7 +409,8 @@ def main() -> int:
     print(f"seed {options.seed}")
     passed = failed = 0
     for name, body, amount in (("eight servers at one ledger, killed at random", hammer, options.seconds),
-                               ("launches by servers that live for one request", many_launches, options.launches)):
+                               ("launches by servers that live for one request", many_launches, options.launches),
+                               ("a terminal that is closed", closed_terminal, 1)):
         world = World(binary)
         began = time.monotonic()
         try:
