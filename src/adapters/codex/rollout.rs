@@ -87,7 +87,6 @@ fn torn_meta(head: &[u8]) -> Option<Meta> {
 /// spends nearly all of its time.
 fn without_instructions(line: &[u8]) -> Option<Vec<u8>> {
     const BEFORE: &[u8] = br#""base_instructions":{"text":""#;
-    const BEHIND: &[u8] = br#""}"#;
     let start = memchr::memmem::find(line, BEFORE)? + BEFORE.len();
     let text = &line[start..];
     // A quote that is part of the text has an odd number of backslashes before it.
@@ -95,7 +94,7 @@ fn without_instructions(line: &[u8]) -> Option<Vec<u8>> {
         let backslashes = text[..*at].iter().rev().take_while(|it| **it == b'\\').count();
         backslashes.is_multiple_of(2)
     };
-    let end = memchr::memmem::find_iter(text, BEHIND).find(is_end)?;
+    let end = memchr::memchr_iter(b'"', text).find(is_end)?;
     Some([&line[..start], &text[end..]].concat())
 }
 

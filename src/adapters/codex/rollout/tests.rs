@@ -29,6 +29,21 @@ fn turn_after(bytes: &[u8], lines: usize) -> (TurnState, Certainty) {
 }
 
 #[test]
+fn the_system_prompt_is_not_read_as_json() {
+    let first = HELLO.split(|it| *it == b'\n').next().unwrap();
+    assert!(first.len() > 20_000);
+    let without = without_instructions(first).unwrap();
+    assert!(without.len() < 1_000, "{}", without.len());
+    assert_eq!(first_line(&without).unwrap().id, first_line(first).unwrap().id);
+    for text in ["", r"\", r#"\""#, r#"\\"}"#, r#""},{"id":1"#] {
+        let line = json!({ "base_instructions": { "text": text, "uses": 1 }, "git": null });
+        let without = without_instructions(line.to_string().as_bytes()).unwrap();
+        let expect = json!({ "base_instructions": { "text": "", "uses": 1 }, "git": null });
+        assert_eq!(str::from_utf8(&without).unwrap(), expect.to_string(), "{text}");
+    }
+}
+
+#[test]
 fn each_state_of_a_turn_as_it_was_recorded() {
     let asserted = |it| (it, Certainty::Asserted);
     assert_eq!(turn_after(HELLO, 1), (TurnState::NeverPrompted, Certainty::Inferred));
