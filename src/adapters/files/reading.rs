@@ -1,5 +1,6 @@
 //! Reads files that others write: never one that could block, never more than a bound.
 
+use std::alloc::{Layout, handle_alloc_error};
 use std::any::Any;
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -7,6 +8,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
+use memmap2::MmapMut;
 use nix::fcntl::OFlag;
 
 use super::Parse;
@@ -23,12 +25,15 @@ use crate::scope::Scope;
 pub const FIRST_TAIL: usize = 16 << 10;
 
 /// Bytes of the beginning that are read when the first were not enough, step by step.
-const HEADS: [usize; 2] = [64 << 10, 1 << 20];
+const HEADS: [usize; 3] = [64 << 10, 256 << 10, 1 << 20];
 /// Bytes of the end, likewise: it is the last turn that is long, and the last step is where we stop looking.
-const TAILS: [usize; 3] = [64 << 10, 256 << 10, 1 << 20];
+const TAILS: [usize; 6] = [32 << 10, 64 << 10, 128 << 10, 256 << 10, 512 << 10, 1 << 20];
 
+/// The longest beginning and the longest end that are read.
+const HEAD_MAX: usize = HEADS[HEADS.len() - 1];
+const TAIL_MAX: usize = TAILS[TAILS.len() - 1];
 /// The longest transcript that can be shown whole.
-const WHOLE_MAX: usize = HEADS[HEADS.len() - 1] + TAILS[TAILS.len() - 1];
+const WHOLE_MAX: usize = HEAD_MAX + TAIL_MAX;
 
 /// How far behind the head a line is searched for. To search all that lies between head and tail made the
 /// first list of a large store several times slower; this much costs a tenth of it.
@@ -88,25 +93,29 @@ pub fn remembered<T: Any + Send + Sync>(
 /// A thread's own space for what it reads.
 #[derive(Debug)]
 pub(super) struct Buffers {
-    head: Vec<u8>,
+    head: MmapMut,
     /// Filled from its end, so that a longer tail is read in front of the shorter one.
-    tail: Box<[u8]>,
+    tail: MmapMut,
     between: Vec<u8>,
 }
 
 impl Default for Buffers {
     fn default() -> Self {
-        // The system gives memory for the part that is written.
-        let tail = vec![0; WHOLE_MAX].into_boxed_slice();
-        Self { head: Vec::new(), tail, between: Vec::new() }
+        Self { head: borrowed(HEAD_MAX), tail: borrowed(WHOLE_MAX), between: Vec::new() }
     }
+}
+
+/// Memory that the system gives for the part that is written, and takes back: on the heap it would be filled with zeros
+/// first, and leave holes between what is remembered.
+fn borrowed(len: usize) -> MmapMut {
+    MmapMut::map_anon(len).unwrap_or_else(|_| handle_alloc_error(Layout::new::<[u8; WHOLE_MAX]>()))
 }
 
 /// What has been read of one transcript so far.
 struct Reading<'a> {
     file: &'a File,
     size: usize,
-    head: &'a mut Vec<u8>,
+    head: &'a mut [u8],
     head_len: usize,
     tail: &'a mut [u8],
     tail_len: usize,
@@ -115,9 +124,6 @@ struct Reading<'a> {
 impl Reading<'_> {
     /// Reads what is missing of the first `len` bytes.
     fn extend_head(&mut self, len: usize) -> io::Result<()> {
-        if self.head.len() < len {
-            self.head.resize(len, 0);
-        }
         if let Some(missing) = self.head.get_mut(self.head_len..len) {
             self.file.read_exact_at(missing, self.head_len as u64)?;
             self.head_len = len;
@@ -245,7 +251,7 @@ mod tests {
             let mut file = tempfile::tempfile().unwrap();
             file.write_all(&content).unwrap();
             let Buffers { mut head, mut tail, .. } = Buffers::default();
-            let (head, tail) = (&mut head, &mut *tail);
+            let (head, tail) = (&mut *head, &mut *tail);
             let mut reading = Reading { file: &file, size, head, head_len: 0, tail, tail_len: 0 };
             for (head_len, tail_len) in [(5, 5), (5, 10), (15, 10), (15, 15)] {
                 let shown = reading.show(Path::new("/x"), head_len, tail_len).unwrap();
@@ -267,10 +273,9 @@ mod tests {
         file.write_all(&vec![b'x'; WHOLE_MAX + 1]).unwrap();
         for (size, is_whole) in [(WHOLE_MAX, true), (WHOLE_MAX + 1, false)] {
             let Buffers { mut head, mut tail, .. } = Buffers::default();
-            let (head, tail) = (&mut head, &mut *tail);
+            let (head, tail) = (&mut *head, &mut *tail);
             let mut reading = Reading { file: &file, size, head, head_len: 0, tail, tail_len: 0 };
-            let (head_len, tail_len) = (HEADS[1], TAILS[2]);
-            let shown = reading.show(Path::new("/x"), head_len, tail_len).unwrap();
+            let shown = reading.show(Path::new("/x"), HEAD_MAX, TAIL_MAX).unwrap();
             assert_eq!(shown.is_whole(), is_whole);
         }
     }
@@ -279,7 +284,7 @@ mod tests {
     fn a_file_that_has_become_shorter_is_an_error() {
         let file = tempfile::tempfile().unwrap();
         let Buffers { mut head, mut tail, .. } = Buffers::default();
-        let (head, tail) = (&mut head, &mut *tail);
+        let (head, tail) = (&mut *head, &mut *tail);
         let mut reading = Reading { file: &file, size: 8, head, head_len: 0, tail, tail_len: 0 };
         assert!(reading.show(Path::new("/x"), 2, 2).is_err());
     }
