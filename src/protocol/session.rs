@@ -137,7 +137,7 @@ pub struct Process {
 pub struct Usage {
     /// Input tokens, without what was read from or written to a cache.
     pub input_tokens: u64,
-    /// Output tokens.
+    /// Output tokens as the agent counts them: with those spent on reasoning, but for OpenCode later than 1.2.
     pub output_tokens: u64,
     /// Input tokens served from a cache; absent where the agent does not record it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -145,7 +145,7 @@ pub struct Usage {
     /// Input tokens written to a cache; absent where the agent does not record it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_write_tokens: Option<u64>,
-    /// Tokens spent on reasoning; absent where the agent does not record it.
+    /// Tokens spent on reasoning, most often a part of the output; absent where the agent does not record it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning_tokens: Option<u64>,
     /// Cost in US dollars; absent where the agent does not record it.
@@ -154,9 +154,17 @@ pub struct Usage {
     /// True where the cost is the agent's own estimate and not a bill.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_is_estimate: Option<bool>,
-    /// The calls of this session's subagents, counted apart.
+}
+
+/// What a session has spent: its own calls, and apart from them those of its subagents.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionUsage {
+    #[serde(flatten)]
+    pub own: Usage,
+    /// The calls of this session's subagents, at whatever depth.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub subagents: Option<Box<Usage>>,
+    pub subagents: Option<Usage>,
 }
 
 /// What headcount knows of a session because headcount launched it.
@@ -290,7 +298,7 @@ pub struct Session {
     pub archived: Option<bool>,
     /// Tokens and cost, where they were asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub usage: Option<Usage>,
+    pub usage: Option<SessionUsage>,
     /// What headcount knows because it launched the session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub launch: Option<Launch>,

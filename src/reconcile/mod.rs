@@ -11,7 +11,8 @@ use crate::census::Surveyed;
 use crate::ledger::{LaunchEntry, Ledger};
 use crate::procs::ProcessTable;
 use crate::protocol::session::{
-    AgentReport, Certainty, Conflict, Evidence, Outcome, Problem, Session, SessionKind, Usage,
+    AgentReport, Certainty, Conflict, Evidence, Outcome, Problem, Session, SessionKind,
+    SessionUsage, Usage,
 };
 
 mod launched;
@@ -327,9 +328,7 @@ fn row(
     };
     let usage = match (usage, subagents) {
         (None, None) => None,
-        (own, subagents) => {
-            Some(Usage { subagents: subagents.map(Box::new), ..own.unwrap_or_default() })
-        }
+        (own, subagents) => Some(SessionUsage { own: own.unwrap_or_default(), subagents }),
     };
     let prompt = fact(|it| it.prompt.clone()).or_else(|| launch.map(|it| it.launch.prompt.clone()));
     let session = Box::new(Session {

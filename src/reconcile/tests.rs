@@ -296,7 +296,7 @@ fn subagents_usage_is_counted_once_and_for_the_session_at_the_top() {
         .iter()
         .map(|row| {
             let usage = row.session.usage.as_ref().unwrap();
-            (usage.input_tokens, usage.subagents.as_ref().map(|it| it.input_tokens))
+            (usage.own.input_tokens, usage.subagents.as_ref().map(|it| it.input_tokens))
         })
         .collect();
     assert_eq!(usage, [(10, None), (100, None), (1, Some(110))]);

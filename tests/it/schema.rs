@@ -48,6 +48,35 @@ fn discover_returns_the_published_document() {
     assert_eq!(text, std::fs::read_to_string(project().join("schema/openrpc.json")).unwrap());
 }
 
+/// What resolves every reference, as generators of clients do, comes to an end.
+#[test]
+fn no_type_is_made_of_itself() {
+    fn refer<'a>(value: &'a Value, to: &mut Vec<&'a str>) {
+        match value {
+            Value::Object(members) => {
+                to.extend(members.get("$ref").and_then(Value::as_str));
+                members.values().for_each(|it| refer(it, to));
+            }
+            Value::Array(items) => items.iter().for_each(|it| refer(it, to)),
+            _ => {}
+        }
+    }
+    let document = document();
+    for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+        let mut made_of = Vec::new();
+        refer(schema, &mut made_of);
+        let mut next = 0;
+        while let Some(reference) = made_of.get(next).copied() {
+            assert_ne!(reference, format!("#/components/schemas/{name}"));
+            let mut further = Vec::new();
+            refer(document.pointer(&reference[1..]).unwrap(), &mut further);
+            further.retain(|it| !made_of.contains(it));
+            made_of.extend(further);
+            next += 1;
+        }
+    }
+}
+
 #[test]
 fn every_member_of_every_type_is_described() {
     let document = document();

@@ -183,7 +183,7 @@ export interface Session {
   /** True where the agent has put the session away; absent otherwise. */
   readonly archived?: boolean;
   /** Tokens and cost, where they were asked for. */
-  readonly usage?: Usage;
+  readonly usage?: SessionUsage;
   /** What headcount knows because it launched the session. */
   readonly launch?: Launch;
   /** A state that should not be. */
@@ -239,24 +239,42 @@ export type Pid = number;
 /** What kind of conversation a session is. */
 export type SessionKind = "main" | "subagent" | "background";
 
-/** Tokens and cost; every model call is counted once. */
-export interface Usage {
+/** What a session has spent: its own calls, and apart from them those of its subagents. */
+export interface SessionUsage {
   /** Input tokens, without what was read from or written to a cache. */
   readonly inputTokens: number;
-  /** Output tokens. */
+  /** Output tokens as the agent counts them: with those spent on reasoning, but for OpenCode later than 1.2. */
   readonly outputTokens: number;
   /** Input tokens served from a cache; absent where the agent does not record it. */
   readonly cacheReadTokens?: number;
   /** Input tokens written to a cache; absent where the agent does not record it. */
   readonly cacheWriteTokens?: number;
-  /** Tokens spent on reasoning; absent where the agent does not record it. */
+  /** Tokens spent on reasoning, most often a part of the output; absent where the agent does not record it. */
   readonly reasoningTokens?: number;
   /** Cost in US dollars; absent where the agent does not record it. */
   readonly costUsd?: number;
   /** True where the cost is the agent's own estimate and not a bill. */
   readonly costIsEstimate?: boolean;
-  /** The calls of this session's subagents, counted apart. */
+  /** The calls of this session's subagents, at whatever depth. */
   readonly subagents?: Usage;
+}
+
+/** Tokens and cost; every model call is counted once. */
+export interface Usage {
+  /** Input tokens, without what was read from or written to a cache. */
+  readonly inputTokens: number;
+  /** Output tokens as the agent counts them: with those spent on reasoning, but for OpenCode later than 1.2. */
+  readonly outputTokens: number;
+  /** Input tokens served from a cache; absent where the agent does not record it. */
+  readonly cacheReadTokens?: number;
+  /** Input tokens written to a cache; absent where the agent does not record it. */
+  readonly cacheWriteTokens?: number;
+  /** Tokens spent on reasoning, most often a part of the output; absent where the agent does not record it. */
+  readonly reasoningTokens?: number;
+  /** Cost in US dollars; absent where the agent does not record it. */
+  readonly costUsd?: number;
+  /** True where the cost is the agent's own estimate and not a bill. */
+  readonly costIsEstimate?: boolean;
 }
 
 /** What headcount knows of a session because headcount launched it. */

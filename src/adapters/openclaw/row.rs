@@ -166,7 +166,6 @@ impl From<Spent> for Usage {
             reasoning_tokens: None,
             cost_usd: cost,
             cost_is_estimate: cost.map(|_| true),
-            subagents: None,
         }
     }
 }

@@ -165,7 +165,6 @@ fn facts(row: &Row<'_>) -> Option<Facts> {
         cache_write_tokens: count(12),
         cost_usd: cost,
         cost_is_estimate: cost.is_some().then_some(true),
-        subagents: None,
     });
     Some(Facts {
         session: SessionId::parse(&sqlite::text(row, 0)?)?,

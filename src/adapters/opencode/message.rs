@@ -200,7 +200,6 @@ fn usage(tokens: &RawTokens, cost: Option<f64>) -> Usage {
         cost_usd: cost,
         // Computed by the agent from a list of prices.
         cost_is_estimate: cost.is_some().then_some(true),
-        subagents: None,
     }
 }
 

@@ -161,7 +161,6 @@ fn usage_of(entry: &Entry<'_>) -> Option<Usage> {
         reasoning_tokens: spent.reasoning,
         cost_usd,
         cost_is_estimate: cost_usd.map(|_| true),
-        subagents: None,
     })
 }
 

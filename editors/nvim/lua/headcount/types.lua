@@ -423,13 +423,24 @@
 ---@field status headcount.Status What the session is doing.
 ---@field title string|nil The agent's own title of the session.
 ---@field updatedAt headcount.Timestamp|nil When the last activity was recorded.
----@field usage headcount.Usage|nil Tokens and cost, where they were asked for.
+---@field usage headcount.SessionUsage|nil Tokens and cost, where they were asked for.
 
 --- A session's own id, as its agent writes it; never made up by us.
 ---@alias headcount.SessionId string
 
 --- What kind of conversation a session is.
 ---@alias headcount.SessionKind 'main'|'subagent'|'background'
+
+--- What a session has spent: its own calls, and apart from them those of its subagents.
+---@class headcount.SessionUsage
+---@field cacheReadTokens integer|nil Input tokens served from a cache; absent where the agent does not record it.
+---@field cacheWriteTokens integer|nil Input tokens written to a cache; absent where the agent does not record it.
+---@field costIsEstimate boolean|nil True where the cost is the agent's own estimate and not a bill.
+---@field costUsd number|nil Cost in US dollars; absent where the agent does not record it.
+---@field inputTokens integer Input tokens, without what was read from or written to a cache.
+---@field outputTokens integer Output tokens as the agent counts them: with those spent on reasoning, but for OpenCode later than 1.2.
+---@field reasoningTokens integer|nil Tokens spent on reasoning, most often a part of the output; absent where the agent does not record it.
+---@field subagents headcount.Usage|nil The calls of this session's subagents, at whatever depth.
 
 --- What holds where a request does not say.
 ---@class headcount.Settings
@@ -502,9 +513,8 @@
 ---@field costIsEstimate boolean|nil True where the cost is the agent's own estimate and not a bill.
 ---@field costUsd number|nil Cost in US dollars; absent where the agent does not record it.
 ---@field inputTokens integer Input tokens, without what was read from or written to a cache.
----@field outputTokens integer Output tokens.
----@field reasoningTokens integer|nil Tokens spent on reasoning; absent where the agent does not record it.
----@field subagents headcount.Usage|nil The calls of this session's subagents, counted apart.
+---@field outputTokens integer Output tokens as the agent counts them: with those spent on reasoning, but for OpenCode later than 1.2.
+---@field reasoningTokens integer|nil Tokens spent on reasoning, most often a part of the output; absent where the agent does not record it.
 
 --- The parameters of `session.wait`: `sessionIds` or `filter`, not both.
 ---@class headcount.WaitParams
