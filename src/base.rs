@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -45,13 +46,13 @@ impl fmt::Display for AgentId {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(transparent)]
-pub struct SessionId(String);
+pub struct SessionId(Arc<str>);
 
 impl SessionId {
     /// Returns the id, or nothing where the text cannot be one: empty, over-long or with control characters.
     pub fn parse(text: &str) -> Option<Self> {
         let fits = !text.is_empty() && text.len() <= SESSION_ID_MAX;
-        (fits && !text.chars().any(char::is_control)).then(|| Self(text.to_owned()))
+        (fits && !text.chars().any(char::is_control)).then(|| Self(text.into()))
     }
 
     pub fn as_str(&self) -> &str {
@@ -137,13 +138,13 @@ impl JsonSchema for Timestamp {
 
 /// An absolute path. Bytes that are not UTF-8 reach the wire as U+FFFD.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AbsPath(PathBuf);
+pub struct AbsPath(Arc<Path>);
 
 impl AbsPath {
     /// Returns the path, or nothing where it is relative.
     pub fn parse(path: impl Into<PathBuf>) -> Option<Self> {
         let path = path.into();
-        path.is_absolute().then_some(Self(path))
+        path.is_absolute().then(|| Self(path.into()))
     }
 
     pub fn as_path(&self) -> &Path {

@@ -1,5 +1,6 @@
 //! What an adapter reports: sightings and problems. Evidence only; `reconcile` concludes.
 
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -56,8 +57,8 @@ pub struct Record {
     /// first thing recorded. The adapter's own; nothing of it reaches the wire.
     pub lineage: Option<String>,
     pub title: Option<String>,
-    /// The first human prompt, [`shortened`].
-    pub prompt: Option<String>,
+    /// The first human prompt.
+    pub prompt: Option<Prompt>,
     pub cwd: Option<AbsPath>,
     pub branch: Option<String>,
     /// The last real model.
@@ -107,10 +108,27 @@ impl Record {
 /// Most characters of a prompt that are kept and shown.
 pub const PROMPT_MAX: usize = 500;
 
-/// As much of a prompt as is shown, cut between characters.
-pub fn shortened(prompt: &str) -> String {
-    let end = prompt.char_indices().nth(PROMPT_MAX).map_or(prompt.len(), |(at, _)| at);
-    prompt[..end].to_owned()
+/// As much of a prompt as is shown, cut between characters. It is shared: each answer would else hold a copy of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prompt(Arc<str>);
+
+impl Prompt {
+    pub fn of(text: &str) -> Self {
+        let end = text.char_indices().nth(PROMPT_MAX).map_or(text.len(), |(at, _)| at);
+        Self(text[..end].into())
+    }
+
+    pub fn into_text(self) -> Arc<str> {
+        self.0
+    }
+}
+
+impl Deref for Prompt {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
 }
 
 /// Who keeps a session alive.

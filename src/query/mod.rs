@@ -21,21 +21,25 @@ pub struct Page {
 /// The rows that `filter` lets through, in the order of the protocol, from behind `after` and at most `limit`.
 pub fn page(rows: Vec<Row>, filter: &Filter, after: Option<&Cursor>, limit: usize) -> Page {
     let wanted = Wanted::of(filter);
-    let mut rows = rows;
-    rows.retain(|row| wanted.admits(&row.session));
-    rows.sort_by(|a, b| Place::of(&a.session).cmp(&Place::of(&b.session)));
-    let total = rows.len();
-    if let Some(cursor) = after {
-        let start = rows.partition_point(|row| Place::of(&row.session) <= cursor.position.place());
-        rows.drain(..start);
-    }
-    let has_more = rows.len() > limit;
-    rows.truncate(limit);
-    let last = rows.last().filter(|_| has_more);
-    let next = last.map(|row| Cursor {
-        filter: fingerprint(filter),
-        position: Place::of(&row.session).kept(),
-    });
+    let sessions = rows.iter().map(|it| &*it.session).enumerate();
+    let mut places: Vec<(Place<'_>, usize)> = sessions
+        .filter(|(_, it)| wanted.admits(it))
+        .map(|(at, session)| (Place::of(session), at))
+        .collect();
+    // Not the rows themselves: each look at one would be a look into another part of memory.
+    places.sort_unstable();
+    let total = places.len();
+    let start =
+        after.map_or(0, |it| places.partition_point(|(place, _)| *place <= it.position.place()));
+    let end = total.min(start.saturating_add(limit));
+    let shown = &places[start..end];
+    let next = shown
+        .last()
+        .filter(|_| end < total)
+        .map(|(place, _)| Cursor { filter: fingerprint(filter), position: place.kept() });
+    let shown: Vec<usize> = shown.iter().map(|(_, at)| *at).collect();
+    let mut rows: Vec<Option<Row>> = rows.into_iter().map(Some).collect();
+    let rows = shown.into_iter().filter_map(|at| rows[at].take()).collect();
     Page { rows, total, next }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::adapters::Record;
-use crate::adapters::evidence::{Claim, Sighting, shortened};
+use crate::adapters::evidence::{Claim, Prompt, Sighting};
 use crate::base::{AgentId, ProcessRef, SessionId, Timestamp};
 use crate::census::Surveyed;
 use crate::ledger::{LaunchEntry, Ledger};
@@ -137,22 +137,22 @@ impl Seen<'_> {
 
 impl<'a> Gathered<'a> {
     fn from(sightings: Vec<Sighting>, launches: &[&'a LaunchEntry], look: &Look<'_>) -> Self {
-        let mut gathered = Self::default();
-        let mut claims = Vec::new();
-        let mut records: Vec<Arc<Record>> = Vec::new();
+        let (mut records, mut claims, mut counts) = (Vec::new(), Vec::new(), Vec::new());
         for sighting in sightings {
             match sighting {
                 Sighting::Recorded(record) => records.push(record),
-                Sighting::Counted { session, usage } => {
-                    gathered.sessions.entry(session).or_default().usage = Some(usage);
-                }
                 Sighting::Claimed(claim) => claims.push(claim),
+                Sighting::Counted { session, usage } => counts.push((session, usage)),
             }
         }
         records.sort_by(|a, b| a.session.cmp(&b.session));
-        for same in records.chunk_by(|a, b| a.session == b.session) {
-            let seen = gathered.sessions.entry(same[0].session.clone()).or_default();
-            seen.record = Some(merged(same));
+        let recorded = records.chunk_by(|a, b| a.session == b.session).map(|same| {
+            let seen = Seen { record: Some(merged(same)), ..Seen::default() };
+            (same[0].session.clone(), seen)
+        });
+        let mut gathered = Self { sessions: recorded.collect(), ..Self::default() };
+        for (session, usage) in counts {
+            gathered.sessions.entry(session).or_default().usage = Some(usage);
         }
         claims.retain(|claim| look.processes.is_alive(claim.process));
         launched::claim_launched(&mut claims, launches, look.processes);
@@ -330,7 +330,8 @@ fn row(
         (None, None) => None,
         (own, subagents) => Some(SessionUsage { own: own.unwrap_or_default(), subagents }),
     };
-    let prompt = fact(|it| it.prompt.clone()).or_else(|| launch.map(|it| it.launch.prompt.clone()));
+    let prompt = record.as_ref().and_then(|it| it.prompt.clone());
+    let prompt = prompt.or_else(|| launch.map(|it| Prompt::of(&it.launch.prompt)));
     let session = Box::new(Session {
         session_id: id,
         agent: agent.clone(),
@@ -338,7 +339,7 @@ fn row(
         reason: concluded.reason,
         certainty: concluded.certainty,
         title: fact(|it| it.title.clone()).or_else(|| hints.and_then(|it| it.title.clone())),
-        prompt: prompt.as_deref().map(shortened),
+        prompt: prompt.map(Prompt::into_text),
         cwd: record
             .as_ref()
             .and_then(|it| it.cwd.clone())

@@ -306,13 +306,13 @@ fn subagents_usage_is_counted_once_and_for_the_session_at_the_top() {
 fn one_session_recorded_twice_is_one_row_led_by_the_later_activity() {
     let old = Record {
         title: Some("named".into()),
-        prompt: Some("first".into()),
+        prompt: Some(Prompt::of("first")),
         created: Some(at(1)),
         updated: Some(at(2)),
         ..record("s1", TurnState::InProgress)
     };
     let new = Record {
-        prompt: Some("stub".into()),
+        prompt: Some(Prompt::of("stub")),
         created: Some(at(5)),
         updated: Some(at(6)),
         ..record("s1", TurnState::Completed)
@@ -368,7 +368,7 @@ fn what_was_launched_enriches_its_session_and_names_its_process() {
 #[test]
 fn a_prompt_is_cut_between_characters_at_its_bound() {
     for (len, expect) in [(PROMPT_MAX, PROMPT_MAX), (PROMPT_MAX + 1, PROMPT_MAX)] {
-        let prompt = Some("日".repeat(len));
+        let prompt = Some(Prompt::of(&"日".repeat(len)));
         let roster =
             world().conclude(vec![seen(Record { prompt, ..record("s1", TurnState::Completed) })]);
         assert_eq!(roster.rows[0].session.prompt.as_ref().unwrap().chars().count(), expect);

@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use super::starting;
 use crate::adapters::Record;
 use crate::adapters::evidence::{
-    Activity, Claim, Hints, Sighting, TurnState, WaitingFor, problem_at, shortened,
+    Activity, Claim, Hints, Prompt, Sighting, TurnState, WaitingFor, problem_at,
 };
 use crate::adapters::files::{Beyond, Found, read_small};
 use crate::adapters::jsonl::{self, Text};
@@ -254,7 +254,7 @@ impl Job<'_> {
         };
         Some(Record {
             kind: SessionKind::Background,
-            prompt: self.intent.kept().map(|it| shortened(&it)),
+            prompt: self.intent.kept().map(|it| Prompt::of(&it)),
             cwd: AbsPath::parse(self.cwd.get()),
             created: Timestamp::parse(&self.created_at),
             updated: Timestamp::parse(&self.updated_at),

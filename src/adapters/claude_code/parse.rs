@@ -7,7 +7,7 @@ use memchr::memmem::Finder;
 
 use super::line::{Content, Line, Message, SYNTHETIC};
 use crate::adapters::Record;
-use crate::adapters::evidence::{Failure, TurnState, WaitingFor, shortened};
+use crate::adapters::evidence::{Failure, Prompt, TurnState, WaitingFor};
 use crate::adapters::excerpt::{Excerpt, Malformed, Parsed, Wants};
 use crate::adapters::jsonl;
 use crate::base::{AbsPath, SessionId, Timestamp};
@@ -110,7 +110,7 @@ struct Head {
     created: Option<Timestamp>,
     /// The id of the first record in the chain of the conversation. A fork copies the chain, ids and all.
     first_uuid: Option<String>,
-    prompt: Option<String>,
+    prompt: Option<Prompt>,
 }
 
 impl Head {
@@ -124,7 +124,7 @@ impl Head {
                 head.first_uuid = line.uuid.kept();
             }
             if let Some(prompt) = line.prompt() {
-                head.prompt = Some(shortened(prompt.get()));
+                head.prompt = Some(Prompt::of(prompt.get()));
                 break;
             }
         }

@@ -8,7 +8,7 @@ use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::super::evidence::{Failure, Record, TurnState, WaitingFor, shortened};
+use super::super::evidence::{Failure, Prompt, Record, TurnState, WaitingFor};
 use super::super::excerpt::{Excerpt, Malformed, Parsed, Wants};
 use super::super::jsonl;
 use super::line::{Event, Line, Meta, Standing, TurnContext, message, turn_context};
@@ -111,7 +111,7 @@ fn first_line(line: &[u8]) -> Option<Meta> {
 
 /// What the beginning of a rollout says.
 struct Head {
-    prompt: Option<String>,
+    prompt: Option<Prompt>,
     context: Option<TurnContext>,
     /// Whether this Codex states how turns begin and end.
     states_turns: bool,
@@ -128,7 +128,7 @@ impl Head {
             if may_be(line, &["UserMessage", "user_message"]) {
                 let message = Line::parse(line).and_then(|it| message(&it));
                 if let Some((Role::User, text)) = message {
-                    head.prompt = Some(shortened(&text));
+                    head.prompt = Some(Prompt::of(&text));
                     break;
                 }
             }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::super::evidence::{Failure, Record, TurnState, WaitingFor};
+use super::super::evidence::{Failure, Prompt, Record, TurnState, WaitingFor};
 use super::super::excerpt::{Excerpt, Malformed, Parsed, Wants};
 use super::super::jsonl;
 use crate::base::{AbsPath, SessionId, Timestamp};
@@ -102,7 +102,7 @@ pub(super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, Malformed> 
         // A turn longer than all that is read: its end would be among the last records.
         None => (TurnState::InProgress, Certainty::Inferred),
     };
-    record.prompt = prompt;
+    record.prompt = prompt.as_deref().map(Prompt::of);
     Ok(Parsed { value: record, wants })
 }
 

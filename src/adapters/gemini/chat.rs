@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::super::evidence::{Failure, Record, TurnState};
+use super::super::evidence::{Failure, Prompt, Record, TurnState};
 use super::super::excerpt::{Excerpt, Malformed, Parsed, Wants};
 use super::super::jsonl;
 use crate::base::{SessionId, Timestamp};
@@ -146,7 +146,8 @@ pub(super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, Malformed> 
     let first =
         excerpt.head_lines().next().and_then(jsonl::record::<Line>).ok_or_else(no_header)?;
     let mut record = header(excerpt, &first).ok_or_else(no_header)?;
-    record.prompt = excerpt.head_lines().flat_map(messages).find_map(|it| it.prompt());
+    let prompt = excerpt.head_lines().flat_map(messages).find_map(|it| it.prompt());
+    record.prompt = prompt.as_deref().map(Prompt::of);
     let mut turn = None;
     for line in excerpt.tail_lines() {
         let change = jsonl::record::<Line>(line).unwrap_or_default().set.unwrap_or_default();
@@ -189,7 +190,7 @@ fn parse_whole(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, Malformed> {
     let session = jsonl::record::<Line>(excerpt.head()).ok_or_else(malformed)?;
     let mut record = header(excerpt, &session).ok_or_else(malformed)?;
     let messages = session.messages.unwrap_or_default();
-    record.prompt = messages.iter().find_map(Message::prompt);
+    record.prompt = messages.iter().find_map(Message::prompt).as_deref().map(Prompt::of);
     record.title = session.summary;
     record.updated = record.updated.max(messages.iter().filter_map(Message::at).max());
     record.model = messages.iter().rev().find_map(|it| it.model.clone());

@@ -191,7 +191,7 @@ fn with_messages(facts: Facts, tables: &mut Tables<'_>, path: &Path) -> rusqlite
     };
     let messages = last.into_iter().map(|(message, _)| message).collect();
     let facts = Facts { usage: facts.usage.filter(|_| !is_fork), ..facts };
-    Ok(facts.with_messages(messages, &parts, prompt, Source::Database, path))
+    Ok(facts.with_messages(messages, &parts, prompt.as_deref(), Source::Database, path))
 }
 
 /// How a session begins.

@@ -189,7 +189,7 @@ fn session(
         }
         _ => Vec::new(),
     };
-    Some(facts.with_messages(last, &parts, prompt, Source::Transcript, path))
+    Some(facts.with_messages(last, &parts, prompt.as_deref(), Source::Transcript, path))
 }
 
 /// The files of a session's messages, the oldest first.

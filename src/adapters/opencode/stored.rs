@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::message::{self, Message, Part};
-use crate::adapters::evidence::TurnState;
+use crate::adapters::evidence::{Prompt, TurnState};
 use crate::adapters::{Peeked, Record};
 use crate::base::{AbsPath, SessionId, Timestamp};
 use crate::protocol::session::{Certainty, SessionKind, Source, Turn, Usage};
@@ -43,7 +43,7 @@ impl Facts {
         self,
         newest: Vec<Option<Message>>,
         parts: &[Part],
-        prompt: Option<String>,
+        prompt: Option<&str>,
         source: Source,
         path: &Path,
     ) -> Stored {
@@ -71,7 +71,7 @@ impl Facts {
             kind,
             parent: self.parent,
             title: self.title.and_then(message::title),
-            prompt,
+            prompt: prompt.map(Prompt::of),
             cwd: self.directory.and_then(AbsPath::parse),
             model,
             created: self.created,

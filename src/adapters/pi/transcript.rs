@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::super::evidence::{Failure, Record, TurnState};
+use super::super::evidence::{Failure, Prompt, Record, TurnState};
 use super::super::excerpt::{Excerpt, Malformed, Parsed, Wants};
 use super::super::jsonl::{self, Text};
 use super::store;
@@ -155,7 +155,7 @@ pub(in super::super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, M
     let mut record = Record::new(header.session, Source::Transcript);
     record.forked_from = header.source.and_then(|it| SessionId::parse(store::id_in_name(&it)?));
     record.title = tail.name.or(head.name).filter(|it| !it.is_empty());
-    record.prompt = head.prompt;
+    record.prompt = head.prompt.as_deref().map(Prompt::of);
     record.cwd = header.cwd;
     record.model = tail.model.or(head.model).or(header.model);
     record.created = header.created;
