@@ -71,7 +71,7 @@ pub enum RpcError {
     #[error("internal error: {0}")]
     Internal(String),
     /// `unanswered` are the adapters that failed or were late, and might have known it.
-    #[error("no session has the id or prefix `{query}`")]
+    #[error("no session is known by `{query}`")]
     SessionNotFound { query: String, unanswered: Vec<AgentId> },
     #[error("`{query}` matches {} sessions", candidates.len())]
     SessionAmbiguous { query: String, candidates: Vec<Candidate> },

@@ -8,7 +8,7 @@ use super::router::Call;
 use super::{App, ledger_access, settings};
 use crate::adapters::files::blocking;
 use crate::adapters::{Adapter, Peeked};
-use crate::base::{AgentId, ProcessRef, SessionId};
+use crate::base::{AgentId, Pid, ProcessRef, SessionId};
 use crate::census::{self, Census, Surveyed};
 use crate::protocol::error::{Candidate, RpcError};
 use crate::protocol::session::{
@@ -82,12 +82,20 @@ async fn told(call: &Call, mut census: Census, adapters: usize) -> Vec<Surveyed>
     census.surveys()
 }
 
+/// One session, whether every adapter answered, and what each contributed.
+type Answer = (Row, bool, Vec<AgentReport>);
+
 /// Returns one session with its evidence and its usage.
 pub(super) async fn status(call: Call, params: StatusParams) -> Result<StatusResult, RpcError> {
-    let usage = UsageWanted::Of(params.session_id.clone());
-    let interest = Interest { usage, subagents: true };
-    let (row, complete, agents) =
-        one_session(&call.app, &params.session_id, params.agent.as_ref(), interest).await?;
+    let agent = params.agent.as_ref();
+    let (row, complete, agents) = match (&params.session_id, params.pid) {
+        (Some(id), None) => with_usage(&call.app, id, agent).await?,
+        (None, Some(pid)) => owned_by(&call.app, pid, agent).await?,
+        (None, None) => return Err(RpcError::invalid("sessionId", "`sessionId` is missing")),
+        (Some(_), Some(_)) => {
+            return Err(RpcError::invalid("pid", "`pid`: not together with `sessionId`"));
+        }
+    };
     let resume = resume_by_hand(&call.app, &row);
     let ancestors = match row.owners.first() {
         Some(owner) => ancestors(&observe(&call.app, Interest::SESSIONS).await, *owner),
@@ -96,6 +104,36 @@ pub(super) async fn status(call: Call, params: StatusParams) -> Result<StatusRes
     let mut session = *row.session;
     session.evidence = Some(row.evidence);
     Ok(StatusResult { session, resume, ancestors, complete, agents })
+}
+
+async fn with_usage(
+    app: &Arc<App>,
+    query: &str,
+    agent: Option<&AgentId>,
+) -> Result<Answer, RpcError> {
+    let usage = UsageWanted::Of(query.to_owned());
+    one_session(app, query, agent, Interest { usage, subagents: true }).await
+}
+
+/// The session that a live process owns: not one of its subagents, which live in it.
+async fn owned_by(app: &Arc<App>, pid: Pid, agent: Option<&AgentId>) -> Result<Answer, RpcError> {
+    let adapters = asked(app, agent).await?;
+    let interest = Interest { usage: UsageWanted::None, subagents: false };
+    let mut roster = roster(app, &adapters, interest).await;
+    let complete = roster.is_complete();
+    roster.rows.retain(|row| row.owners.iter().any(|it| it.pid == pid));
+    let query = format!("process {pid}");
+    if roster.rows.len() > 1 {
+        return Err(ambiguous(&query, roster.rows.iter().map(|it| &*it.session)));
+    }
+    let Some(row) = roster.rows.pop() else {
+        let unanswered = unanswered(&roster.reports);
+        return Err(RpcError::SessionNotFound { query, unanswered });
+    };
+    match &row.session.session_id {
+        Some(id) => with_usage(app, id.as_str(), Some(&row.session.agent)).await,
+        None => Ok((row, complete, roster.reports)),
+    }
 }
 
 /// How a person goes on with a session. A subagent answers to its parent alone.
@@ -229,13 +267,13 @@ async fn conclude(app: &App, surveys: Vec<Surveyed>, scope: &Scope) -> Roster {
     roster
 }
 
-/// The one session of that id or prefix, and what each adapter contributed.
+/// The one session of that id or prefix.
 pub(super) async fn one_session(
     app: &Arc<App>,
     query: &str,
     agent: Option<&AgentId>,
     interest: Interest,
-) -> Result<(Row, bool, Vec<AgentReport>), RpcError> {
+) -> Result<Answer, RpcError> {
     let adapters = asked(app, agent).await?;
     check_query(query)?;
     let roster = roster(app, &adapters, interest).await;
@@ -291,21 +329,22 @@ pub(super) fn meant<'a>(
         found.retain(|(_, it)| id(it) == query);
     }
     if found.len() > 1 {
-        let candidate = |session: &Session| {
-            Some(Candidate {
-                agent: session.agent.clone(),
-                session_id: session.session_id.clone()?,
-                cwd: session.cwd.clone(),
-                title: session.title.clone(),
-            })
-        };
-        let candidates = found.iter().filter_map(|(_, it)| candidate(it)).take(CANDIDATES_MAX);
-        return Err(RpcError::SessionAmbiguous {
-            query: query.to_owned(),
-            candidates: candidates.collect(),
-        });
+        return Err(ambiguous(query, found.iter().map(|(_, it)| *it)));
     }
     Ok(found.first().map(|(index, _)| *index))
+}
+
+fn ambiguous<'a>(query: &str, sessions: impl Iterator<Item = &'a Session>) -> RpcError {
+    let candidate = |session: &Session| {
+        Some(Candidate {
+            agent: session.agent.clone(),
+            session_id: session.session_id.clone()?,
+            cwd: session.cwd.clone(),
+            title: session.title.clone(),
+        })
+    };
+    let candidates = sessions.filter_map(candidate).take(CANDIDATES_MAX).collect();
+    RpcError::SessionAmbiguous { query: query.to_owned(), candidates }
 }
 
 /// Most candidates that an ambiguous id is answered with; a person cannot choose among more.

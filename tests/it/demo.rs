@@ -1,27 +1,33 @@
 //! The demo world shows what the README says, and tells how its sessions go on.
 
-use std::process::Command;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
 use crate::support::project;
 
-#[expect(clippy::disallowed_methods, reason = "the program under test")]
 fn call(method: &str, params: &Value) -> Value {
-    let demo = project().join("tests/fixtures/demo");
+    let output = called(&project().join("tests/fixtures/demo/proc"), method, params);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the program under test")]
+fn called(proc: &Path, method: &str, params: &Value) -> Output {
     let state = tempfile::tempdir().unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_headcount"))
+    Command::new(env!("CARGO_BIN_EXE_headcount"))
         .env_clear()
         .env("HOME", state.path())
         .arg("--home")
-        .arg(demo.join("home"))
+        .arg(project().join("tests/fixtures/demo/home"))
         .arg("--proc")
-        .arg(demo.join("proc"))
+        .arg(proc)
         .args(["call", method, &params.to_string()])
         .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
+        .unwrap()
 }
 
 #[test]
@@ -65,4 +71,62 @@ fn a_status_tells_how_to_go_on_and_which_processes_stand_above_the_owner() {
     let transcript = ended["resume"]["command"][2].as_str().unwrap();
     let transcript = std::path::Path::new(transcript);
     assert!(transcript.is_absolute() && transcript.extension().is_some_and(|it| it == "jsonl"));
+}
+
+#[test]
+fn a_session_is_known_by_the_process_that_owns_it() {
+    let by_pid = call("session.status", &json!({ "pid": 4101 }));
+    assert_eq!(by_pid["session"]["title"], "Migrate the payments table");
+    assert!(by_pid["session"]["usage"].is_object() && by_pid["session"]["evidence"].is_array());
+    let id = by_pid["session"]["sessionId"].clone();
+    let by_id = call("session.status", &json!({ "sessionId": id }));
+    assert_eq!(by_pid["ancestors"], by_id["ancestors"]);
+    // Its subagent lives in the same process, and is not who owns it.
+    let parent = call("session.status", &json!({ "pid": 4303, "agent": "claude-code" }));
+    assert_eq!(parent["session"]["kind"], "main");
+}
+
+#[test]
+fn a_session_without_an_id_is_known_by_its_process_alone() {
+    let proc = tempfile::tempdir().unwrap();
+    let recorded = project().join("tests/fixtures/demo/proc");
+    for entry in fs::read_dir(&recorded).unwrap() {
+        let entry = entry.unwrap();
+        symlink(entry.path(), proc.path().join(entry.file_name())).unwrap();
+    }
+    // Pi below another shell, where it has no session yet.
+    let pi = proc.path().join("6101");
+    fs::create_dir(&pi).unwrap();
+    for name in ["cmdline", "environ", "exe"] {
+        symlink(recorded.join("5101").join(name), pi.join(name)).unwrap();
+    }
+    symlink("/home/dev/elsewhere", pi.join("cwd")).unwrap();
+    let stat = fs::read_to_string(recorded.join("5101/stat")).unwrap();
+    fs::write(
+        pi.join("stat"),
+        stat.replace("5101 (pi) S 5100 5101 5101", "6101 (pi) S 4100 6101 6101"),
+    )
+    .unwrap();
+    let status = |params: Value| called(proc.path(), "session.status", &params);
+    let answer: Value = serde_json::from_slice(&status(json!({ "pid": 6101 })).stdout).unwrap();
+    let session = &answer["session"];
+    assert_eq!(
+        (&session["agent"], &session["sessionId"]),
+        (&json!("pi"), &Value::Null),
+        "{answer}"
+    );
+    assert!(session["evidence"].is_array());
+    assert_eq!(
+        (&answer["ancestors"][1]["name"], &answer["complete"]),
+        (&json!("bash"), &json!(true))
+    );
+    for (params, says) in [
+        (json!({ "pid": 6102 }), "no session is known by `process 6102`"),
+        (json!({ "pid": 6101, "sessionId": "6101" }), "`pid`: not together with `sessionId`"),
+        (json!({}), "`sessionId` is missing"),
+    ] {
+        let refused = status(params);
+        let message = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(!refused.status.success() && message.contains(says), "{message}");
+    }
 }

@@ -3,15 +3,15 @@
 import * as vscode from "vscode";
 import type { Tools } from "./commands";
 import type { Session, StatusResult } from "./protocol.gen";
+import { whichOf } from "./roster";
 import { quotedIn } from "./shell";
 import { resumeInTerminal, terminalOf, whereItRuns } from "./terminals";
 import { titleOf } from "./words";
 
 const NO_ID = "this session has no id yet";
 
-async function statusOf({ server }: Tools, { sessionId, agent }: Session): Promise<StatusResult> {
-  if (sessionId === undefined) throw new Error(NO_ID);
-  return server.request("session.status", { sessionId, agent });
+async function statusOf({ server }: Tools, session: Session): Promise<StatusResult> {
+  return server.request("session.status", whichOf(session));
 }
 
 export async function resume(tools: Tools, known: Session): Promise<void> {
@@ -41,16 +41,10 @@ export async function copyResumeCommand(tools: Tools, known: Session): Promise<v
 }
 
 export async function goToTerminal(tools: Tools, session: Session): Promise<void> {
-  const { sessionId, process } = session;
-  // Before an agent has an id for its session, only its process is known.
-  const own = process ? [{ pid: process.pid, name: "" }] : [];
-  await showTerminal(sessionId === undefined ? { session, ancestors: own } : await statusOf(tools, session));
+  await showTerminal(await statusOf(tools, session));
 }
 
-async function showTerminal({
-  session,
-  ancestors,
-}: Pick<StatusResult, "session" | "ancestors">): Promise<void> {
+async function showTerminal({ session, ancestors }: StatusResult): Promise<void> {
   const terminal = await terminalOf(ancestors);
   if (terminal) terminal.show();
   else void vscode.window.showInformationMessage(whereItRuns(session, ancestors));

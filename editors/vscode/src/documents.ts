@@ -3,8 +3,8 @@
 import * as vscode from "vscode";
 import { Follow } from "./follow";
 import { evidencePage, fileName, transcriptPage } from "./pages";
-import type { Session } from "./protocol.gen";
-import { type Key, keyOf, sessionKey } from "./roster";
+import type { Session, StatusParams } from "./protocol.gen";
+import { type Key, keyOf, whichOf } from "./roster";
 import type { Server } from "./server";
 
 /** The scheme of our documents. */
@@ -16,10 +16,10 @@ const BYTES = 1 << 20;
 
 export type Page = "transcript" | "evidence";
 
-/** The address of a page about a session; nothing for a session without an id. */
-export function addressOf(session: Session, page: Page): vscode.Uri | undefined {
-  if (session.sessionId === undefined) return undefined;
-  const query = new URLSearchParams({ page, agent: session.agent, session: session.sessionId }).toString();
+/** The address of a page about a session. */
+export function addressOf(session: Session, page: Page): vscode.Uri {
+  const subject: Subject = { page, key: keyOf(session), which: whichOf(session) };
+  const query = JSON.stringify(subject);
   const name = page === "transcript" ? fileName(session) : `Status of ${fileName(session)}`;
   return vscode.Uri.from({ scheme: SCHEME, path: `/${name}.md`, query });
 }
@@ -36,9 +36,7 @@ export class Documents implements vscode.TextDocumentContentProvider, vscode.Dis
 
   /** Opens a page; beside nothing, as a preview, as a file would. */
   async open(session: Session, page: Page): Promise<void> {
-    const uri = addressOf(session, page);
-    if (!uri) throw new Error("this session has no id yet");
-    const document = await vscode.workspace.openTextDocument(uri);
+    const document = await vscode.workspace.openTextDocument(addressOf(session, page));
     const wasOpen = vscode.window.visibleTextEditors.some((it) => it.document === document);
     const editor = await vscode.window.showTextDocument(document, { preview: true });
     // What was said last is what one came for; where somebody has scrolled to, they stay.
@@ -48,17 +46,17 @@ export class Documents implements vscode.TextDocumentContentProvider, vscode.Dis
   /** Reads again what is open about these sessions. */
   touch(keys: ReadonlySet<Key>): void {
     for (const { uri } of vscode.workspace.textDocuments) {
-      if (uri.scheme !== SCHEME) continue;
-      const { agent, session } = subjectOf(uri);
-      if (keys.has(sessionKey(agent, session))) this.emitter.fire(uri);
+      if (uri.scheme === SCHEME && keys.has(subjectOf(uri).key)) this.emitter.fire(uri);
     }
   }
 
   async provideTextDocumentContent(uri: vscode.Uri, token: vscode.CancellationToken): Promise<string> {
-    const { page, agent, session: sessionId } = subjectOf(uri);
-    const status = await this.server.request("session.status", { sessionId, agent }, token);
+    const { page, which } = subjectOf(uri);
+    const status = await this.server.request("session.status", which, token);
+    const { sessionId, agent } = status.session;
     const name = this.nameOf(agent);
     if (page === "evidence") return evidencePage(status, name);
+    if (sessionId === undefined) throw new Error("this session has no id yet");
     const wanted = { sessionId, agent, turns: TURNS, maxBytes: BYTES };
     return transcriptPage(status.session, await this.server.request("session.peek", wanted, token), name);
   }
@@ -69,13 +67,15 @@ export class Documents implements vscode.TextDocumentContentProvider, vscode.Dis
   }
 }
 
-function subjectOf(uri: vscode.Uri): { page: Page; agent: string; session: string } {
-  const query = new URLSearchParams(uri.query);
-  return {
-    page: query.get("page") === "evidence" ? "evidence" : "transcript",
-    agent: query.get("agent") ?? "",
-    session: query.get("session") ?? "",
-  };
+/** What a page is about, as its address says it. */
+interface Subject {
+  readonly page: Page;
+  readonly key: Key;
+  readonly which: StatusParams;
+}
+
+function subjectOf(uri: vscode.Uri): Subject {
+  return JSON.parse(uri.query) as Subject;
 }
 
 /** The keys of sessions, for `touch`. */

@@ -8,6 +8,7 @@ import { Attention } from "./attention";
 import { registerCommands, tellWhatCanBeDone } from "./commands";
 import { Documents, keysOf, SCHEME } from "./documents";
 import { locate, type Located } from "./locate";
+import { whichOf } from "./roster";
 import { Server } from "./server";
 import { Sessions } from "./sessions";
 import { Tree } from "./tree";
@@ -47,10 +48,8 @@ export function activate(context: vscode.ExtensionContext): Headcount {
   const tree = new Tree({
     sessions: known,
     view: () => viewState.view(),
-    status: async ({ sessionId, agent }, token) => {
-      if (sessionId === undefined) throw new Error("a session without an id has no status of its own");
-      return (await server.request("session.status", { sessionId, agent }, token)).session;
-    },
+    status: async (session, token) =>
+      (await server.request("session.status", whichOf(session), token)).session,
   });
   const treeView = vscode.window.createTreeView("headcount.sessions", {
     treeDataProvider: tree,

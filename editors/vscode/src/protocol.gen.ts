@@ -360,10 +360,12 @@ export type ProblemKind =
   | "protocol"
   | "limit";
 
-/** The parameters of `session.status`. */
+/** The parameters of `session.status`: `sessionId` or `pid`, not both. */
 export interface StatusParams {
   /** The session's id, or a prefix of at least 4 characters that only it has. */
-  readonly sessionId: string;
+  readonly sessionId?: string;
+  /** The live process that owns the session: before its agent has given it an id, nothing else names it. */
+  readonly pid?: Pid;
   /** The adapter to ask; all where absent. */
   readonly agent?: AgentId;
 }
@@ -946,7 +948,9 @@ export interface Methods {
   "session.status": {
     params: {
       /** The session's id, or a prefix of at least 4 characters that only it has. */
-      readonly sessionId: string;
+      readonly sessionId?: string;
+      /** The live process that owns the session: before its agent has given it an id, nothing else names it. */
+      readonly pid?: Pid;
       /** The adapter to ask; all where absent. */
       readonly agent?: AgentId;
     };

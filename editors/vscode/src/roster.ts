@@ -1,6 +1,6 @@
 /** The sessions as the server told them last. */
 
-import type { Change, Session, Status } from "./protocol.gen";
+import type { Change, Session, Status, StatusParams } from "./protocol.gen";
 
 /** What tells one session from another. */
 export type Key = string;
@@ -10,6 +10,12 @@ export function keyOf(session: Session): Key {
   return session.sessionId === undefined
     ? `${session.agent} pid ${session.process?.pid ?? ""}`
     : sessionKey(session.agent, session.sessionId);
+}
+
+/** How the server is told which session is meant: by its id or, where it has none yet, by its process. */
+export function whichOf({ agent, sessionId, process }: Session): StatusParams {
+  if (sessionId !== undefined) return { agent, sessionId };
+  return process ? { agent, pid: process.pid } : { agent };
 }
 
 /** The key of the session with that id. */

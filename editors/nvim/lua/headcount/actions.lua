@@ -47,9 +47,7 @@ end
 
 ---@param session headcount.Session
 function M.explain(session)
-  if has_id(session) then
-    pages.open('evidence', session)
-  end
+  pages.open('evidence', session)
 end
 
 ---@param session headcount.Session

@@ -13,6 +13,9 @@ local M = {}
 --- Turns of a transcript page.
 local TURNS = 50
 
+--- What stands in the place of an ID for a session that has none yet: this, and the process that owns it.
+local PROCESS = 'process '
+
 ---@param session headcount.Session
 ---@return string[]
 local function header(session)
@@ -161,7 +164,9 @@ function M.read(buffer)
   vim.keymap.set('n', 'q', function()
     require('headcount.list').open()
   end, { buffer = buffer, nowait = true, silent = true, desc = 'Headcount: back to the list' })
-  ASK[kind]({ sessionId = id, agent = agent }, function(err, lines)
+  local pid = assert(id):match('^' .. PROCESS .. '(%d+)$')
+  local named = pid and { pid = tonumber(pid) } or { sessionId = id }
+  ASK[kind](vim.tbl_extend('error', { agent = agent }, named), function(err, lines)
     write(buffer, lines or { 'Headcount: ' .. words.error(err) }, kind == 'transcript')
   end)
 end
@@ -170,8 +175,9 @@ end
 ---@param kind 'transcript'|'evidence'
 ---@param session headcount.Session
 function M.open(kind, session)
-  local buffer =
-    vim.fn.bufadd(('headcount://%s/%s/%s'):format(kind, session.agent, session.sessionId))
+  -- Before its agent has given it an id, a session is known by its process.
+  local id = session.sessionId or PROCESS .. session.process.pid
+  local buffer = vim.fn.bufadd(('headcount://%s/%s/%s'):format(kind, session.agent, id))
   local is_loaded = vim.api.nvim_buf_is_loaded(buffer)
   vim.bo[buffer].buflisted = true
   window.show(buffer)

@@ -458,10 +458,11 @@
 --- What a session is doing, concluded once, from evidence.
 ---@alias headcount.Status 'waiting'|'running'|'idle'|'stopped'|'failed'|'unknown'
 
---- The parameters of `session.status`.
+--- The parameters of `session.status`: `sessionId` or `pid`, not both.
 ---@class headcount.StatusParams
 ---@field agent headcount.AgentId|nil The adapter to ask; all where absent.
----@field sessionId string The session's id, or a prefix of at least 4 characters that only it has.
+---@field pid headcount.Pid|nil The live process that owns the session: before its agent has given it an id, nothing else names it.
+---@field sessionId string|nil The session's id, or a prefix of at least 4 characters that only it has.
 
 --- The result of `session.status`.
 ---@class headcount.StatusResult

@@ -1,9 +1,20 @@
 /** Real terminals of a real VS Code: the one that runs a session, and new ones that resume. */
 
 import assert from "node:assert/strict";
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import * as vscode from "vscode";
+import type { Session } from "../../src/protocol.gen";
 import type { Test, World } from "./world";
 
 /** A directory and a title that a shell would trip over. */
@@ -53,6 +64,35 @@ export const tests: Record<string, Test> = {
     );
     await world.until("it is in front", () => vscode.window.activeTerminal === terminal);
     writeFileSync(stat, told);
+    other.show();
+    await world.until("another is in front", () => vscode.window.activeTerminal === other);
+    // Pi under the same shell, where it has no session yet: only its process is known.
+    const pid = 6101;
+    const pi = path.join(proc, String(pid));
+    cpSync(path.join(proc, "5101"), pi, { recursive: true, verbatimSymlinks: true });
+    rmSync(path.join(pi, "cwd"));
+    symlinkSync("/home/dev/elsewhere", path.join(pi, "cwd"));
+    const its = readFileSync(path.join(pi, "stat"), "utf8").replace(
+      "5101 (pi) S 5100 ",
+      `${pid} (pi) S ${shell} `,
+    );
+    writeFileSync(path.join(pi, "stat"), its);
+    const unnamed: Session = {
+      agent: "pi",
+      status: "idle",
+      reason: "never_prompted",
+      certainty: "inferred",
+      kind: "main",
+      process: { pid, startedAt: "2026-11-22T20:00:00.000Z" },
+    };
+    await vscode.commands.executeCommand("headcount.goToTerminal", unnamed);
+    await world.until("it is in front again", () => vscode.window.activeTerminal === terminal);
+    await vscode.commands.executeCommand("headcount.explain", unnamed);
+    const page = vscode.window.activeTextEditor?.document.getText() ?? "";
+    assert.match(page, /^# New session\n\nPi · /);
+    assert.match(page, /process 6101/);
+    await vscode.commands.executeCommand("workbench.action.closeAllEditors");
+    rmSync(pi, { recursive: true });
     terminal.dispose();
     other.dispose();
     return undefined;
