@@ -75,12 +75,12 @@ fn a_status_tells_how_to_go_on_and_which_processes_stand_above_the_owner() {
 
 #[test]
 fn a_session_is_known_by_the_process_that_owns_it() {
-    let by_pid = call("session.status", &json!({ "pid": 4101 }));
-    assert_eq!(by_pid["session"]["title"], "Migrate the payments table");
-    assert!(by_pid["session"]["usage"].is_object() && by_pid["session"]["evidence"].is_array());
-    let id = by_pid["session"]["sessionId"].clone();
-    let by_id = call("session.status", &json!({ "sessionId": id }));
-    assert_eq!(by_pid["ancestors"], by_id["ancestors"]);
+    let of_owner = call("session.status", &json!({ "pid": 4101 }));
+    assert_eq!(of_owner["session"]["title"], "Migrate the payments table");
+    assert!(of_owner["session"]["usage"].is_object() && of_owner["session"]["evidence"].is_array());
+    let id = of_owner["session"]["sessionId"].clone();
+    let same = call("session.status", &json!({ "sessionId": id }));
+    assert_eq!(of_owner["ancestors"], same["ancestors"]);
     // Its subagent lives in the same process, and is not who owns it.
     let parent = call("session.status", &json!({ "pid": 4303, "agent": "claude-code" }));
     assert_eq!(parent["session"]["kind"], "main");

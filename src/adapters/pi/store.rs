@@ -74,19 +74,9 @@ fn session_dir_of_settings(agent_dir: &Path) -> Option<PathBuf> {
 /// Names the transcripts of one of the two: at the root or one level below. Not in `<stem>.v2`, where
 /// `pi_agent_rust` keeps parts of sessions.
 pub(in super::super) fn find(finder: &mut Finder<'_>, root: &Path, kin: Kin) {
-    for (name, kind) in finder.entries(root) {
-        match kind {
-            EntryKind::Directory if !holds_parts(&name) => {
-                let dir = root.join(&name);
-                for (name, kind) in finder.entries(&dir) {
-                    if kind != EntryKind::Directory {
-                        take(finder, &dir, &name, kin);
-                    }
-                }
-            }
-            EntryKind::Directory => {}
-            EntryKind::File | EntryKind::Special => take(finder, root, &name, kin),
-        }
+    let folders = finder.take_from(root, |name| is_written_by(kin, root, name));
+    for dir in folders.iter().filter(|it| !holds_parts(it)).map(|it| root.join(it)) {
+        finder.take_from(&dir, |name| is_written_by(kin, &dir, name));
     }
 }
 
@@ -95,13 +85,10 @@ fn holds_parts(name: &str) -> bool {
     Path::new(name).extension().is_some_and(|it| it == "v2")
 }
 
-fn take(finder: &mut Finder<'_>, dir: &Path, name: &str, wanted: Kin) {
-    if let Some(stem) = name.strip_suffix(".jsonl") {
-        let path = dir.join(name);
-        if kin_by_name(stem).or_else(|| kin_by_header(&path)) == Some(wanted) {
-            finder.take(path);
-        }
-    }
+fn is_written_by(kin: Kin, dir: &Path, name: &str) -> bool {
+    name.strip_suffix(".jsonl").is_some_and(|stem| {
+        kin_by_name(stem).or_else(|| kin_by_header(&dir.join(name))) == Some(kin)
+    })
 }
 
 /// The databases that hold a session each; not the index of them all at the root.
