@@ -108,11 +108,12 @@ impl Record {
 /// Most characters of a prompt that are kept and shown.
 pub const PROMPT_MAX: usize = 500;
 
-/// As much of a prompt as is shown, cut between characters. It is shared: each answer would else hold a copy of its own.
+/// A prompt, as much of it as is shown. The text is shared: each answer would else hold a copy of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prompt(Arc<str>);
 
 impl Prompt {
+    /// The first [`PROMPT_MAX`] characters of the text.
     pub fn of(text: &str) -> Self {
         let end = text.char_indices().nth(PROMPT_MAX).map_or(text.len(), |(at, _)| at);
         Self(text[..end].into())

@@ -496,7 +496,7 @@ fn an_agent_that_takes_too_long_may_say_all_that_it_has_to_say() {
     let done = world.pipe("done");
     // More than a pipe holds: it could not end if nobody read it.
     let prompt = "trap 'head -c 1000000 /dev/zero; exit 7' INT; tell; sleep 1000 & wait";
-    world.launch(prompt, json!({ "timeoutMs": 300, "onComplete": hook(&done) }));
+    world.launch(prompt, json!({ "timeoutMs": 2_000, "onComplete": hook(&done) }));
     assert!(done.read().contains("HEADCOUNT_EXIT_CODE=7\n"));
 }
 

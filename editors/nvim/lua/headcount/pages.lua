@@ -1,7 +1,7 @@
 --- Pages of one session in buffers: its transcript, and why its status is what it is.
 ---
---- A page is `headcount://transcript/AGENT/ID` or `headcount://evidence/AGENT/ID`; `:edit` reads it anew, and a
---- transcript that somebody looks at follows its session.
+--- A page is `headcount://transcript/AGENT/ID` or `headcount://evidence/AGENT/ID`, the latter with `process PID` for a
+--- session that has no id yet; `:edit` reads it anew, and a transcript that somebody looks at follows its session.
 
 local client = require('headcount.client')
 local roster = require('headcount.roster')
