@@ -28,7 +28,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::files::{Beyond, Finder, Found};
+use super::files::{Beyond, Finder, Found, TAIL};
 use super::{FileAgent, Watched};
 use crate::base::AgentId;
 use crate::env::Env;
@@ -59,6 +59,7 @@ pub static ADAPTER: FileAgent = FileAgent {
     watched,
     find,
     head: 8 << 10,
+    tail: TAIL,
     parse: parse::parse,
     beyond,
     turns: turns::turns,

@@ -30,7 +30,7 @@ use std::sync::Arc;
 
 use super::Watched;
 use super::evidence::{Claim, Hints, Sighting};
-use super::files::{Beyond, EntryKind, FileAgent, Finder, Found, remembered};
+use super::files::{Beyond, EntryKind, FileAgent, Finder, Found, TAIL, remembered};
 use super::live::{lock_holders, observe, uses_store};
 use super::parallel;
 use crate::base::{AgentId, ProcessRef, SessionId};
@@ -61,6 +61,7 @@ pub static ADAPTER: FileAgent = FileAgent {
     watched: |root| vec![Watched::all_below(root.join(SESSIONS))],
     find,
     head: 16 << 10,
+    tail: TAIL,
     parse: events::parse,
     beyond,
     turns: events::turns,

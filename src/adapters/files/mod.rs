@@ -25,8 +25,8 @@ mod reading;
 
 use finder::FoundFile;
 pub use finder::{EntryKind, Finder};
-use reading::{Buffers, read_at, read_excerpt};
-pub use reading::{FIRST_TAIL, SMALL_FILE_MAX, open_regular, read_small, remembered};
+use reading::{Buffers, How, read_at, read_excerpt};
+pub use reading::{SMALL_FILE_MAX, TAIL, open_regular, read_small, remembered};
 
 /// Most transcripts listed of one agent: ten times the largest store seen. What lies beyond is a problem.
 const FILES_MAX: usize = 200_000;
@@ -48,6 +48,8 @@ pub struct FileAgent {
     pub find: fn(&mut Finder<'_>, &Path),
     /// Bytes of a transcript's beginning that are read at first: what names the session and holds most first prompts.
     pub head: usize,
+    /// Bytes of its end, likewise: [`TAIL`], unless the last turn's beginning is to be found there.
+    pub tail: usize,
     pub parse: Parse,
     /// What is not in transcripts: live processes, names kept elsewhere, exact usage.
     pub beyond: fn(&Scope, &Found) -> Beyond,
@@ -145,6 +147,10 @@ impl FileAgent {
         Survey::of(recorded.into_iter().chain(beyond.sightings).collect(), problems)
     }
 
+    fn how(&self) -> How {
+        How { head: self.head, tail: self.tail, parse: self.parse }
+    }
+
     /// Reads each transcript, or recalls what it said when it was as it is now.
     fn read(
         &'static self,
@@ -158,7 +164,7 @@ impl FileAgent {
         let unread: Vec<usize> = (0..files.len()).filter(|it| outcomes[*it].is_none()).collect();
         let read =
             parallel::map(scope, &unread, FILES_PER_THREAD, Buffers::default, |buffers, index| {
-                read_transcript(scope, purpose, buffers, &files[*index], (self.head, self.parse))
+                read_transcript(scope, purpose, buffers, &files[*index], self.how())
             });
         for (index, outcome) in unread.into_iter().zip(read) {
             outcomes[index] = outcome;
@@ -187,7 +193,7 @@ fn read_transcript(
     purpose: &'static str,
     buffers: &mut Buffers,
     file: &FoundFile,
-    how: (usize, Parse),
+    how: How,
 ) -> Option<Arc<Remembered>> {
     let (opened, meta) = match open_regular(&file.path) {
         Ok(opened) => opened,
@@ -280,7 +286,8 @@ mod tests {
         finder.take(path.clone());
         let found = finder.files.pop().unwrap();
         let read = || {
-            let how: (usize, Parse) = (1, |_| Err(Malformed::new("nothing in it")));
+            let parse: Parse = |_| Err(Malformed::new("nothing in it"));
+            let how = How { head: 1, tail: 1, parse };
             read_transcript(&scope, "test", &mut Buffers::default(), &found, how)
         };
         assert!(matches!(read().as_deref(), Some(Err(_))));

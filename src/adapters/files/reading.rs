@@ -21,13 +21,15 @@ use crate::memo::FileStamp;
 use crate::protocol::session::{Problem, ProblemKind};
 use crate::scope::Scope;
 
-/// Bytes of the end that are read at first: most transcripts tell all there is to tell in them.
-pub const FIRST_TAIL: usize = 16 << 10;
+/// Bytes of the end that are read at first, unless the agent says otherwise: most transcripts tell all there is to tell
+/// in them.
+pub const TAIL: usize = 16 << 10;
 
 /// Bytes of the beginning that are read when the first were not enough, step by step.
-const HEADS: [usize; 3] = [64 << 10, 256 << 10, 1 << 20];
-/// Bytes of the end, likewise: it is the last turn that is long, and the last step is where we stop looking.
-const TAILS: [usize; 6] = [32 << 10, 64 << 10, 128 << 10, 256 << 10, 512 << 10, 1 << 20];
+const HEADS: [usize; 2] = [64 << 10, 1 << 20];
+/// Bytes of the end, likewise: it is the last turn that is long, and the last step is where we stop looking. Each step is
+/// another reading of all lines: more of them read fewer bytes and took longer.
+const TAILS: [usize; 3] = [64 << 10, 256 << 10, 1 << 20];
 
 /// The longest beginning and the longest end that are read.
 const HEAD_MAX: usize = HEADS[HEADS.len() - 1];
@@ -163,13 +165,21 @@ impl Reading<'_> {
     }
 }
 
-/// Reads as much of a transcript as its parser wants, within bounds; at first `first_head` bytes of its beginning.
+/// How an agent's transcripts are read: so much of both ends at first, and more of what the parser wants more of.
+#[derive(Clone, Copy)]
+pub(super) struct How {
+    pub(super) head: usize,
+    pub(super) tail: usize,
+    pub(super) parse: Parse,
+}
+
+/// Reads as much of a transcript as its parser wants, within bounds.
 pub(super) fn read_excerpt(
     file: &File,
     stamp: FileStamp,
     buffers: &mut Buffers,
     path: &Path,
-    (first_head, parse): (usize, Parse),
+    How { head: first_head, tail: first_tail, parse }: How,
 ) -> Result<Arc<Record>, Problem> {
     let unreadable =
         |error: io::Error| problem_at(ProblemKind::Unreadable, path, error.to_string());
@@ -177,7 +187,7 @@ pub(super) fn read_excerpt(
     let size = usize::try_from(stamp.size).unwrap_or(usize::MAX);
     let modified = Timestamp::from_millis(stamp.modified_millis());
     let mut reading = Reading { file, size, head, head_len: 0, tail, tail_len: 0 };
-    let (mut head_len, mut tail_len) = (first_head, FIRST_TAIL);
+    let (mut head_len, mut tail_len) = (first_head, first_tail);
     loop {
         let excerpt = reading.show(path, head_len, tail_len).map_err(unreadable)?;
         let excerpt = excerpt.modified_at(modified);

@@ -33,7 +33,7 @@ use std::sync::Arc;
 
 use super::Watched;
 use super::evidence::{Record, Sighting};
-use super::files::{Beyond, EntryKind, FileAgent, Finder, Found, Transcript, remembered};
+use super::files::{Beyond, EntryKind, FileAgent, Finder, Found, TAIL, Transcript, remembered};
 use super::live;
 use super::pairing::{self, Candidate, Live};
 use crate::base::{AbsPath, AgentId, ProcessRef, SessionId};
@@ -61,6 +61,7 @@ pub static ADAPTER: FileAgent = FileAgent {
     watched: |root| vec![Watched::all_below(root.join("tmp"))],
     find,
     head: 16 << 10,
+    tail: TAIL,
     parse: chat::parse,
     beyond,
     turns: chat::turns,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::super::evidence::{Record, Sighting};
-use super::super::files::{Beyond, FIRST_TAIL, Found, Transcript};
+use super::super::files::{Beyond, Found, TAIL, Transcript};
 use super::super::scan::{self, Tally};
 use super::HEAD;
 use super::transcript::{Entry, NAMES};
@@ -18,7 +18,7 @@ use crate::scope::Scope;
 const SEARCHED_MAX: u64 = 512 << 20;
 
 /// Longest transcript of which the first look shows all.
-const WHOLE_MAX: u64 = (HEAD + FIRST_TAIL) as u64;
+const WHOLE_MAX: u64 = (HEAD + TAIL) as u64;
 
 /// Finds the last name of each session whose transcript is too long to be read whole anyway.
 pub(in super::super) fn names(scope: &Scope, found: &Found, beyond: &mut Beyond) {

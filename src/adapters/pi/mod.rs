@@ -23,7 +23,7 @@
 
 use super::Watched;
 use super::evidence::Sighting;
-use super::files::{Beyond, FileAgent, Found};
+use super::files::{Beyond, FileAgent, Found, TAIL};
 use super::live;
 use super::pairing::{self, Candidate, Live};
 use crate::base::AgentId;
@@ -52,6 +52,7 @@ pub static ADAPTER: FileAgent = FileAgent {
     watched: |root| vec![Watched::all_below(root.to_owned())],
     find: |finder, root| store::find(finder, root, store::Kin::Pi),
     head: HEAD,
+    tail: TAIL,
     parse: transcript::parse,
     beyond: |scope, found| {
         let mut beyond = Beyond::default();

@@ -22,7 +22,7 @@ use std::path::Path;
 
 use super::Watched;
 use super::evidence::{Claim, Hints, Sighting};
-use super::files::{Beyond, FileAgent, Found};
+use super::files::{Beyond, FileAgent, Found, TAIL};
 use super::live;
 use super::pairing::{self, Candidate, Live};
 use super::pi::{self, beyond, store, transcript};
@@ -48,6 +48,7 @@ pub static ADAPTER: FileAgent = FileAgent {
     watched: |root| vec![Watched::all_below(root.to_owned())],
     find: |finder, root| store::find(finder, root, store::Kin::PiRust),
     head: pi::HEAD,
+    tail: TAIL,
     parse: transcript::parse,
     beyond: |scope, found| {
         let mut beyond = Beyond::default();
