@@ -3,8 +3,8 @@
 import * as vscode from "vscode";
 import { Follow } from "./follow";
 import { evidencePage, fileName, transcriptPage } from "./pages";
-import type { Session, StatusParams } from "./protocol.gen";
-import { type Key, keyOf, whichOf } from "./roster";
+import type { Session } from "./protocol.gen";
+import { type Key, keyFor, keyOf, type Which, whichOf } from "./roster";
 import type { Server } from "./server";
 
 /** The scheme of our documents. */
@@ -18,8 +18,9 @@ export type Page = "transcript" | "evidence";
 
 /** The address of a page about a session. */
 export function addressOf(session: Session, page: Page): vscode.Uri {
-  const subject: Subject = { page, key: keyOf(session), which: whichOf(session) };
-  const query = JSON.stringify(subject);
+  const { agent, sessionId, pid } = whichOf(session);
+  const named = sessionId === undefined ? { pid: String(pid) } : { session: sessionId };
+  const query = new URLSearchParams({ page, agent, ...named }).toString();
   const name = page === "transcript" ? fileName(session) : `Status of ${fileName(session)}`;
   return vscode.Uri.from({ scheme: SCHEME, path: `/${name}.md`, query });
 }
@@ -46,7 +47,7 @@ export class Documents implements vscode.TextDocumentContentProvider, vscode.Dis
   /** Reads again what is open about these sessions. */
   touch(keys: ReadonlySet<Key>): void {
     for (const { uri } of vscode.workspace.textDocuments) {
-      if (uri.scheme === SCHEME && keys.has(subjectOf(uri).key)) this.emitter.fire(uri);
+      if (uri.scheme === SCHEME && keys.has(keyFor(subjectOf(uri).which))) this.emitter.fire(uri);
     }
   }
 
@@ -67,15 +68,14 @@ export class Documents implements vscode.TextDocumentContentProvider, vscode.Dis
   }
 }
 
-/** What a page is about, as its address says it. */
-interface Subject {
-  readonly page: Page;
-  readonly key: Key;
-  readonly which: StatusParams;
-}
-
-function subjectOf(uri: vscode.Uri): Subject {
-  return JSON.parse(uri.query) as Subject;
+function subjectOf(uri: vscode.Uri): { page: Page; which: Which } {
+  const query = new URLSearchParams(uri.query);
+  const agent = query.get("agent") ?? "";
+  const pid = query.get("pid");
+  return {
+    page: query.get("page") === "evidence" ? "evidence" : "transcript",
+    which: pid === null ? { agent, sessionId: query.get("session") ?? "" } : { agent, pid: Number(pid) },
+  };
 }
 
 /** The keys of sessions, for `touch`. */

@@ -5,22 +5,26 @@ import type { Change, Session, Status, StatusParams } from "./protocol.gen";
 /** What tells one session from another. */
 export type Key = string;
 
-/** The key of a session: its agent and id or, where it has none yet, its agent and process. */
-export function keyOf(session: Session): Key {
-  return session.sessionId === undefined
-    ? `${session.agent} pid ${session.process?.pid ?? ""}`
-    : sessionKey(session.agent, session.sessionId);
-}
+/** How the server is told which session is meant: by its agent and id or, where it has none yet, by agent and process. */
+export type Which = StatusParams & { readonly agent: string };
 
-/** How the server is told which session is meant: by its id or, where it has none yet, by its process. */
-export function whichOf({ agent, sessionId, process }: Session): StatusParams {
+export function whichOf({ agent, sessionId, process }: Session): Which {
   if (sessionId !== undefined) return { agent, sessionId };
   return process ? { agent, pid: process.pid } : { agent };
 }
 
+export function keyOf(session: Session): Key {
+  return keyFor(whichOf(session));
+}
+
+/** The key of the session that is meant. */
+export function keyFor({ agent, sessionId, pid }: Which): Key {
+  return sessionId === undefined ? `${agent} pid ${pid ?? ""}` : `${agent} ${sessionId}`;
+}
+
 /** The key of the session with that id. */
 export function sessionKey(agent: string, sessionId: string): Key {
-  return `${agent} ${sessionId}`;
+  return keyFor({ agent, sessionId });
 }
 
 /** One session before and after; the one that is missing was not there, or was not known. */
