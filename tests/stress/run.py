@@ -134,6 +134,18 @@ class World:
                         found.append(f"{entry.name} of {tail.split()[1]}")
         return found
 
+    def ask(self, method: str, params: Row) -> subprocess.CompletedProcess[str]:
+        """Asks a server that lives for this one request."""
+        return subprocess.run([self.binary, "call", method, json.dumps(params)], env=self.env, capture_output=True, text=True,
+                              stdin=subprocess.DEVNULL, timeout=REPLY_S)
+
+    def call(self, method: str, params: Row) -> Row:
+        """Returns what it answers, and nothing else than an answer will do."""
+        ran = self.ask(method, params)
+        assert ran.returncode == 0, f"{method}: exit code {ran.returncode}: {ran.stderr[-800:]}"
+        result: Row = json.loads(ran.stdout)
+        return result
+
     def settles(self, what: str, left: Any) -> None:
         """Waits until nothing is left."""
         until = time.monotonic() + REPLY_S
@@ -317,45 +329,35 @@ def many_launches(world: World, launches: int, _seed: int) -> str:
     for folder in folders:
         folder.mkdir()
 
-    def ask(method: str, params: Row) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([world.binary, "call", method, json.dumps(params)], env=world.env, capture_output=True, text=True,
-                              stdin=subprocess.DEVNULL, timeout=REPLY_S)
-
-    def call(method: str, params: Row) -> Row:
-        ran = ask(method, params)
-        assert ran.returncode == 0, f"{method}: exit code {ran.returncode}: {ran.stderr[-800:]}"
-        result: Row = json.loads(ran.stdout)
-        return result
-
     def claimed(folder: Path) -> bool:
-        return any(lock["directory"] == str(folder) for lock in call("lock.list", {})["locks"])
+        return any(lock["directory"] == str(folder) for lock in world.call("lock.list", {})["locks"])
 
     def listing() -> tuple[int, float]:
         began = time.monotonic()
-        total = call("session.list", {"agents": ["codex"]})["total"]
+        total = world.call("session.list", {"agents": ["codex"]})["total"]
         return total, time.monotonic() - began
 
     def launch_some(worker: int) -> None:
         for _ in range(worker, launches, SERVERS):
             order = {"agent": "codex", "cwd": str(folders[worker]), "prompt": f"tell {uuid.uuid4()}"}
-            while (ran := ask("session.launch", order)).returncode:
+            while (ran := world.ask("session.launch", order)).returncode:
                 # The one before has ended, and its supervisor is about to say so.
                 assert f'"code":{LOCKED}' in ran.stderr, ran.stderr
                 world.settles("the supervisor lives on", lambda: claimed(folders[worker]))
             assert json.loads(ran.stdout)["launch"].get("sessionId"), ran.stdout
 
-    call("session.prune", {})
+    world.call("session.prune", {})
     before, took_before = listing()
     with ThreadPoolExecutor(SERVERS) as pool:
         list(pool.map(launch_some, range(SERVERS)))
     world.settles("supervisors live on", world.ours)
     after, took_after = listing()
     world.settles("nobody waits for the dead", world.zombies)  # orphans' are the first process's, which may take a moment
-    assert call("lock.list", {})["locks"] == []
+    assert world.call("lock.list", {})["locks"] == []
     logs, rows = len(list((world.state / "launches").iterdir())), count_rows(world)
     assert rows == min(launches, ROWS_MAX), f"{rows} rows of {launches} launches"
     assert logs == rows, f"{logs} logs of {rows} launches"
-    pruned = call("session.prune", {})
+    pruned = world.call("session.prune", {})
     assert len(pruned["forgotten"]) == rows and pruned["kept"] == 0, (len(pruned["forgotten"]), pruned["kept"])
     left = list((world.state / "launches").iterdir())
     assert count_rows(world) == 0 and not left, f"left after pruning: {left}"
@@ -379,15 +381,9 @@ def closed_terminal(world: World, _amount: float, _seed: int) -> str:
     os.close(terminal)
     os.waitpid(pid, 0)
 
-    def call(method: str, params: Row) -> Row:
-        ran = subprocess.run([world.binary, "call", method, json.dumps(params)], env=world.env, capture_output=True, text=True,
-                             stdin=subprocess.DEVNULL, timeout=REPLY_S, check=True)
-        result: Row = json.loads(ran.stdout)
-        return result
-
-    session = call("session.status", {"sessionId": launch["sessionId"]})["session"]
+    session = world.call("session.status", {"sessionId": launch["sessionId"]})["session"]
     assert (session["status"], session["process"]["pid"]) == ("running", launch["pid"]), session
-    assert call("session.stop", {"sessionId": launch["sessionId"]})["outcome"] == "stopped"
+    assert world.call("session.stop", {"sessionId": launch["sessionId"]})["outcome"] == "stopped"
     world.settles("the supervisor lives on", world.ours)
     return f"process {launch['pid']} was stopped later, by another server"
 
