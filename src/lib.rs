@@ -11,6 +11,7 @@ pub mod config;
 pub mod env;
 pub mod memo;
 pub mod procs;
+pub mod unfinished;
 
 pub mod ledger;
 pub mod scope;

@@ -193,13 +193,15 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     Ok(builder.enable_all().max_blocking_threads(BLOCKING_THREADS).build()?)
 }
 
-/// Threads that may wait for files at once: two for each adapter, so that one that hangs starves no other.
+/// Threads that may wait for files at once: one for each adapter of the few requests that are answered at a time. What
+/// waits for another program takes none of them, but one of its own.
 const BLOCKING_THREADS: usize = 32;
 
 fn serve(env: Env, framing: Option<Framing>) -> Result<u8, Failure> {
     let runtime = runtime()?;
     let app = App::new(env, REGISTRY);
     let (fuses, env) = (app.fuses.clone(), app.env.clone());
+    let unfinished = app.unfinished.clone();
     let methods = rpc::router(app).into_methods();
     let options = transport::Options {
         framing: framing.map(|it| match it {
@@ -211,7 +213,7 @@ fn serve(env: Env, framing: Option<Framing>) -> Result<u8, Failure> {
     let exit = runtime.block_on(async {
         let connection =
             transport::serve(tokio::io::stdin(), tokio::io::stdout(), methods, options);
-        tokio::select! {
+        let exit = tokio::select! {
             // First: an end that both sides agree on is no failure, though the reader left, too.
             biased;
             exit = connection => exit,
@@ -219,9 +221,14 @@ fn serve(env: Env, framing: Option<Framing>) -> Result<u8, Failure> {
                 transport::Exit::OutputGone(io::ErrorKind::BrokenPipe.into())
             }
             never = fuses.keep(env) => match never {},
+        };
+        tracing::info!(?exit, "the connection has ended");
+        let left = unfinished.wait().await;
+        if left > 0 {
+            tracing::warn!(left, "work is left half done");
         }
+        exit
     });
-    tracing::info!(?exit, "the connection has ended");
     if let Some(complaint) = exit.complaint() {
         drop(writeln!(io::stderr(), "headcount: {complaint}"));
     }

@@ -10,6 +10,7 @@ use crate::launch::LoginPath;
 use crate::memo::Memo;
 use crate::protocol::settings::Settings;
 use crate::protocol::{discover, fuse, launch, lifecycle, lock, server, session, watch};
+use crate::unfinished::Unfinished;
 use crate::watch::Lookout;
 
 mod checks;
@@ -42,6 +43,8 @@ pub struct App {
     login_path: LoginPath,
     /// The fuses that run out while this serves.
     pub fuses: Arc<FuseBoard>,
+    /// What the process has to finish before it ends.
+    pub unfinished: Unfinished,
     counters: Counters,
     /// What `initialize` set for this connection.
     options: Mutex<Settings>,
@@ -58,6 +61,7 @@ impl App {
             program: PathBuf::from("/proc/self/exe"),
             login_path: LoginPath::default(),
             fuses: Arc::default(),
+            unfinished: Unfinished::default(),
             counters: Counters::default(),
             options: Mutex::default(),
             lookout: Mutex::default(),

@@ -10,7 +10,7 @@ use super::session_handlers::{asked, check_query, matching, observe, roster, una
 use crate::adapters::Record;
 use crate::adapters::drive;
 use crate::adapters::evidence::Owner;
-use crate::adapters::files::blocking;
+use crate::adapters::files::on_own_thread;
 use crate::adapters::service::{Served, TurnEnd};
 use crate::base::{AgentId, ProcessRef, SessionId};
 use crate::census;
@@ -155,8 +155,10 @@ async fn end(
     let driver = drive::of(&session.agent);
     let launch = launch_of(app, session.session_id.clone()).await;
     let (env, id, pid) = (app.env.clone(), session.session_id.clone(), owner.pid);
-    // Once begun it runs to its end: half a stop would leave orphans.
-    let ended = blocking(move || {
+    let job = app.unfinished.begin();
+    // Once begun it runs to its end, and the process waits for it: half a stop would leave orphans.
+    let ended = on_own_thread(move || {
+        let _job = job;
         let (table, owner) = find_again(&env, &owner)?;
         if (driver.is_shared)(&table.arguments(owner)) {
             return Ok(End::Shared);
@@ -176,7 +178,7 @@ async fn end(
         let survivors = survivors.into_iter().filter_map(|it| table.shown(it)).collect();
         Ok(End::Ended(Ended { outcome: StopOutcome::Stopped, signals, survivors }))
     });
-    match ended.await {
+    match ended.await.map_err(NotEnded::Unable).flatten() {
         Ok(ended) => Ok(ended),
         Err(NotEnded::Gone) => Ok(End::NoOwner),
         Err(NotEnded::NotOurs) => Err(RpcError::NotOurs(pid)),

@@ -20,16 +20,16 @@ use crate::support::{Home, project, talk};
 /// How long any one thing may take before a test is called broken; on an idle machine all take milliseconds.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// The thread that the stand-in tells.
-const THREAD: &str = "01a204f1-08e9-78d2-82f9-39a1cb452841";
+pub(crate) const THREAD: &str = "01a204f1-08e9-78d2-82f9-39a1cb452841";
 
 /// A home, a directory to work in, and the stand-ins on the PATH.
-struct World {
-    home: Home,
-    work: PathBuf,
+pub(crate) struct World {
+    pub(crate) home: Home,
+    pub(crate) work: PathBuf,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let home = Home::empty();
         let work = home.path().join("work");
         fs::create_dir(&work).unwrap();
@@ -37,11 +37,11 @@ impl World {
         Self { home, work }
     }
 
-    fn call(&self, method: &str, params: &Value) -> Value {
+    pub(crate) fn call(&self, method: &str, params: &Value) -> Value {
         self.call_supervised_by(env!("CARGO_BIN_EXE_headcount"), method, params)
     }
 
-    fn call_supervised_by(&self, program: &str, method: &str, params: &Value) -> Value {
+    pub(crate) fn call_supervised_by(&self, program: &str, method: &str, params: &Value) -> Value {
         let path = format!(
             "{}:/usr/local/bin:/usr/bin:/bin",
             project().join("tests/fixtures/bin").display()
@@ -60,7 +60,7 @@ impl World {
     }
 
     /// Launches the stand-in, which does what `prompt` says; `more` are further parameters.
-    fn launch(&self, prompt: &str, more: Value) -> Value {
+    pub(crate) fn launch(&self, prompt: &str, more: Value) -> Value {
         let mut params = json!({ "agent": "codex", "cwd": self.work, "prompt": prompt });
         let Value::Object(more) = more else { panic!("parameters are an object") };
         for (name, value) in more {
@@ -70,17 +70,17 @@ impl World {
     }
 
     /// A pipe with a name, which nobody has opened yet.
-    fn pipe(&self, name: &str) -> Pipe {
+    pub(crate) fn pipe(&self, name: &str) -> Pipe {
         let path = self.home.path().join(name);
         nix::unistd::mkfifo(&path, Mode::S_IRWXU).unwrap();
         Pipe(path)
     }
 
-    fn session(&self, id: &str) -> Value {
+    pub(crate) fn session(&self, id: &str) -> Value {
         self.call("session.status", &json!({ "sessionId": id }))["result"]["session"].clone()
     }
 
-    fn locks(&self) -> Vec<Value> {
+    pub(crate) fn locks(&self) -> Vec<Value> {
         self.call("lock.list", &json!({}))["result"]["locks"].as_array().unwrap().clone()
     }
 }
@@ -147,34 +147,34 @@ fn settle(value: &mut Value, home: &str) {
 }
 
 /// A pipe with a name: how a test and what it launched wait for each other.
-struct Pipe(PathBuf);
+pub(crate) struct Pipe(PathBuf);
 
 impl Pipe {
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 
     /// What is written into it, once whoever writes has closed it.
-    fn read(&self) -> String {
+    pub(crate) fn read(&self) -> String {
         let path = self.0.clone();
         within_patience(move || fs::read_to_string(path).unwrap())
     }
 
     /// Lets whoever reads it go on.
-    fn release(&self) {
+    pub(crate) fn release(&self) {
         let path = self.0.clone();
         within_patience(move || fs::write(path, "go\n").unwrap());
     }
 }
 
-fn within_patience<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(crate) fn within_patience<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || sender.send(work()).ok());
     receiver.recv_timeout(PATIENCE).expect("it happens in time")
 }
 
 /// A hook that writes its variables into a pipe.
-fn hook(pipe: &Pipe) -> Value {
+pub(crate) fn hook(pipe: &Pipe) -> Value {
     let script = "env | grep ^HEADCOUNT_ | grep -v STATE_DIR | sort > \"$0\"";
     json!(["sh", "-c", script, pipe.path()])
 }
@@ -412,50 +412,7 @@ fn the_agent_gets_a_long_prompt_a_clean_environment_and_its_directory() {
     assert!(says(world.work.to_str().unwrap()));
 }
 
-#[test]
-fn a_stop_ends_the_agent_with_all_that_it_started() {
-    let world = World::new();
-    let (ready, done) = (world.pipe("ready"), world.pipe("done"));
-    // One child in its group, one that has left it, and one that has even lost its parent.
-    let prompt = format!(
-        "trap '' INT; sleep 1000 & setsid sleep 1001 & (setsid sleep 1002 & echo $! ) ; tell; \
-         echo ready > '{}'; while :; do read x < /dev/zero & wait; done",
-        ready.path().display()
-    );
-    let prompt = prompt.replace("; while :; do read x < /dev/zero & wait; done", "; sleep 1003");
-    let reply = world.launch(&prompt, json!({ "onComplete": hook(&done) }));
-    assert_eq!(reply["result"]["launch"]["sessionId"], THREAD, "{reply}");
-    ready.read();
-    let alive = world
-        .call("session.resume", &json!({ "sessionId": THREAD, "prompt": "tell", "force": true }));
-    assert_eq!(alive["error"]["code"], 1005, "{alive}");
-    assert_eq!(alive["error"]["data"]["process"]["pid"], reply["result"]["launch"]["pid"]);
-
-    let stopped =
-        world.call("session.stop", &json!({ "sessionId": "01a204f1", "graceMs": 50 }))["result"]
-            .clone();
-    assert_eq!(stopped["outcome"], "stopped");
-    assert_eq!(stopped["survivors"], json!([]));
-    let signals: Vec<(&str, i64)> = stopped["signals"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|it| (it["signal"].as_str().unwrap(), it["pid"].as_i64().unwrap()))
-        .collect();
-    assert_eq!(signals[0], ("SIGINT", reply["result"]["launch"]["pid"].as_i64().unwrap()));
-    assert!(signals.len() >= 5, "{signals:?}");
-    assert_eq!(world.locks(), Vec::<Value>::new(), "at once");
-    assert!(world.session(THREAD)["launch"]["exitCode"].is_i64());
-    for (_, pid) in &signals {
-        assert!(!is_alive(*pid), "{pid} of {signals:?}");
-    }
-    assert!(done.read().contains("HEADCOUNT_EXIT_CODE=1"), "it ended by a signal");
-    let again = world.call("session.stop", &json!({ "sessionId": THREAD }));
-    assert_eq!(again["result"]["outcome"], "already_stopped");
-    assert_eq!(again["result"]["signals"], json!([]));
-}
-
-fn is_alive(pid: i64) -> bool {
+pub(crate) fn is_alive(pid: i64) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     !stat.is_empty() && !stat.contains(") Z ")
 }

@@ -13,6 +13,7 @@ mod schema;
 mod served;
 mod session;
 mod stdio;
+mod stop;
 mod support;
 mod tidy;
 mod watch;

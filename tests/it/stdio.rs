@@ -9,7 +9,7 @@ use crate::support::{Home, project};
 
 /// Starts the server in a home of its own, with nothing else in its environment.
 #[allow(clippy::disallowed_methods, reason = "the program under test")]
-fn server(home: &Home, arguments: &[&str]) -> Child {
+pub(crate) fn server(home: &Home, arguments: &[&str]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_headcount"))
         .arg("serve")
         .args(arguments)
