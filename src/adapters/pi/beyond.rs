@@ -20,14 +20,17 @@ const SEARCHED_MAX: u64 = 512 << 20;
 /// Longest transcript of which the first look shows all.
 const WHOLE_MAX: u64 = (HEAD + TAIL) as u64;
 
-/// Finds the last name of each session whose transcript is too long to be read whole anyway.
-pub(in super::super) fn names(scope: &Scope, found: &Found, beyond: &mut Beyond) {
-    let mut long: Vec<&Transcript> =
-        found.transcripts.iter().filter(|it| it.stamp.size > WHOLE_MAX).collect();
-    long.sort_by_key(|it| std::cmp::Reverse((it.stamp.modified_ns, &it.path)));
-    let searched = within(SEARCHED_MAX, long.iter().map(|it| it.stamp.size));
-    if searched < long.len() {
-        let left = long.len() - searched;
+/// The transcripts of which the first look did not show all, and so maybe not the last name.
+pub(in super::super) fn in_doubt(found: &Found) -> Vec<&Transcript> {
+    found.transcripts.iter().filter(|it| it.stamp.size > WHOLE_MAX).collect()
+}
+
+/// Searches transcripts for the last name of their session.
+pub(in super::super) fn names(scope: &Scope, mut in_doubt: Vec<&Transcript>, beyond: &mut Beyond) {
+    in_doubt.sort_by_key(|it| std::cmp::Reverse((it.stamp.modified_ns, &it.path)));
+    let searched = within(SEARCHED_MAX, in_doubt.iter().map(|it| it.stamp.size));
+    if searched < in_doubt.len() {
+        let left = in_doubt.len() - searched;
         beyond.problems.push(Problem {
             kind: ProblemKind::Limit,
             message: format!(
@@ -36,16 +39,23 @@ pub(in super::super) fn names(scope: &Scope, found: &Found, beyond: &mut Beyond)
             path: None,
             line: None,
         });
-        long.truncate(searched);
+        in_doubt.truncate(searched);
     }
-    let names = scan::all::<LastName>(scope, &long, &mut beyond.problems);
-    for (transcript, name) in long.into_iter().zip(names) {
-        let Some(name) = name else { continue };
-        let title = name.0.clone().filter(|it| !it.is_empty());
-        if title != transcript.record.title {
-            let record = Record { title, ..(*transcript.record).clone() };
-            beyond.sightings.push(Sighting::Recorded(Arc::new(record)));
+    let names = scan::all::<LastName>(scope, &in_doubt, &mut beyond.problems);
+    for (transcript, found) in in_doubt.into_iter().zip(names) {
+        if let Some(found) = found {
+            name(transcript, found.0.as_deref(), beyond);
         }
+    }
+}
+
+/// Gives a session its last name, where the first look did not see it; an empty one took it away.
+pub(in super::super) fn name(transcript: &Transcript, name: Option<&str>, beyond: &mut Beyond) {
+    let title = name.filter(|it| !it.is_empty());
+    if title != transcript.record.title.as_deref() {
+        let title = title.map(str::to_owned);
+        let record = Record { title, ..(*transcript.record).clone() };
+        beyond.sightings.push(Sighting::Recorded(Arc::new(record)));
     }
 }
 

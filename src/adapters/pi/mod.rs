@@ -56,7 +56,7 @@ pub static ADAPTER: FileAgent = FileAgent {
     parse: transcript::parse,
     beyond: |scope, found| {
         let mut beyond = Beyond::default();
-        beyond::names(scope, found, &mut beyond);
+        beyond::names(scope, beyond::in_doubt(found), &mut beyond);
         beyond::usage(scope, found, &mut beyond);
         beyond.sightings.extend(claims(scope, found));
         beyond

@@ -13,6 +13,9 @@ use crate::scope::Scope;
 /// Most bytes of a header that are read to tell whose it is; the longest seen is of 400 bytes.
 const HEADER_MAX: u64 = 16 << 10;
 
+/// The index that `pi_agent_rust` keeps of all sessions below a root.
+pub(in super::super) const INDEX: &str = "session-index.sqlite";
+
 /// The two agents that share a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Kin {
@@ -113,7 +116,7 @@ pub(in super::super) fn databases(scope: &Scope, root: &Path) -> Vec<PathBuf> {
 
 fn is_database(name: &str, kind: EntryKind) -> bool {
     let stem = name.strip_suffix(".sqlite").filter(|_| kind == EntryKind::File);
-    stem.is_some_and(|it| it != "session-index")
+    stem.is_some() && name != INDEX
 }
 
 /// Pi: `2026-11-22T20-33-14-318Z_<id>`. `pi_agent_rust`: `2026-11-22T20-57-27.240Z_<first 8 of the id>`.

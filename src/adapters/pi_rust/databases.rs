@@ -1,6 +1,7 @@
 //! Sessions that `pi_agent_rust` keeps in a database each: the same entries, row by row.
 //!
-//! Read in the source of 0.8.0 and not seen: `pi_session_header(id, json)`, `pi_session_entries(seq, json)`.
+//! Seen in 0.8.0, where the settings say `"sessionStore": "sqlite"`: `pi_session_header(id, json)`,
+//! `pi_session_entries(seq, json)`, and `pi_session_meta(key, value)`, which holds the last `name`, or an empty one.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -55,23 +56,30 @@ fn record(scope: &Scope, path: &Path) -> Result<Option<Arc<Record>>, Problem> {
     };
     let parsed = transcript::parse(&excerpt)
         .map_err(|it| problem_at(ProblemKind::Malformed, path, it.what))?;
-    Ok(Some(Arc::new(Record { source: Source::Database, ..parsed.value })))
+    let title = match &lines.name {
+        Some(name) => Some(name.clone()).filter(|it| !it.is_empty()),
+        None => parsed.value.title.clone(),
+    };
+    Ok(Some(Arc::new(Record { source: Source::Database, title, ..parsed.value })))
 }
 
 /// The rows as the lines of a transcript.
+#[derive(Default)]
 struct Lines {
     /// The header and the first entries.
     first: Vec<u8>,
     /// The last entries, where those are not all.
     last: Option<Vec<u8>>,
+    /// The session's name wherever it was given; nothing where the database does not say.
+    name: Option<String>,
 }
 
 impl Lines {
     /// Without the tables that are known there are no lines, and so no header.
     fn read(database: &Connection) -> rusqlite::Result<Self> {
-        let is_known = |table| Columns::of(database, table).map(|it| it.has("json"));
-        if !is_known("pi_session_header")? || !is_known("pi_session_entries")? {
-            return Ok(Self { first: Vec::new(), last: None });
+        let has = |table, column| Columns::of(database, table).map(|it| it.has(column));
+        if !has("pi_session_header", "json")? || !has("pi_session_entries", "json")? {
+            return Ok(Self::default());
         }
         let entries = |order| {
             let some = format!(
@@ -87,8 +95,15 @@ impl Lines {
         let is_all = !database.prepare(&beyond)?.exists([])?;
         // What comes before the first end of a line is taken for torn.
         let last = if is_all { None } else { Some([b"\n", &*entries("DESC")?].concat()) };
-        Ok(Self { first, last })
+        let name = if has("pi_session_meta", "value")? { name(database)? } else { None };
+        Ok(Self { first, last, name })
     }
+}
+
+fn name(database: &Connection) -> rusqlite::Result<Option<String>> {
+    let mut statement = database.prepare("SELECT value FROM pi_session_meta WHERE key = 'name'")?;
+    let mut rows = statement.query([])?;
+    Ok(rows.next()?.and_then(|row| sqlite::text(row, 0)))
 }
 
 /// The texts of a statement's first column, each as a line.

@@ -1,12 +1,12 @@
 //! `pi_agent_rust`: Pi's transcripts in Pi's folders, and processes that say what they were started with.
 //!
-//! Seen: 0.8.0 on Linux, its sessions in `--mode json` and `--mode rpc`; its terminal interface was not run.
+//! Seen: 0.8.0 on Linux, in `--mode json`, `--mode rpc` and its terminal interface.
 //!
 //! - Store: Pi's ([`super::pi`]), and `PI_SESSIONS_DIR`. A file is `2026-11-22T20-57-27.240Z_10a9f8b7.jsonl`: a dot before the
 //!   milliseconds, and 8 characters of the id, which stands whole in the header.
-//! - Beside it lies an empty `….jsonl.lock` for ever, and at the root a `session-index.sqlite` that holds nothing of its own.
-//! - Read in its source and not seen: `….sqlite` for one session each, where the settings ask for it, and `….v2/` with
-//!   parts of sessions, which are none themselves.
+//! - Beside it lies an empty `….jsonl.lock` for ever, and at the root a `session-index.sqlite` that holds nothing of its own
+//!   ([`index`]). Where the settings ask for it, each session is a `….sqlite` instead ([`databases`]).
+//! - Read in its source and not seen: `….v2/` with parts of sessions, which are none themselves.
 //! - The user's message is on disk before the model answers; answers and results come late, in groups.
 //! - An error of the model's service leaves no trace but a turn without an end.
 //! - Processes: named `pi` and run by no other program; arguments stay. `pi -p` alone keeps no session at all.
@@ -34,6 +34,7 @@ use crate::scope::Scope;
 
 mod databases;
 mod drive;
+mod index;
 
 pub static ADAPTER: FileAgent = FileAgent {
     card: AgentCard {
@@ -42,7 +43,8 @@ pub static ADAPTER: FileAgent = FileAgent {
         binaries: &["pi-rust", "pi"],
         seen_version: "0.8.0",
         live_signal: "a live process that names the session, or that is in its directory and may have touched it",
-        blind_spots: "what the model's service answered when it failed; forks; the turns of sessions kept in databases",
+        blind_spots: "that it waits for an approval; what the model's service answered when it failed; forks; \
+                      the turns of sessions kept in databases",
     },
     roots: store::roots,
     watched: |root| vec![Watched::all_below(root.to_owned())],
@@ -53,7 +55,8 @@ pub static ADAPTER: FileAgent = FileAgent {
     beyond: |scope, found| {
         let mut beyond = Beyond::default();
         databases::observe(scope, found, &mut beyond);
-        beyond::names(scope, found, &mut beyond);
+        let unnamed = index::names(scope, found, &mut beyond);
+        beyond::names(scope, unnamed, &mut beyond);
         beyond::usage(scope, found, &mut beyond);
         let claims = claims(scope, found, &beyond.sightings);
         beyond.sightings.extend(claims.into_iter().map(Sighting::Claimed));

@@ -7,6 +7,10 @@ use crate::adapters::excerpt::Excerpt;
 use crate::adapters::pi::tests::{roster, standing, ticks};
 use crate::testing::{FakeProc, FakeProcess};
 
+/// A session that has ended, in the fixture of a store that nobody works in.
+const FINISHED: &str =
+    ".pi/agent/sessions/--home-dev-work-c--/2026-11-22T20-57-27.240Z_10a9f8b7.jsonl";
+
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/pi-rust").join(name)
 }
@@ -18,6 +22,15 @@ fn a_store_that_nobody_works_in() {
     077643e9-5d38-419b-9490-2caa664b580b | stopped | killed | inferred | - | /home/dev/work/c | 2026-11-22T20:57:58.866Z | 2026-11-22T20:57:58.991Z | mock-1 | - | [[error 400]] | - | - | - | - | - | -
     10a9f8b7-cbc6-468b-b6fe-9744c81a439d | stopped | completed | asserted | - | /home/dev/work/c | 2026-11-22T20:57:25.262Z | 2026-11-22T20:57:58.804Z | mock-1 | - | rpc rust [[bash sleep 6; echo hi]] | - | 4000 | 136 | 800 | - | 0.014280000000000001
     18fdb510-c351-417d-bf0f-a80ce411444f | stopped | killed | inferred | - | /home/dev/work/c | 2026-11-22T20:57:51.988Z | 2026-11-22T20:57:52.166Z | mock-1 | - | rust yolo [[bash sleep 30]] x | - | - | - | - | - | -
+    ");
+}
+
+#[test]
+fn a_store_of_databases() {
+    let table = FakeProc::new();
+    insta::assert_snapshot!(roster(&ADAPTER, &table.scope(&fixture("databases"))), @r"
+    16d145d0-2fba-4eaa-81ba-e4e5fe75d252 | stopped | completed | asserted | - | /home/dev/work/c | 2026-11-27T21:50:36.138Z | 2026-11-27T21:50:40.274Z | mock-1 | Kept in a database | Say hello | - | 3000 | 102 | 600 | - | 0.01071
+    a4ca1e1c-aee3-4095-9976-a299c88282b8 | stopped | killed | inferred | - | /home/dev/work/c | 2026-11-27T21:50:41.072Z | 2026-11-27T21:50:41.721Z | mock-1 | - | Never ends [[bash sleep 30]] | - | - | - | - | - | -
     ");
 }
 
@@ -63,8 +76,7 @@ fn a_print_run_keeps_no_session_and_so_has_none() {
 #[test]
 fn a_session_named_in_the_arguments_is_its_processs() {
     let table = FakeProc::new();
-    let file = ".pi/agent/sessions/--home-dev-work-c--/2026-11-22T20-57-27.240Z_10a9f8b7.jsonl";
-    let file = fixture("running").join(file);
+    let file = fixture("running").join(FINISHED);
     started(&table, 7, &["-p", "--session", file.to_str().unwrap(), "go on"]);
     let rows = rows(&table);
     assert_eq!(rows, ["10a9f8b7-cbc6 idle turn_ended 7", "18fdb510-c351 stopped killed null"]);
@@ -81,10 +93,9 @@ fn programs_that_are_run_by_another_are_not_it() {
 
 #[test]
 fn a_transcript_torn_anywhere_keeps_its_identity_or_has_none() {
-    let file = ".pi/agent/sessions/--home-dev-work-c--/2026-11-22T20-57-27.240Z_10a9f8b7.jsonl";
-    let bytes = std::fs::read(fixture("final").join(file)).unwrap();
+    let bytes = std::fs::read(fixture("final").join(FINISHED)).unwrap();
     for end in 0..=bytes.len() {
-        let excerpt = Excerpt::whole(Path::new(file), &bytes[..end]);
+        let excerpt = Excerpt::whole(Path::new(FINISHED), &bytes[..end]);
         let Ok(torn) = transcript::parse(&excerpt) else { continue };
         assert_eq!(torn.value.session.as_str(), "10a9f8b7-cbc6-468b-b6fe-9744c81a439d");
         assert_eq!(torn.value.cwd.unwrap().as_path(), Path::new("/home/dev/work/c"));
@@ -114,8 +125,7 @@ fn database(lines: &[&str]) -> tempfile::TempDir {
 #[test]
 fn a_session_in_a_database_reads_as_it_does_in_a_transcript() {
     let table = FakeProc::new();
-    let file = ".pi/agent/sessions/--home-dev-work-c--/2026-11-22T20-57-27.240Z_10a9f8b7.jsonl";
-    let text = std::fs::read_to_string(fixture("final").join(file)).unwrap();
+    let text = std::fs::read_to_string(fixture("final").join(FINISHED)).unwrap();
     let in_transcript = roster(&ADAPTER, &table.scope(&fixture("final")));
     let expected = in_transcript.lines().find(|it| it.starts_with("10a9f8b7")).unwrap();
 
@@ -129,6 +139,73 @@ fn a_session_in_a_database_reads_as_it_does_in_a_transcript() {
     let long = [first, &[noise; 200][..], last].concat();
     let home = database(&long);
     assert_eq!(roster(&ADAPTER, &table.scope(home.path())).trim(), expected);
+}
+
+#[test]
+fn a_database_tells_a_name_that_was_given_in_its_middle() {
+    let text = std::fs::read_to_string(fixture("final").join(FINISHED)).unwrap();
+    let home = database(&text.lines().collect::<Vec<_>>());
+    let title = || {
+        let concluded = crate::testing::concluded(&ADAPTER, &FakeProc::new().scope(home.path()));
+        concluded["sessions"][0]["title"].clone()
+    };
+    assert_eq!(title(), serde_json::Value::Null);
+    let path = std::fs::read_dir(home.path().join(".pi/agent/sessions/--home-dev-work-c--"));
+    let path = path.unwrap().next().unwrap().unwrap().path();
+    let database = Connection::open(path).unwrap();
+    database
+        .execute_batch(
+            "CREATE TABLE pi_session_meta(key TEXT PRIMARY KEY, value TEXT NOT NULL);
+             INSERT INTO pi_session_meta VALUES('name', 'Given in its middle')",
+        )
+        .unwrap();
+    assert_eq!(title(), "Given in its middle");
+    database.execute("UPDATE pi_session_meta SET value = ''", []).unwrap();
+    assert_eq!(title(), serde_json::Value::Null);
+}
+
+#[test]
+fn a_name_comes_from_the_index_while_it_speaks_of_the_transcript_as_it_is() {
+    let home = tempfile::tempdir().unwrap();
+    let sessions = home.path().join(".pi/agent/sessions");
+    let path = home.path().join(FINISHED);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let text = std::fs::read_to_string(fixture("final").join(FINISHED)).unwrap();
+    let noise = r#"{"type":"label","timestamp":"2026-11-22T20:57:26.000Z"}"#;
+    let named = r#"{"type":"session_info","name":"In the transcript"}"#;
+    // Longer than what is read of both ends.
+    let long = [text.lines().next().unwrap(), &vec![noise; 2000].join("\n"), named];
+    let long = [&long.join("\n"), &vec![noise; 2000].join("\n"), text.lines().last().unwrap()];
+    std::fs::write(&path, long.join("\n") + "\n").unwrap();
+    let title = || {
+        let concluded = crate::testing::concluded(&ADAPTER, &FakeProc::new().scope(home.path()));
+        assert_eq!(concluded["report"]["problems"], serde_json::json!([]));
+        concluded["sessions"][0]["title"].clone()
+    };
+    assert_eq!(title(), "In the transcript");
+
+    let index = Connection::open(sessions.join("session-index.sqlite")).unwrap();
+    let table =
+        "CREATE TABLE sessions(path TEXT, last_modified_ms INTEGER, size_bytes INTEGER, name TEXT)";
+    index.execute_batch(table).unwrap();
+    let meta = std::fs::metadata(&path).unwrap();
+    let modified = meta.modified().unwrap().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let modified_ms = i64::try_from(modified.as_millis()).unwrap();
+    let size = i64::try_from(meta.len()).unwrap();
+    let row = (path.to_str().unwrap(), modified_ms, size, "In the index");
+    index.execute("INSERT INTO sessions VALUES(?1, ?2, ?3, ?4)", row).unwrap();
+    assert_eq!(title(), "In the index");
+
+    for stale in ["size_bytes = size_bytes + 1", "last_modified_ms = last_modified_ms - 1"] {
+        index.execute(&format!("UPDATE sessions SET {stale}"), []).unwrap();
+        assert_eq!(title(), "In the transcript", "{stale}");
+        index.execute("UPDATE sessions SET size_bytes = ?1", [size]).unwrap();
+    }
+    index.execute("UPDATE sessions SET last_modified_ms = ?1, name = NULL", [modified_ms]).unwrap();
+    assert_eq!(title(), serde_json::Value::Null, "a session that has no name");
+    drop(index);
+    std::fs::write(sessions.join("session-index.sqlite"), "no database").unwrap();
+    assert_eq!(title(), "In the transcript", "what cannot be read is never required");
 }
 
 #[test]
