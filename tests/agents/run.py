@@ -24,8 +24,11 @@ from model import Model
 from scenario import Scenario, scenarios_of
 
 AGENTS = {"claude-code": "claude_code", "codex": "codex", "opencode": "opencode", "pi": "pi", "openclaw": "openclaw",
-          "gemini": "gemini", "copilot": "copilot"}
+          "gemini": "gemini", "copilot": "copilot", "pi-rust": "pi_rust"}
 """Each adapter under test and the module with its scenarios, in the order they run."""
+
+BY_NAME_ONLY = {"pi-rust"}
+"""Agents that run only where `--agents` names them: this one is built from source, which takes longer than all the rest."""
 
 
 class Tally:
@@ -111,7 +114,8 @@ def wind_up(world: Any) -> None:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--headcount", metavar="PATH", help="the binary under test")
-    parser.add_argument("--agents", default=",".join(AGENTS), help="only these, by adapter id")
+    parser.add_argument("--agents", default=",".join(name for name in AGENTS if name not in BY_NAME_ONLY),
+                        help="only these, by adapter id; without it all but " + ", ".join(BY_NAME_ONLY))
     parser.add_argument("--only", metavar="PATTERN", default="", help="only scenarios whose line matches")
     parser.add_argument("--dry", action="store_true", help="drive the agents without headcount and print their stores")
     parser.add_argument("--keep", action="store_true", help="keep the scratch homes")
