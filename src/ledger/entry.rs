@@ -100,6 +100,11 @@ pub enum Refusal {
 }
 
 impl LaunchEntry {
+    /// Whether anything of it runs, or ever did: at first there is only who answers for it.
+    pub fn has_begun(&self) -> bool {
+        self.process.is_some() || self.ended.is_some() || self.keeper.is_none()
+    }
+
     /// Whether a process of the launch lives. One that ended is dead, whatever has its ids now.
     pub fn life(&self, world: World<'_>) -> Life {
         if self.ended.is_some() {

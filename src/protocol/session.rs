@@ -248,7 +248,8 @@ pub struct Evidence {
 #[serde(rename_all = "camelCase")]
 pub struct Session {
     /// The agent's own id of the session; absent for a live agent whose store shows no session yet,
-    /// which is then known by its agent and process.
+    /// which is then known by its agent and process, and for a launch that ended before it told one, which is
+    /// known by its `launch`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_id: Option<SessionId>,
     /// The id of the adapter.

@@ -108,6 +108,8 @@ struct Place<'a> {
     agent: &'a str,
     id: Option<&'a str>,
     pid: Option<Pid>,
+    /// What tells launches apart that ended before they told a session.
+    launch: Option<&'a str>,
 }
 
 impl<'a> Place<'a> {
@@ -124,12 +126,14 @@ impl<'a> Place<'a> {
             agent: session.agent.as_str(),
             id: session.session_id.as_ref().map(SessionId::as_str),
             pid: session.process.as_ref().map(|it| it.pid),
+            launch: session.launch.as_ref().map(|it| it.launch_id.as_str()),
         }
     }
 
     fn kept(self) -> Position {
-        let Self { rank, updated, agent, id, pid } = self;
-        Position { rank, updated, agent: agent.to_owned(), id: id.map(str::to_owned), pid }
+        let Self { rank, updated, agent, id, pid, launch } = self;
+        let (id, launch) = (id.map(str::to_owned), launch.map(str::to_owned));
+        Position { rank, updated, agent: agent.to_owned(), id, pid, launch }
     }
 }
 
@@ -141,12 +145,14 @@ struct Position {
     agent: String,
     id: Option<String>,
     pid: Option<Pid>,
+    launch: Option<String>,
 }
 
 impl Position {
     fn place(&self) -> Place<'_> {
-        let Self { rank, updated, agent, id, pid } = self;
-        Place { rank: *rank, updated: *updated, agent, id: id.as_deref(), pid: *pid }
+        let Self { rank, updated, agent, id, pid, launch } = self;
+        let (id, launch) = (id.as_deref(), launch.as_deref());
+        Place { rank: *rank, updated: *updated, agent, id, pid: *pid, launch }
     }
 }
 

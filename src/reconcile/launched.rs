@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::Look;
 use crate::adapters::Record;
 use crate::adapters::evidence::{Claim, Hints, TurnState};
 use crate::base::{AgentId, ProcessRef, Timestamp};
@@ -9,8 +10,12 @@ use crate::ledger::{LaunchEntry, Ledger};
 use crate::procs::ProcessTable;
 use crate::protocol::session::{Certainty, Reason, Source, Status};
 
-/// How long a launch is listed although neither its store nor a process shows it.
+/// How long a launch that is over, or was never seen to be, is listed although no store shows its session: by then a
+/// store has it, or has removed it, and its word is what counts.
 const SHOWN_MS: u64 = 30_000;
+/// How long one that failed, or told no session, is: no store ever tells of it, and who launched it in the evening asks in
+/// the morning.
+const TRACE_SHOWN_MS: u64 = 24 * 60 * 60 * 1000;
 /// How much later than its process's end a launched session's last record may be and still be that process's.
 const LAST_WORDS_MS: u64 = 5_000;
 
@@ -71,20 +76,52 @@ fn hints(launch: &LaunchEntry) -> Hints {
     }
 }
 
-/// Whether a launch without a live process, which no store shows, is listed: it is fresh, or the one that
-/// could tell has failed. A service lists what it runs from its first moment: what it does not list is gone.
-pub(super) fn is_shown(launch: &LaunchEntry, adapter_failed: bool, now: Timestamp) -> bool {
-    let is_fresh = now.millis_since(launch.launch.launched_at) < SHOWN_MS;
-    adapter_failed || is_fresh && !launch.is_served
+/// Whether a launch without a live process, which no store shows, is listed: it is over for no longer than it is told,
+/// or the one that could tell has failed. A service lists what it runs from its first moment: what it does not list
+/// is gone.
+pub(super) fn is_shown(launch: &LaunchEntry, look: &Look<'_>) -> bool {
+    let is_named = launch.session.is_some();
+    look.has_failed && is_named
+        || is_being_noted(launch, look.processes)
+        || fades_in(launch, look.now).is_some()
 }
 
-/// After how long a launch of the agent is listed no more for being fresh. Nothing else changes by time alone.
+/// For how many milliseconds a launch is still listed though nothing else shows it; nothing where it is not, or no more.
+fn fades_in(launch: &LaunchEntry, now: Timestamp) -> Option<u64> {
+    let has_told = launch.session.is_some();
+    // What never ran and has no session either is nobody's but its caller's, who has been told.
+    let never_ran =
+        launch.process.is_none() || launch.ended.is_some() && launch.launch.exit_code.is_none();
+    if launch.is_served || !has_told && never_ran {
+        return None;
+    }
+    let has_failed = launch.launch.exit_code.is_some_and(|it| (1..=128).contains(&it));
+    let shown = if has_told && !has_failed { SHOWN_MS } else { TRACE_SHOWN_MS };
+    let age = now.millis_since(launch.ended.unwrap_or(launch.launch.launched_at));
+    shown.checked_sub(age).filter(|it| *it > 0)
+}
+
+/// After how long a launch of the agent is listed no more. Nothing else changes by time alone.
 pub fn fades_after(ledger: &Ledger, agent: &AgentId, now: Timestamp) -> Option<Duration> {
-    let ages = ledger.launches.iter().filter(|it| it.agent == *agent);
-    let ages = ages.map(|it| now.millis_since(it.launch.launched_at));
-    ages.filter_map(|age| SHOWN_MS.checked_sub(age).filter(|it| *it > 0))
-        .min()
-        .map(Duration::from_millis)
+    let launches = ledger.launches.iter().filter(|it| it.agent == *agent);
+    launches.filter_map(|it| fades_in(it, now)).min().map(Duration::from_millis)
+}
+
+/// Whether the launch's process has ended, and its supervisor, which alone knows how, is still there to say so.
+pub(super) fn is_being_noted(launch: &LaunchEntry, processes: &ProcessTable) -> bool {
+    let is_alive = |it: ProcessRef| processes.is_alive(it);
+    let has_ended = launch.process.is_some_and(|it| !is_alive(it));
+    launch.ended.is_none() && has_ended && launch.keeper.is_some_and(is_alive)
+}
+
+/// The supervisors that have yet to say how launches of the agent ended. One that dies instead leaves their end unknown.
+pub fn keepers_to_hear(
+    ledger: &Ledger,
+    agent: &AgentId,
+    processes: &ProcessTable,
+) -> impl Iterator<Item = ProcessRef> {
+    let launches = ledger.launches.iter().filter(move |it| it.agent == *agent);
+    launches.filter(move |it| is_being_noted(it, processes)).filter_map(|it| it.keeper)
 }
 
 /// How a session ended, by the end of the process that was launched; nothing where the records say, and

@@ -18,7 +18,7 @@ use crate::protocol::session::{
 mod launched;
 mod status;
 
-pub use launched::fades_after;
+pub use launched::{fades_after, keepers_to_hear};
 
 /// Most problems of an agent that are listed; more are counted.
 const PROBLEMS_MAX: usize = 20;
@@ -74,8 +74,8 @@ pub fn reconcile(
         Roster { rows: Vec::new(), reports: Vec::new(), problems: Vec::new(), observed_at: now };
     for surveyed in surveys {
         let Surveyed { agent, survey, elapsed } = surveyed;
-        let mut launches: Vec<&LaunchEntry> =
-            ledger.launches.iter().filter(|it| it.agent == agent).collect();
+        let launches = ledger.launches.iter().filter(|it| it.agent == agent && it.has_begun());
+        let mut launches: Vec<&LaunchEntry> = launches.collect();
         // Of several launches of one session the latest speaks.
         launches.sort_by_key(|it| it.launch.launched_at);
         let look = Look { processes, now, has_failed: !is_answer(survey.outcome) };
@@ -131,7 +131,7 @@ struct Seen<'a> {
 
 impl Seen<'_> {
     fn is_shown_by_launch(&self, look: &Look<'_>) -> bool {
-        self.launch.is_some_and(|it| launched::is_shown(it, look.has_failed, look.now))
+        self.launch.is_some_and(|it| launched::is_shown(it, look))
     }
 }
 
@@ -159,7 +159,7 @@ impl<'a> Gathered<'a> {
         gathered.assign(claims);
         for launch in launches {
             match &launch.session {
-                Some(session) if launched::is_shown(launch, look.has_failed, look.now) => {
+                Some(session) if launched::is_shown(launch, look) => {
                     gathered.sessions.entry(session.clone()).or_default().launch = Some(launch);
                 }
                 Some(session) => {
@@ -218,6 +218,13 @@ impl<'a> Gathered<'a> {
                 self.nameless.iter().copied().find(|it| it.process == Some(process))
             });
             let seen = Seen { claims: vec![claim], launch, ..Seen::default() };
+            rows.push(row(agent, None, seen, None, look));
+        }
+        // Those whose process lives have a row of that.
+        let is_over = |it: &&LaunchEntry| !it.process.is_some_and(|it| look.processes.is_alive(it));
+        let over = self.nameless.into_iter().filter(is_over);
+        for launch in over.filter(|it| launched::is_shown(it, look)) {
+            let seen = Seen { launch: Some(launch), ..Seen::default() };
             rows.push(row(agent, None, seen, None, look));
         }
         rows

@@ -49,6 +49,11 @@ pub(super) fn conclude(
     let ((status, reason, certainty), owner) = match hosted {
         Some(record) => (served(record), None),
         None => verdicts.min_by_key(by_precedence).unwrap_or_else(|| {
+            if launch.is_some_and(|it| launched::is_being_noted(it, processes)) {
+                let says = "the process has ended, and its supervisor is about to say how";
+                say(Source::Process, says.into());
+                return (unheard(record, Certainty::Inferred), None);
+            }
             say(Source::Process, "no live process owns the session".into());
             let by_exit = launch.and_then(|it| launched::end_by_exit(record, it));
             (by_exit.unwrap_or_else(|| ended(record)), None)
@@ -81,17 +86,20 @@ fn alive(record: Option<&Record>, claim: &Claim) -> Verdict {
         Some(Activity::Unrecognised(_)) => {
             (Status::Unknown, Reason::Unrecognised, Certainty::Asserted)
         }
-        None => match record {
-            Some(record) => alive_by_record(record, claim.certainty),
-            None if claim.hints.nothing_asked => {
-                (Status::Idle, Reason::NeverPrompted, Certainty::Inferred)
-            }
-            None => (Status::Running, Reason::ProcessAlive, Certainty::Inferred),
-        },
+        None if record.is_none() && claim.hints.nothing_asked => {
+            (Status::Idle, Reason::NeverPrompted, Certainty::Inferred)
+        }
+        None => unheard(record, claim.certainty),
     }
 }
 
-/// A live session whose agent keeps no live record of what it does: the records' tail tells.
+/// A live session whose agent keeps no live record of what it does.
+fn unheard(record: Option<&Record>, bound: Certainty) -> Verdict {
+    let by_process = (Status::Running, Reason::ProcessAlive, Certainty::Inferred);
+    record.map_or(by_process, |record| alive_by_record(record, bound))
+}
+
+/// The same, where there are records: their tail tells.
 fn alive_by_record(record: &Record, bound: Certainty) -> Verdict {
     let certainty = record.certainty.min(bound);
     match &record.turn {

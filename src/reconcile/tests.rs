@@ -513,6 +513,11 @@ fn ended(exit_code: Option<i32>) -> LaunchEntry {
     entry
 }
 
+fn ended_before(millis: u64, entry: LaunchEntry) -> LaunchEntry {
+    let ended = at(60).as_millis() - i64::try_from(millis).unwrap();
+    LaunchEntry { ended: Timestamp::from_millis(ended), ..entry }
+}
+
 fn fresh(mut entry: LaunchEntry) -> LaunchEntry {
     entry.launch.launched_at = Timestamp::from_millis(at(60).as_millis() - 29_999).unwrap();
     entry
@@ -534,11 +539,85 @@ fn a_launch_that_no_store_shows_is_listed_while_it_lives_and_a_moment_longer() {
     assert_eq!(session.prompt.as_deref(), Some("do it"));
     assert!(session.launch.is_some());
 
-    let gone = conclude_with(vec![ended(Some(0))], Survey::absent());
-    assert_eq!(verdicts(&gone), []);
-    let just_now = conclude_with(vec![fresh(ended(Some(0)))], Survey::absent());
     let stopped = (Some("s1"), Status::Stopped, Reason::Completed, Certainty::Inferred, None);
-    assert_eq!(verdicts(&just_now), [stopped]);
+    let failed = (Some("s1"), Status::Failed, Reason::ExitCode, Certainty::Asserted, None);
+    let check = |exit_code, before: u64, expected: &[Verdict<'_>]| {
+        let launch = ended_before(before, ended(Some(exit_code)));
+        let roster = conclude_with(vec![launch.clone()], Survey::absent());
+        assert_eq!(verdicts(&roster), expected, "{exit_code} {before} ms ago");
+        let ledger = Ledger { launches: vec![launch], ..Ledger::default() };
+        let fades = fades_after(&ledger, &AgentId::of("agent"), at(60));
+        assert_eq!(fades.is_some(), !expected.is_empty());
+    };
+    // By when it ended, however long ago it began.
+    check(0, 29_999, &[stopped]);
+    check(0, 30_000, &[]);
+    check(3, 86_399_999, &[failed]);
+    check(3, 86_400_000, &[]);
+}
+
+#[test]
+fn a_launch_that_ended_without_a_session_is_listed_by_its_launch_for_a_day() {
+    let nameless = |launch| LaunchEntry { session: None, ..launch };
+    let failed = (None, Status::Failed, Reason::ExitCode, Certainty::Asserted, None);
+    let entry = nameless(ended_before(86_399_999, ended(Some(3))));
+    let roster = conclude_with(vec![entry.clone()], Survey::absent());
+    assert_eq!(verdicts(&roster), [failed]);
+    let session = &roster.rows[0].session;
+    assert_eq!((session.ended_at, session.process.as_ref()), (entry.ended, None));
+    assert_eq!(session.launch.as_ref().unwrap().exit_code, Some(3));
+
+    let stale = nameless(ended_before(86_400_000, ended(Some(0))));
+    let never_ran = nameless(ended(None));
+    for launch in [stale, never_ran] {
+        assert_eq!(verdicts(&conclude_with(vec![launch], Survey::absent())), []);
+    }
+}
+
+#[test]
+fn a_launch_has_not_ended_before_its_supervisor_said_how() {
+    let dying = LaunchEntry { process: Some(process(300)), keeper: Some(process(200)), ..launch() };
+    let agent = AgentId::of("agent");
+    let heard_from = |launch: &LaunchEntry| {
+        let ledger = Ledger { launches: vec![launch.clone()], ..Ledger::default() };
+        keepers_to_hear(&ledger, &agent, &world().processes).collect::<Vec<_>>()
+    };
+    let (running, guessed) = (Status::Running, Certainty::Inferred);
+    let as_before = (Some("s1"), running, Reason::ProcessAlive, guessed, None);
+    let roster = conclude_with(vec![dying.clone()], Survey::absent());
+    assert_eq!(verdicts(&roster), [as_before]);
+    assert_eq!(heard_from(&dying), [process(200)]);
+    let nameless = LaunchEntry { session: None, ..dying.clone() };
+    assert_eq!(
+        verdicts(&conclude_with(vec![nameless], Survey::absent())),
+        [(None, running, Reason::ProcessAlive, guessed, None)]
+    );
+    let recorded = |turn| Survey::of(vec![seen(record("s1", turn))], Vec::new());
+    for (turn, status, reason) in [
+        (TurnState::InProgress, running, Reason::TurnInProgress),
+        (TurnState::Completed, Status::Idle, Reason::TurnEnded),
+    ] {
+        let roster = conclude_with(vec![dying.clone()], recorded(turn));
+        assert_eq!(verdicts(&roster), [(Some("s1"), status, reason, guessed, None)]);
+    }
+
+    // Where that is gone, too, nobody will ever say.
+    let lost = LaunchEntry { keeper: Some(process(300)), ..dying };
+    let roster = conclude_with(vec![lost.clone()], recorded(TurnState::InProgress));
+    let killed = (Some("s1"), Status::Stopped, Reason::Killed, guessed, None);
+    assert_eq!(verdicts(&roster), [killed]);
+    assert_eq!(heard_from(&lost), []);
+}
+
+#[test]
+fn a_launch_that_has_not_begun_says_nothing_yet() {
+    let begins = LaunchEntry { process: None, keeper: Some(process(100)), ..launch() };
+    let roster = conclude_with(vec![fresh(begins.clone())], Survey::absent());
+    assert_eq!(verdicts(&roster), [], "its session is only an id that we chose");
+    let earlier = ended(Some(1));
+    let survey = Survey::of(vec![seen(record("s1", TurnState::InProgress))], Vec::new());
+    let roster = conclude_with(vec![earlier, fresh(begins)], survey);
+    assert_eq!(roster.rows[0].session.reason, Reason::ExitCode, "the one before still speaks");
 }
 
 #[test]

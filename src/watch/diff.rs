@@ -6,12 +6,19 @@ use crate::base::{AgentId, Pid, SessionId};
 use crate::protocol::session::Session;
 use crate::protocol::watch::{Change, ChangeKind};
 
-/// What tells one row from another: the agent, and its session or, where none is known, its process.
-type Key = (AgentId, Option<SessionId>, Option<Pid>);
+/// What tells one row from another: the agent, and its session or, where none is known, its process; where that has
+/// ended, its launch.
+type Key = (AgentId, Option<SessionId>, Option<Pid>, Option<String>);
 
 fn key(session: &Session) -> Key {
-    let pid = session.process.as_ref().map(|it| it.pid).filter(|_| session.session_id.is_none());
-    (session.agent.clone(), session.session_id.clone(), pid)
+    let agent = session.agent.clone();
+    if let Some(id) = &session.session_id {
+        return (agent, Some(id.clone()), None, None);
+    }
+    if let Some(process) = &session.process {
+        return (agent, None, Some(process.pid), None);
+    }
+    (agent, None, None, session.launch.as_ref().map(|it| it.launch_id.clone()))
 }
 
 /// What a subscriber was told last.

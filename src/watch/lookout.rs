@@ -16,13 +16,13 @@ use super::owners::Owners;
 use super::services::Services;
 use crate::adapters::files::blocking;
 use crate::adapters::{Adapter, Watched};
-use crate::base::Timestamp;
+use crate::base::{ProcessRef, Timestamp};
 use crate::census::{self, Surveyed};
 use crate::env::Env;
 use crate::ledger::{Ledger, LedgerFile};
 use crate::memo::Memo;
 use crate::protocol::session::{Outcome, Problem, Session};
-use crate::reconcile::{fades_after, reconcile};
+use crate::reconcile::{fades_after, keepers_to_hear, reconcile};
 use crate::scope::{Interest, Scope};
 
 /// Shortest time between two looks: bursts of changes are told at most ten times a second.
@@ -242,6 +242,8 @@ impl Seen {
         scope: &Scope,
         owners: &mut Owners,
     ) {
+        let keepers = keepers_to_hear(ledger, &surveyed.agent, &scope.processes);
+        let mut awaited: BTreeSet<ProcessRef> = keepers.collect();
         let roster = reconcile(vec![surveyed], ledger, &scope.processes, scope.now);
         self.failures.remove(&agent);
         for report in &roster.reports {
@@ -258,8 +260,8 @@ impl Seen {
                 return;
             }
         }
-        let owning = roster.rows.iter().flat_map(|it| it.owners.iter().copied());
-        owners.replace(agent, owning.collect());
+        awaited.extend(roster.rows.iter().flat_map(|it| it.owners.iter().copied()));
+        owners.replace(agent, awaited);
         self.sessions.insert(agent, roster.rows.into_iter().map(|it| *it.session).collect());
     }
 

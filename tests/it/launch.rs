@@ -268,6 +268,30 @@ fn an_agent_that_ends_before_it_tells_a_session_is_a_failed_launch() {
 }
 
 #[test]
+fn a_launch_that_ended_without_a_session_is_found_by_its_group() {
+    let world = World::new();
+    for prompt in ["echo one; exit 3", "echo two; exit 4"] {
+        let error = &world.launch(prompt, json!({ "group": "night" }))["error"];
+        assert_eq!(error["code"], 1006, "{error}");
+    }
+    let listed = world.call("session.list", &json!({ "group": "night", "limit": 1 }));
+    let first = &listed["result"]["sessions"][0];
+    let cursor = &listed["result"]["nextCursor"];
+    let next = json!({ "group": "night", "limit": 1, "cursor": cursor });
+    let second = &world.call("session.list", &next)["result"]["sessions"][0];
+    for (session, exit_code) in [(first, 4), (second, 3)] {
+        let verdict = (&session["status"], &session["reason"]);
+        assert_eq!(verdict, (&json!("failed"), &json!("exit_code")), "{session}");
+        assert_eq!((session.get("sessionId"), session.get("process")), (None, None));
+        assert_eq!(session["launch"]["exitCode"], exit_code);
+        let log = fs::read_to_string(session["launch"]["logPath"].as_str().unwrap()).unwrap();
+        assert!(log.contains(if exit_code == 3 { "one" } else { "two" }));
+    }
+    world.call("session.prune", &json!({}));
+    assert_eq!(world.call("session.list", &json!({}))["result"]["sessions"], json!([]));
+}
+
+#[test]
 fn a_launch_that_comes_to_nothing_leaves_the_directory_free() {
     let world = World::new();
     let order = json!({ "agent": "codex", "cwd": world.work, "prompt": "tell" });

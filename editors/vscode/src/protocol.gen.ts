@@ -146,7 +146,7 @@ export interface ListResult {
 
 /** One conversation with one agent. Absent members are not known. */
 export interface Session {
-  /** The agent's own id of the session; absent for a live agent whose store shows no session yet, which is then known by its agent and process. */
+  /** The agent's own id of the session; absent for a live agent whose store shows no session yet, which is then known by its agent and process, and for a launch that ended before it told one, which is known by its `launch`. */
   readonly sessionId?: SessionId;
   /** The id of the adapter. */
   readonly agent: AgentId;

@@ -14,7 +14,10 @@ export function whichOf({ agent, sessionId, process }: Session): Which {
 }
 
 export function keyOf(session: Session): Key {
-  return keyFor(whichOf(session));
+  const { agent, sessionId, process, launch } = session;
+  // What ended before it told an id, nobody can ask for: its launch tells it from others.
+  const isOver = sessionId === undefined && process === undefined;
+  return isOver ? `${agent} launch ${launch?.launchId ?? ""}` : keyFor(whichOf(session));
 }
 
 /** The key of the session that is meant. */

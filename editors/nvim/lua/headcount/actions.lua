@@ -26,7 +26,9 @@ end
 ---@return boolean
 local function has_id(session)
   if not session.sessionId then
-    say('this session has no id yet', vim.log.levels.WARN)
+    local log = session.launch and session.launch.logPath
+    local hint = not session.process and log and '; its log: ' .. log or ''
+    say('this session has no id' .. hint, vim.log.levels.WARN)
     return false
   end
   return true
@@ -47,7 +49,9 @@ end
 
 ---@param session headcount.Session
 function M.explain(session)
-  pages.open('evidence', session)
+  if session.process or has_id(session) then
+    pages.open('evidence', session)
+  end
 end
 
 ---@param session headcount.Session

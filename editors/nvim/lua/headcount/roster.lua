@@ -26,13 +26,14 @@ local seq = 0
 local is_watching = false
 local is_known = false
 
---- What names a session: its id, or the process of one that has no id yet.
+--- What names a session: its id, the process of one that has no id yet, or the launch of one that ended without.
 ---@param session headcount.Session
 ---@return string
 function M.key(session)
-  local process = session.process or {}
-  local name = session.sessionId or ('pid %s %s'):format(process.pid, process.startedAt)
-  return session.agent .. ' ' .. name
+  local process, launch = session.process, session.launch or {}
+  local unnamed = process and ('pid %s %s'):format(process.pid, process.startedAt)
+    or ('launch %s'):format(launch.launchId)
+  return session.agent .. ' ' .. (session.sessionId or unnamed)
 end
 
 ---@param steps headcount.Step[]
