@@ -164,6 +164,7 @@ fn entry(params: &LaunchParams, cwd: &AbsPath) -> LaunchEntry {
         claim: params.lock.then(|| cwd.clone()),
         is_forced: params.force,
         ended: None,
+        end: None,
         elsewhere: None,
         launch: Launch {
             launch_id: uuid::Uuid::new_v4().to_string(),

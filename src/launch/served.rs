@@ -16,7 +16,7 @@ use crate::adapters::files::blocking;
 use crate::adapters::service::{Ask, Refused, Service};
 use crate::base::AgentId;
 use crate::env::Env;
-use crate::ledger::{LaunchEntry, LedgerFile, Refusal};
+use crate::ledger::{End, LaunchEntry, LedgerFile, Refusal};
 use crate::protocol::bounded::Bounded;
 use crate::protocol::error::{RpcError, Stage};
 use crate::protocol::launch::{LaunchParams, Launched};
@@ -71,22 +71,22 @@ fn ask(
         runtime.block_on(async { timeout(SESSION_WAIT, service.begin(env.clone(), ask)).await });
     let begun = match answer {
         Ok(Ok(session)) => Ok(session),
-        Ok(Err(Refused::Busy)) => Err(busy()),
-        Ok(Err(Refused::Problem(problem))) => Err(failed_by(agent, problem)),
+        Ok(Err(Refused::Busy)) => Err((End::NotStarted, busy())),
+        Ok(Err(Refused::Problem(problem))) => Err((End::NotStarted, failed_by(agent, problem))),
         Err(_) => {
             let what = format!("no answer within {} s; it may have begun", SESSION_WAIT.as_secs());
-            Err(failed(agent, Stage::Spawn, None, what))
+            Err((End::Unknown, failed(agent, Stage::Spawn, None, what)))
         }
     };
     let noted = match &begun {
         Ok(session) => ledger.update(|it| it.served(&launch_id, session.clone())),
-        // The claim is given back, and the launch is known as one that did not happen.
-        Err(_) => ledger.update(|it| it.ended(&launch_id, None, scope::now())),
+        // The claim is given back.
+        Err((end, _)) => ledger.update(|it| it.ended(&launch_id, *end, scope::now())),
     };
     if !matches!(noted, Ok(Ok(()))) {
         tracing::warn!(?noted, "what became of a launch is not noted");
     }
-    let session_id = Some(begun?);
+    let session_id = Some(begun.map_err(|(_, error)| error)?);
     tracing::info!(%agent, launch_id, "a service has begun a session");
     Ok(Launched {
         launch_id,

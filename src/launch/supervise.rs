@@ -24,7 +24,7 @@ use super::pipes::{Agent, Awaited};
 use crate::adapters::drive::{self, Launched};
 use crate::base::SessionId;
 use crate::env::Env;
-use crate::ledger::{Ledger, LedgerFile, Refusal, with_world_at};
+use crate::ledger::{End, Ledger, LedgerFile, Refusal, with_world_at};
 use crate::procs;
 use crate::scope;
 
@@ -58,7 +58,7 @@ pub fn run() -> io::Result<()> {
     match log.and_then(|log| Ok((log, start(&order, &ledger)?))) {
         Ok((log, agent)) => Supervisor::new(order, ledger, log, agent).run(),
         Err(error) => {
-            note_end(&ledger, &order.launch_id, None);
+            note_end(&ledger, &order.launch_id, End::NotStarted);
             tell(&Event::NotStarted(error.to_string()));
         }
     }
@@ -151,13 +151,13 @@ impl Supervisor {
     fn run(mut self) {
         tell(&Event::Started(self.agent.process));
         memory::give_back_code();
-        let status = self.watch();
-        let exit_code = exit_code(status);
+        let end = end_of(self.watch());
+        let exit_code = end.exit_code().unwrap_or_default();
         // The claim ends with the launch: what an agent that ran out of time has started must have ended by then.
         if let Some(ending) = self.ending.take() {
             drop(ending.join());
         }
-        note_end(&self.ledger, &self.order.launch_id, Some(exit_code));
+        note_end(&self.ledger, &self.order.launch_id, end);
         tell(&Event::Ended { exit_code, output: self.log.tail() });
         // One that panicked has said so in its own way; what is left to do is done all the same.
         if let Some(on_create) = self.on_create.take() {
@@ -295,21 +295,22 @@ fn note(
 }
 
 /// The end is noted more than once, if need be: nobody else will ever know the exit code.
-fn note_end(ledger: &LedgerFile, id: &str, exit_code: Option<i32>) {
+fn note_end(ledger: &LedgerFile, id: &str, end: End) {
     let now = scope::now();
     for attempt in 0..END_ATTEMPTS {
         if attempt > 0 {
             thread::sleep(END_PAUSE);
         }
-        if note(ledger, id, |ledger, id| ledger.ended(id, exit_code, now)) {
+        if note(ledger, id, |ledger, id| ledger.ended(id, end, now)) {
             return;
         }
     }
 }
 
-/// The exit code as shells show it: 128 + n where signal n ended the process.
-fn exit_code(status: ExitStatus) -> i32 {
-    status.code().or_else(|| status.signal().map(|it| 128 + it)).unwrap_or(-1)
+fn end_of(status: ExitStatus) -> End {
+    // Of a process that was waited for to its end one of them is there.
+    let by_signal = || status.signal().map_or(End::Unknown, End::Signal);
+    status.code().map_or_else(by_signal, End::Exit)
 }
 
 /// Tells the server, if it still listens; it may have its answer already, or be gone.

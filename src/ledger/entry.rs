@@ -1,5 +1,6 @@
 //! What the ledger holds, and how each of it may change. PURE.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,10 @@ use crate::protocol::session::Launch;
 /// of the ledger reads and compares them all while others wait: with a thousand, eight windows that launched at
 /// once could wait for longer than they are let.
 const LAUNCHES_MAX: usize = 512;
+
+/// What shells add to the number of a signal to show it as an exit code, and what they show the 64 signals as.
+const SIGNALLED_ABOVE: i32 = 128;
+const SIGNALLED: RangeInclusive<i32> = 129..=192;
 
 /// What was launched and is not yet forgotten; the directories that were claimed, and the fuses on them.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -56,10 +61,38 @@ pub struct LaunchEntry {
     /// When the agent's process ended, as far as that was seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Timestamp>,
+    /// How it ended; nothing where it has not, or where a version noted it that told codes and signals not apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<End>,
     /// Its processes, where they are not to be seen from here.
     #[serde(skip)]
     pub elsewhere: Option<Elsewhere>,
     pub launch: Launch,
+}
+
+/// How a launch ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    /// Nothing of it ever ran.
+    NotStarted,
+    /// By itself, with this exit code.
+    Exit(i32),
+    /// By this signal.
+    Signal(i32),
+    /// Nobody can tell, not even whether it began: the agent's service did not answer.
+    Unknown,
+}
+
+impl End {
+    /// The exit code as shells show it: 128 + n where signal n ended the process.
+    pub fn exit_code(self) -> Option<i32> {
+        match self {
+            Self::Exit(code) => Some(code),
+            Self::Signal(signal) => Some(SIGNALLED_ABOVE + signal),
+            Self::NotStarted | Self::Unknown => None,
+        }
+    }
 }
 
 /// The processes of a launch that another machine made, or another container, which keeps its ledger in the same home.
@@ -100,6 +133,17 @@ pub enum Refusal {
 }
 
 impl LaunchEntry {
+    /// How it ended; nothing where nobody saw it end. A signal is guessed from the exit code where an earlier version
+    /// noted that alone.
+    pub fn how_ended(&self) -> Option<End> {
+        self.ended?;
+        Some(self.end.unwrap_or(match self.launch.exit_code {
+            None => End::NotStarted,
+            Some(code) if SIGNALLED.contains(&code) => End::Signal(code - SIGNALLED_ABOVE),
+            Some(code) => End::Exit(code),
+        }))
+    }
+
     /// Whether anything of it runs, or ever did: at first there is only who answers for it.
     pub fn has_begun(&self) -> bool {
         self.process.is_some() || self.ended.is_some() || self.keeper.is_none()
@@ -213,7 +257,7 @@ impl Ledger {
     pub fn call_off(&mut self, id: &str, now: Timestamp) -> Result<Option<ProcessRef>, Refusal> {
         let process = self.launch_mut(id)?.process;
         if process.is_none() {
-            self.ended(id, None, now)?;
+            self.ended(id, End::NotStarted, now)?;
         }
         Ok(process)
     }
@@ -235,16 +279,12 @@ impl Ledger {
     }
 
     /// The agent's process has ended, or could not be started. The claim ends with it.
-    pub fn ended(
-        &mut self,
-        id: &str,
-        exit_code: Option<i32>,
-        now: Timestamp,
-    ) -> Result<(), Refusal> {
+    pub fn ended(&mut self, id: &str, end: End, now: Timestamp) -> Result<(), Refusal> {
         let entry = self.launch_mut(id)?;
         entry.ended = Some(now);
+        entry.end = Some(end);
         entry.claim = None;
-        entry.launch.exit_code = exit_code;
+        entry.launch.exit_code = end.exit_code();
         Ok(())
     }
 
@@ -387,7 +427,7 @@ mod tests {
         let mut ledger = Ledger::default();
         ledger.begin(resume("one", "/a"), world.view()).unwrap();
         assert_eq!(ledger.begin(resume("two", "/b"), world.view()), Err(Refusal::Alive(ALIVE)));
-        ledger.ended("one", Some(0), W::instant(2)).unwrap();
+        ledger.ended("one", End::Exit(0), W::instant(2)).unwrap();
         assert_eq!(ledger.begin(resume("two", "/b"), world.view()), Ok(Vec::new()));
     }
 
@@ -425,7 +465,7 @@ mod tests {
         ledger.begin(launch("one", "/a", ALIVE), world.view()).unwrap();
         ledger.started("one", ProcessRef { start_ticks: 5, ..ALIVE }).unwrap();
         ledger.named("one", session("s").unwrap()).unwrap();
-        ledger.ended("one", Some(143), W::instant(3)).unwrap();
+        ledger.ended("one", End::Signal(15), W::instant(3)).unwrap();
         let entry = ledger.launch("one").unwrap();
         assert_eq!(entry.launch.exit_code, Some(143));
         assert_eq!((&entry.session, entry.life(world.view())), (&session("s"), Life::Dead));

@@ -31,7 +31,7 @@ mod observed;
 #[cfg(test)]
 mod testing;
 
-pub use entry::{Elsewhere, LaunchEntry, Ledger, Life, Pruned, Refusal, World};
+pub use entry::{Elsewhere, End, LaunchEntry, Ledger, Life, Pruned, Refusal, World};
 pub use observed::{with_world, with_world_at};
 
 /// The version of the tables. A ledger of a later one is left alone.

@@ -72,6 +72,7 @@ pub(super) fn launch(id: &str, directory: &str, keeper: ProcessRef) -> LaunchEnt
         claim: Some(path(directory)),
         is_forced: false,
         ended: None,
+        end: None,
         elsewhere: None,
         launch: Launch {
             launch_id: id.into(),

@@ -60,7 +60,8 @@ pub struct LaunchCounts {
     pub succeeded: u64,
     /// Launches that ended with another exit code, or did not start.
     pub failed: u64,
-    /// Launches whose process is gone, and whose end nobody saw.
+    /// Launches whose process is gone, and whose end nobody saw; and those that a service may have begun, and did not
+    /// say so.
     pub lost: u64,
 }
 

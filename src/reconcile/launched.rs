@@ -6,7 +6,7 @@ use super::Look;
 use crate::adapters::Record;
 use crate::adapters::evidence::{Claim, Hints, TurnState};
 use crate::base::{AgentId, ProcessRef, Timestamp};
-use crate::ledger::{LaunchEntry, Ledger};
+use crate::ledger::{End, LaunchEntry, Ledger};
 use crate::procs::ProcessTable;
 use crate::protocol::session::{Certainty, Reason, Source, Status};
 
@@ -90,12 +90,11 @@ pub(super) fn is_shown(launch: &LaunchEntry, look: &Look<'_>) -> bool {
 fn fades_in(launch: &LaunchEntry, now: Timestamp) -> Option<u64> {
     let has_told = launch.session.is_some();
     // What never ran and has no session either is nobody's but its caller's, who has been told.
-    let never_ran =
-        launch.process.is_none() || launch.ended.is_some() && launch.launch.exit_code.is_none();
+    let never_ran = launch.process.is_none() || launch.how_ended() == Some(End::NotStarted);
     if launch.is_served || !has_told && never_ran {
         return None;
     }
-    let has_failed = launch.launch.exit_code.is_some_and(|it| (1..=128).contains(&it));
+    let has_failed = matches!(launch.how_ended(), Some(End::Exit(it)) if it != 0);
     let shown = if has_told && !has_failed { SHOWN_MS } else { TRACE_SHOWN_MS };
     let age = now.millis_since(launch.ended.unwrap_or(launch.launch.launched_at));
     shown.checked_sub(age).filter(|it| *it > 0)
@@ -140,25 +139,31 @@ pub(super) fn end_by_exit(
     if is_told || updated.is_some_and(|it| it.millis_since(ended) > LAST_WORDS_MS) {
         return None;
     }
-    match launch.launch.exit_code {
-        None => Some((Status::Failed, Reason::LaunchError, Certainty::Asserted)),
-        Some(0) if *turn == TurnState::InProgress => None,
-        Some(0) => Some((Status::Stopped, Reason::Completed, Certainty::Inferred)),
-        // A signal's end, as shells write it.
-        Some(code) if code > 128 => Some((Status::Stopped, Reason::Killed, Certainty::Asserted)),
-        Some(_) => Some((Status::Failed, Reason::ExitCode, Certainty::Asserted)),
+    let was_noted = launch.end.is_some();
+    match launch.how_ended()? {
+        End::NotStarted => Some((Status::Failed, Reason::LaunchError, Certainty::Asserted)),
+        End::Exit(0) if *turn == TurnState::InProgress => None,
+        End::Exit(0) => Some((Status::Stopped, Reason::Completed, Certainty::Inferred)),
+        End::Exit(_) => Some((Status::Failed, Reason::ExitCode, Certainty::Asserted)),
+        End::Signal(_) if was_noted => Some((Status::Stopped, Reason::Killed, Certainty::Asserted)),
+        End::Signal(_) => Some((Status::Stopped, Reason::Killed, Certainty::Inferred)),
+        End::Unknown => None,
     }
 }
 
 /// What the evidence says of a launch.
 pub(super) fn describe(launch: &LaunchEntry) -> String {
     let at = launch.launch.launched_at;
-    match (launch.ended, launch.launch.exit_code) {
-        (None, _) if launch.is_in_service() => format!("launched {at} in the agent's own service"),
-        (Some(ended), Some(code)) => {
+    match launch.ended.zip(launch.how_ended()) {
+        None if launch.is_in_service() => format!("launched {at} in the agent's own service"),
+        None => format!("launched {at}; its end was not seen"),
+        Some((ended, End::Exit(code))) => {
             format!("launched {at}; ended {ended} with exit code {code}")
         }
-        (Some(_), None) => format!("launched {at}; it did not start"),
-        (None, _) => format!("launched {at}; its end was not seen"),
+        Some((ended, End::Signal(signal))) => {
+            format!("launched {at}; ended {ended} by signal {signal}")
+        }
+        Some((_, End::NotStarted)) => format!("launched {at}; it did not start"),
+        Some((_, End::Unknown)) => format!("launched {at}; whether it began is not known"),
     }
 }

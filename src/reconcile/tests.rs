@@ -10,6 +10,7 @@ use crate::adapters::evidence::{
     Activity, Failure, Hints, Owner, PROMPT_MAX, TurnState, WaitingFor,
 };
 use crate::base::AbsPath;
+use crate::ledger::End;
 use crate::protocol::session::{Launch, Problem, ProblemKind, Reason, Source, Status};
 use crate::testing::FakeProc;
 
@@ -354,6 +355,7 @@ fn what_was_launched_enriches_its_session_and_names_its_process() {
         claim: None,
         is_forced: false,
         ended: None,
+        end: None,
         elsewhere: None,
         launch,
     };
@@ -491,6 +493,7 @@ fn launch() -> LaunchEntry {
         claim: None,
         is_forced: false,
         ended: None,
+        end: None,
         elsewhere: None,
         launch: Launch {
             launch_id: "l1".into(),
@@ -507,9 +510,10 @@ fn launch() -> LaunchEntry {
     }
 }
 
-fn ended(exit_code: Option<i32>) -> LaunchEntry {
+fn ended(end: End) -> LaunchEntry {
     let mut entry = LaunchEntry { process: Some(process(300)), ended: Some(at(60)), ..launch() };
-    entry.launch.exit_code = exit_code;
+    entry.end = Some(end);
+    entry.launch.exit_code = end.exit_code();
     entry
 }
 
@@ -542,7 +546,7 @@ fn a_launch_that_no_store_shows_is_listed_while_it_lives_and_a_moment_longer() {
     let stopped = (Some("s1"), Status::Stopped, Reason::Completed, Certainty::Inferred, None);
     let failed = (Some("s1"), Status::Failed, Reason::ExitCode, Certainty::Asserted, None);
     let check = |exit_code, before: u64, expected: &[Verdict<'_>]| {
-        let launch = ended_before(before, ended(Some(exit_code)));
+        let launch = ended_before(before, ended(End::Exit(exit_code)));
         let roster = conclude_with(vec![launch.clone()], Survey::absent());
         assert_eq!(verdicts(&roster), expected, "{exit_code} {before} ms ago");
         let ledger = Ledger { launches: vec![launch], ..Ledger::default() };
@@ -560,15 +564,15 @@ fn a_launch_that_no_store_shows_is_listed_while_it_lives_and_a_moment_longer() {
 fn a_launch_that_ended_without_a_session_is_listed_by_its_launch_for_a_day() {
     let nameless = |launch| LaunchEntry { session: None, ..launch };
     let failed = (None, Status::Failed, Reason::ExitCode, Certainty::Asserted, None);
-    let entry = nameless(ended_before(86_399_999, ended(Some(3))));
+    let entry = nameless(ended_before(86_399_999, ended(End::Exit(3))));
     let roster = conclude_with(vec![entry.clone()], Survey::absent());
     assert_eq!(verdicts(&roster), [failed]);
     let session = &roster.rows[0].session;
     assert_eq!((session.ended_at, session.process.as_ref()), (entry.ended, None));
     assert_eq!(session.launch.as_ref().unwrap().exit_code, Some(3));
 
-    let stale = nameless(ended_before(86_400_000, ended(Some(0))));
-    let never_ran = nameless(ended(None));
+    let stale = nameless(ended_before(86_400_000, ended(End::Exit(0))));
+    let never_ran = nameless(ended(End::NotStarted));
     for launch in [stale, never_ran] {
         assert_eq!(verdicts(&conclude_with(vec![launch], Survey::absent())), []);
     }
@@ -614,7 +618,7 @@ fn a_launch_that_has_not_begun_says_nothing_yet() {
     let begins = LaunchEntry { process: None, keeper: Some(process(100)), ..launch() };
     let roster = conclude_with(vec![fresh(begins.clone())], Survey::absent());
     assert_eq!(verdicts(&roster), [], "its session is only an id that we chose");
-    let earlier = ended(Some(1));
+    let earlier = ended(End::Exit(1));
     let survey = Survey::of(vec![seen(record("s1", TurnState::InProgress))], Vec::new());
     let roster = conclude_with(vec![earlier, fresh(begins)], survey);
     assert_eq!(roster.rows[0].session.reason, Reason::ExitCode, "the one before still speaks");
@@ -632,7 +636,7 @@ fn what_was_launched_is_known_though_its_adapter_failed() {
     };
     let unknown =
         |owner| (Some("s1"), Status::Unknown, Reason::AdapterFailed, Certainty::Inferred, owner);
-    assert_eq!(verdicts(&conclude_with(vec![ended(Some(0))], failed())), [unknown(None)]);
+    assert_eq!(verdicts(&conclude_with(vec![ended(End::Exit(0))], failed())), [unknown(None)]);
     assert_eq!(verdicts(&conclude_with(vec![launch()], failed())), [unknown(Some(100))]);
 }
 
@@ -640,26 +644,47 @@ fn what_was_launched_is_known_though_its_adapter_failed() {
 fn the_exit_code_speaks_where_the_records_do_not() {
     use TurnState::{Completed, InProgress, Interrupted, Unknown};
 
-    let check = |turn: TurnState, exit_code, status, reason, certainty| {
+    let check = |turn: TurnState, launch: LaunchEntry, status, reason, certainty| {
         let survey = Survey::of(vec![seen(record("s1", turn))], Vec::new());
-        let roster = conclude_with(vec![ended(exit_code)], survey);
+        let roster = conclude_with(vec![launch], survey);
         assert_eq!(verdicts(&roster), [(Some("s1"), status, reason, certainty, None)]);
     };
     let (told, guessed) = (Certainty::Asserted, Certainty::Inferred);
-    check(InProgress, Some(1), Status::Failed, Reason::ExitCode, told);
-    check(InProgress, Some(143), Status::Stopped, Reason::Killed, told);
-    check(InProgress, Some(0), Status::Stopped, Reason::Killed, guessed);
-    check(Unknown, Some(0), Status::Stopped, Reason::Completed, guessed);
-    check(Unknown, None, Status::Failed, Reason::LaunchError, told);
-    check(Completed, Some(1), Status::Stopped, Reason::Completed, guessed);
-    check(Interrupted, Some(1), Status::Stopped, Reason::Interrupted, guessed);
+    let exited = |code| ended(End::Exit(code));
+    check(InProgress, exited(1), Status::Failed, Reason::ExitCode, told);
+    check(InProgress, ended(End::Signal(15)), Status::Stopped, Reason::Killed, told);
+    check(InProgress, exited(0), Status::Stopped, Reason::Killed, guessed);
+    check(Unknown, exited(0), Status::Stopped, Reason::Completed, guessed);
+    check(Unknown, ended(End::NotStarted), Status::Failed, Reason::LaunchError, told);
+    check(Unknown, ended(End::Unknown), Status::Stopped, Reason::UnknownEnd, guessed);
+    check(Completed, exited(1), Status::Stopped, Reason::Completed, guessed);
+    check(Interrupted, exited(1), Status::Stopped, Reason::Interrupted, guessed);
+
+    // An exit code may be what shells show a signal's end as.
+    for code in [129, 143, 255] {
+        check(InProgress, exited(code), Status::Failed, Reason::ExitCode, told);
+    }
+    let of_earlier_version = |exit_code| {
+        let mut entry = LaunchEntry { end: None, ..exited(0) };
+        entry.launch.exit_code = exit_code;
+        entry
+    };
+    for (code, status, reason, certainty) in [
+        (Some(128), Status::Failed, Reason::ExitCode, told),
+        (Some(129), Status::Stopped, Reason::Killed, guessed),
+        (Some(192), Status::Stopped, Reason::Killed, guessed),
+        (Some(193), Status::Failed, Reason::ExitCode, told),
+        (None, Status::Failed, Reason::LaunchError, told),
+    ] {
+        check(InProgress, of_earlier_version(code), status, reason, certainty);
+    }
 }
 
 #[test]
 fn the_exit_code_says_nothing_of_a_session_that_went_on_without_us() {
     let later = Record { updated: Some(at(70)), ..record("s1", TurnState::InProgress) };
     let survey = Survey::of(vec![seen(later)], Vec::new());
-    let roster = conclude_with(vec![ended(Some(1))], survey);
+    let roster = conclude_with(vec![ended(End::Exit(1))], survey);
     assert_eq!(roster.rows[0].session.reason, Reason::Killed);
 }
 

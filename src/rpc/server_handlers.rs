@@ -2,7 +2,7 @@
 
 use super::ledger_access::read;
 use super::router::Call;
-use crate::ledger::{LaunchEntry, Life, World};
+use crate::ledger::{End, LaunchEntry, Life, World};
 use crate::protocol::error::RpcError;
 use crate::protocol::server::{LaunchCounts, MetricsParams, MetricsResult};
 
@@ -27,11 +27,12 @@ pub(super) async fn metrics(call: Call, _: MetricsParams) -> Result<MetricsResul
 fn counts(launches: &[LaunchEntry], world: World<'_>) -> LaunchCounts {
     let mut counts = LaunchCounts::default();
     for entry in launches {
-        let count = match (entry.ended, entry.launch.exit_code) {
-            (Some(_), Some(0)) => &mut counts.succeeded,
-            (Some(_), _) => &mut counts.failed,
-            (None, _) if entry.life(world) == Life::Dead => &mut counts.lost,
-            (None, _) => &mut counts.active,
+        let count = match entry.how_ended() {
+            Some(End::Exit(0)) => &mut counts.succeeded,
+            Some(End::Unknown) => &mut counts.lost,
+            Some(_) => &mut counts.failed,
+            None if entry.life(world) == Life::Dead => &mut counts.lost,
+            None => &mut counts.active,
         };
         *count += 1;
     }

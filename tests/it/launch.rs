@@ -270,7 +270,7 @@ fn an_agent_that_ends_before_it_tells_a_session_is_a_failed_launch() {
 #[test]
 fn a_launch_that_ended_without_a_session_is_found_by_its_group() {
     let world = World::new();
-    for prompt in ["echo one; exit 3", "echo two; exit 4"] {
+    for prompt in ["echo one; exit 3", "echo two; exit 255"] {
         let error = &world.launch(prompt, json!({ "group": "night" }))["error"];
         assert_eq!(error["code"], 1006, "{error}");
     }
@@ -279,7 +279,7 @@ fn a_launch_that_ended_without_a_session_is_found_by_its_group() {
     let cursor = &listed["result"]["nextCursor"];
     let next = json!({ "group": "night", "limit": 1, "cursor": cursor });
     let second = &world.call("session.list", &next)["result"]["sessions"][0];
-    for (session, exit_code) in [(first, 4), (second, 3)] {
+    for (session, exit_code) in [(first, 255), (second, 3)] {
         let verdict = (&session["status"], &session["reason"]);
         assert_eq!(verdict, (&json!("failed"), &json!("exit_code")), "{session}");
         assert_eq!((session.get("sessionId"), session.get("process")), (None, None));

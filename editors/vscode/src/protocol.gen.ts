@@ -830,7 +830,7 @@ export interface LaunchCounts {
   readonly succeeded: number;
   /** Launches that ended with another exit code, or did not start. */
   readonly failed: number;
-  /** Launches whose process is gone, and whose end nobody saw. */
+  /** Launches whose process is gone, and whose end nobody saw; and those that a service may have begun, and did not say so. */
   readonly lost: number;
 }
 

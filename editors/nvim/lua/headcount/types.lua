@@ -186,7 +186,7 @@
 ---@class headcount.LaunchCounts
 ---@field active integer Launches whose process lives.
 ---@field failed integer Launches that ended with another exit code, or did not start.
----@field lost integer Launches whose process is gone, and whose end nobody saw.
+---@field lost integer Launches whose process is gone, and whose end nobody saw; and those that a service may have begun, and did not
 ---@field succeeded integer Launches that ended with exit code 0.
 
 --- The parameters of `session.launch`.
