@@ -220,7 +220,7 @@ fn serve(env: Env, framing: Option<Framing>) -> Result<u8, Failure> {
             () = transport::reader_gone(io::stdout()) => {
                 transport::Exit::OutputGone(io::ErrorKind::BrokenPipe.into())
             }
-            never = fuses.keep(env) => match never {},
+            never = fuses.keep(env, unfinished.clone()) => match never {},
         };
         tracing::info!(?exit, "the connection has ended");
         let left = unfinished.wait().await;

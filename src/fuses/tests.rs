@@ -1,6 +1,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 
+use futures_util::FutureExt;
 use nix::sys::stat::Mode;
 
 use super::*;
@@ -43,6 +44,18 @@ impl World {
         set.unwrap();
         fuse
     }
+
+    /// A file that is read once somebody has written to it, and written once somebody reads.
+    fn fifo(&self, name: &str) -> std::path::PathBuf {
+        let path = self.home.path().join(name);
+        nix::unistd::mkfifo(&path, Mode::S_IRWXU).unwrap();
+        path
+    }
+}
+
+fn shell(script: &str) -> OnExpire {
+    let command = ["sh", "-c", script].map(str::to_owned).to_vec();
+    OnExpire { command: Some(command), ..OnExpire::default() }
 }
 
 fn event() -> OnExpire {
@@ -59,7 +72,7 @@ async fn with_keepers<const N: usize, T>(
     let told = boards.each_ref().map(|it| it.expiries());
     for board in boards {
         let env = world.env();
-        keepers.spawn(async move { board.keep(env).await });
+        keepers.spawn(async move { board.keep(env, Unfinished::default()).await });
     }
     tokio::time::timeout(PATIENCE, watch(told)).await.expect("it happens in time")
 }
@@ -67,24 +80,109 @@ async fn with_keepers<const N: usize, T>(
 #[tokio::test]
 async fn a_fuse_is_fired_once_however_many_servers_wait_for_it() {
     let world = World::new();
-    let (count, done) = (world.home.path().join("count"), world.home.path().join("done"));
-    nix::unistd::mkfifo(&done, Mode::S_IRWXU).unwrap();
+    let (count, done) = (world.home.path().join("count"), world.fifo("done"));
     let script = format!(
-        "echo $HEADCOUNT_FUSE_LABEL $HEADCOUNT_FUSE_LATE >> {}; echo > {}",
+        "echo \"$HEADCOUNT_FUSE_LABEL $HEADCOUNT_FUSE_LATE\" >> {}; echo > {}",
         count.display(),
         done.display()
     );
-    let command = ["sh", "-c", &script].map(str::to_owned).to_vec();
-    world.set(0, OnExpire { command: Some(command), ..OnExpire::default() });
+    world.set(0, shell(&script));
     with_keepers(&world, async |_: [_; 4]| {
         blocking(move || std::fs::read_to_string(done).unwrap()).await;
         // Whoever looks now finds nothing to fire, and a second firing would have been counted.
-        assert_eq!(look(&world.env(), scope::now()).await.unwrap().taken, []);
+        assert_eq!(fuses(&world.env()).unwrap(), []);
     })
     .await;
     assert!(
         ["a label false\n", "a label true\n"].contains(&&*std::fs::read_to_string(count).unwrap())
     );
+}
+
+#[tokio::test]
+async fn whenever_a_keeper_leaves_a_fuse_is_there_or_is_fired() {
+    for turns in 0..24 {
+        let world = World::new();
+        let done = world.fifo("done");
+        world.set(-1, shell(&format!("echo fired > {}", done.display())));
+        let (board, unfinished) = (FuseBoard::default(), Unfinished::default());
+        let mut keeping = Box::pin(board.keep(world.env(), unfinished.clone()));
+        for _ in 0..turns {
+            assert!(keeping.as_mut().now_or_never().is_none());
+            blocking(|| ()).await;
+        }
+        drop(keeping);
+        assert_eq!(unfinished.wait().await, 0);
+        let left = LedgerFile::of(&world.env()).read().unwrap();
+        assert_eq!(left.firings, [], "after {turns} turns");
+        if left.fuses.is_empty() {
+            assert_eq!(std::fs::read_to_string(done).unwrap(), "fired\n");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_fuse_that_was_told_of_is_fired_though_its_server_leaves_at_once() {
+    let world = World::new();
+    let done = world.fifo("done");
+    world.set(-1, shell(&format!("echo fired > {}", done.display())));
+    let (board, unfinished) = (FuseBoard::default(), Unfinished::default());
+    let mut told = board.expiries();
+    tokio::select! {
+        never = board.keep(world.env(), unfinished.clone()) => match never {},
+        told = told.recv() => assert!(told.is_ok()),
+    }
+    assert_eq!(unfinished.wait().await, 0);
+    assert_eq!(std::fs::read_to_string(done).unwrap(), "fired\n");
+}
+
+#[test]
+fn a_command_that_takes_long_keeps_nobody_from_files() {
+    let world = World::new();
+    let (begun, end) = (world.fifo("begun"), world.fifo("end"));
+    world.set(0, shell(&format!("echo > {}; read it < {}", begun.display(), end.display())));
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_all().max_blocking_threads(1).build().unwrap().block_on(async {
+        with_keepers(&world, async |[mut told]: [_; 1]| {
+            told.recv().await.unwrap();
+            assert_eq!(blocking(move || std::fs::read_to_string(begun).unwrap()).await, "\n");
+        })
+        .await;
+    });
+    std::fs::write(end, "on\n").unwrap();
+}
+
+#[test]
+fn what_a_server_left_half_done_is_not_done_again() {
+    let world = World::new();
+    let fuse = world.set(-1, shell("true"));
+    let file = LedgerFile::of(&world.env());
+    let this = crate::procs::this_process().unwrap();
+    let dead = crate::base::ProcessRef { start_ticks: this.start_ticks + 1, ..this };
+    let by = crate::ledger::Firer { process: Some(dead), place: file.here().clone() };
+    let begun: Result<_, Infallible> =
+        file.update(|it| Ok(it.begin_firing(&fuse.directory, &by, scope::now()))).unwrap();
+    assert_eq!(begun.unwrap().map(|it| it.fuse), Some(fuse));
+    assert_eq!(fuses(&world.env()).unwrap(), []);
+    assert_eq!(file.read().unwrap().firings, []);
+}
+
+#[test]
+fn the_earliest_are_fired_first_and_not_too_many_at_once() {
+    let fuse = |directory: &str, seconds: i64| Fuse {
+        directory: AbsPath::parse(directory).unwrap(),
+        expires_at: Timestamp::from_millis(seconds * 1000).unwrap(),
+        label: None,
+        session_id: None,
+        on_expire: event(),
+    };
+    let fuses = [fuse("/a", 3), fuse("/b", 1), fuse("/c", 2), fuse("/d", 4)];
+    let due = |most| -> Vec<String> {
+        let due = due(&fuses, fuses[0].expires_at, most);
+        due.iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(due(FIRING_MAX), ["/b", "/c", "/a"]);
+    assert_eq!(due(2), ["/b", "/c"]);
+    assert_eq!(due(0), [""; 0]);
 }
 
 #[test]
@@ -93,11 +191,10 @@ fn what_another_server_fires_is_told_here_too_and_what_was_cancelled_is_not() {
     let fuse = world.set(0, event());
     let known = std::slice::from_ref(&fuse);
     let then = fuse.expires_at;
-    assert_eq!(fired_elsewhere(known, &[], &[], then), known);
-    assert_eq!(fired_elsewhere(known, &[], known, then), []);
-    assert_eq!(fired_elsewhere(known, known, &[], then), []);
+    assert_eq!(fired_elsewhere(known, &[], then), known);
+    assert_eq!(fired_elsewhere(known, known, then), []);
     let before = Timestamp::from_millis(then.as_millis() - 1).unwrap();
-    assert_eq!(fired_elsewhere(known, &[], &[], before), []);
+    assert_eq!(fired_elsewhere(known, &[], before), []);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -58,27 +58,20 @@ pub struct Hook<'a> {
 impl Hook<'_> {
     /// Runs the program to its end; an error says why it did not do its work.
     pub fn run(&self) -> Result<(), String> {
-        self.run_within(HOOK_MAX).map_err(|why| format!("{}: {why}", self.name))
+        self.start()?.finish()
     }
 
-    fn run_within(&self, limit: Duration) -> Result<(), String> {
-        let program = self.argv.first().ok_or("names no program")?;
-        let mut child = self.spawn(program).map_err(|error| format!("`{program}`: {error}"))?;
-        let pid = i32::try_from(child.id()).unwrap_or_default();
-        let proc_root = Path::new(procs::PROC);
-        let held = procs::identity(proc_root, crate::base::Pid(pid))
-            .and_then(|it| Pinned::hold(proc_root, it));
-        let is_late = held.is_some_and(|it| !it.has_ended_within(limit));
-        if is_late {
-            // Nobody has waited for it yet, so the id is still its own. An error means that it just ended.
-            killpg(Pid::from_raw(pid), Signal::SIGKILL).ok();
-        }
-        let status = child.wait().map_err(|error| error.to_string())?;
-        match status.code() {
-            _ if is_late => Err(format!("`{program}` took over {limit:?}")),
-            Some(0) => Ok(()),
-            _ => Err(format!("`{program}` ended with {status}")),
-        }
+    /// Starts the program, which then goes on whether or not anybody waits for it.
+    pub fn start(&self) -> Result<Running, String> {
+        self.start_within(HOOK_MAX)
+    }
+
+    fn start_within(&self, limit: Duration) -> Result<Running, String> {
+        let why = |why: &str| format!("{}: {why}", self.name);
+        let program = self.argv.first().ok_or_else(|| why("names no program"))?;
+        let child = self.spawn(program).map_err(|error| why(&format!("`{program}`: {error}")))?;
+        let end = Instant::now() + limit;
+        Ok(Running { name: self.name, program: program.clone(), child, limit, end })
     }
 
     #[expect(clippy::disallowed_methods, reason = "hooks are started here and nowhere else")]
@@ -99,6 +92,39 @@ impl Hook<'_> {
     }
 }
 
+/// Such a program, started.
+#[derive(Debug)]
+pub struct Running {
+    name: &'static str,
+    program: String,
+    child: Child,
+    limit: Duration,
+    end: Instant,
+}
+
+impl Running {
+    /// Waits for its end; an error says why it did not do its work.
+    pub fn finish(self) -> Result<(), String> {
+        let Self { name, program, mut child, limit, end } = self;
+        let pid = i32::try_from(child.id()).unwrap_or_default();
+        let proc_root = Path::new(procs::PROC);
+        let held = procs::identity(proc_root, crate::base::Pid(pid))
+            .and_then(|it| Pinned::hold(proc_root, it));
+        let left = end.saturating_duration_since(Instant::now());
+        let is_late = held.is_some_and(|it| !it.has_ended_within(left));
+        if is_late {
+            // Nobody has waited for it yet, so the id is still its own. An error means that it just ended.
+            killpg(Pid::from_raw(pid), Signal::SIGKILL).ok();
+        }
+        let status = child.wait().map_err(|error| format!("{name}: {error}"))?;
+        match status.code() {
+            _ if is_late => Err(format!("{name}: `{program}` took over {limit:?}")),
+            Some(0) => Ok(()),
+            _ => Err(format!("{name}: `{program}` ended with {status}")),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,7 +135,7 @@ mod tests {
         let cwd = Path::new("/");
         let hook =
             Hook { name: "onCreate", argv: &argv, cwd, variables: &variables, environment: None };
-        hook.run_within(limit)
+        hook.start_within(limit)?.finish()
     }
 
     fn check(argv: &[&str]) -> Result<(), String> {
@@ -120,7 +146,10 @@ mod tests {
     fn a_hook_sees_its_variables_and_its_failure_is_told() {
         assert_eq!(check(&["sh", "-c", "test \"$HEADCOUNT_SESSION_ID\" = s1"]), Ok(()));
         let failed = check(&["sh", "-c", "exit 3"]).unwrap_err();
-        assert!(failed.starts_with("`sh` ended with") && failed.contains('3'), "{failed}");
+        assert!(
+            failed.starts_with("onCreate: `sh` ended with") && failed.contains('3'),
+            "{failed}"
+        );
         assert!(check(&["/nonexistent/program"]).unwrap_err().contains("/nonexistent/program"));
         assert!(check(&[]).is_err());
     }
@@ -135,7 +164,7 @@ mod tests {
         let reading = std::thread::spawn(move || std::fs::read_to_string(held).unwrap());
         // Nothing but the limit ends it, and however short that is, it is not late before.
         let late = check_within(&["sh", "-c", &script], Duration::from_secs(1)).unwrap_err();
-        assert_eq!(late, "`sh` took over 1s");
+        assert_eq!(late, "onCreate: `sh` took over 1s");
         assert_eq!(reading.join().unwrap(), "begun\n");
     }
 }

@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::adapters::Adapter;
 use crate::adapters::drive::{Order, PromptBy, Task, Unsupported};
 use crate::adapters::files::blocking;
-use crate::base::{AbsPath, AgentId, Pid, ProcessRef, SessionId};
+use crate::base::{AbsPath, AgentId, ProcessRef, SessionId};
 use crate::env::Env;
 use crate::ledger::{LaunchEntry, LedgerError, LedgerFile, Refusal, launch_log_dir, with_world};
 use crate::procs::{self, ProcessTable};
@@ -159,7 +159,7 @@ fn entry(params: &LaunchParams, cwd: &AbsPath) -> LaunchEntry {
         session: None,
         process: None,
         is_served: false,
-        keeper: this_process(),
+        keeper: procs::this_process(),
         cwd: Some(cwd.clone()),
         claim: params.lock.then(|| cwd.clone()),
         is_forced: params.force,
@@ -317,11 +317,6 @@ fn directory(path: &AbsPath, member: &'static str) -> Result<AbsPath, RpcError> 
         Err(error) => format!("cannot be read: {error}"),
     };
     Err(RpcError::invalid(member, format!("`{member}`: `{path}` {why}")))
-}
-
-fn this_process() -> Option<ProcessRef> {
-    let pid = Pid(i32::try_from(std::process::id()).ok()?);
-    procs::identity(Path::new(procs::PROC), pid)
 }
 
 /// The command line as people are shown it: long arguments are cut.

@@ -78,8 +78,7 @@ fn heed_signals() {
 /// Takes the launch over from the server, unless somebody else has the directory or the session by now.
 fn adopt(ledger: &LedgerFile, id: &str) -> Result<(), String> {
     let proc_root = Path::new(procs::PROC);
-    let this = crate::base::Pid(i32::try_from(std::process::id()).unwrap_or_default());
-    let this = procs::identity(proc_root, this).ok_or("the supervisor cannot see itself")?;
+    let this = procs::this_process().ok_or("the supervisor cannot see itself")?;
     let adopted = with_world_at(proc_root, scope::now(), |world| {
         ledger.update(|ledger| ledger.adopt(id, this, world))
     });

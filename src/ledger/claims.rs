@@ -30,7 +30,7 @@ impl Ledger {
             let launches = ledger.launches.iter();
             launches.filter(|it| Some(it.launch.launch_id.as_str()) != except).cloned().collect()
         };
-        let others = Self { launches: without(self), locks: self.locks.clone(), fuses: Vec::new() };
+        let others = Self { launches: without(self), locks: self.locks.clone(), ..Self::default() };
         others
             .held(world)
             .into_iter()

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::fuses::Firing;
 use crate::base::{AbsPath, AgentId, ProcessRef, SessionId, Timestamp};
 use crate::procs::Place;
 use crate::protocol::fuse::Fuse;
@@ -30,6 +31,8 @@ pub struct Ledger {
     pub locks: Vec<Lock>,
     /// By directory.
     pub fuses: Vec<Fuse>,
+    /// Fuses that are no more, and whose work is not known to be under way.
+    pub firings: Vec<Firing>,
 }
 
 /// One launch.
@@ -490,7 +493,7 @@ mod tests {
                 launch("unknown", "/u", UNKNOWN),
             ],
             locks: vec![expired.clone(), lock("/n", "me")],
-            fuses: Vec::new(),
+            ..Ledger::default()
         };
         let prune = |older_than: Option<i64>| {
             let mut ledger = ledger.clone();

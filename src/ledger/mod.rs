@@ -32,6 +32,7 @@ mod observed;
 mod testing;
 
 pub use entry::{Elsewhere, End, LaunchEntry, Ledger, Life, Pruned, Refusal, World};
+pub use fuses::{Firer, Firing};
 pub use observed::{with_world, with_world_at};
 
 /// The version of the tables. A ledger of a later one is left alone.
@@ -103,6 +104,11 @@ impl LedgerFile {
 
     pub fn path(&self) -> &AbsPath {
         &self.path
+    }
+
+    /// Where this is.
+    pub fn here(&self) -> &Place {
+        &self.here
     }
 
     /// Reads all of it. A file that is not there is an empty ledger, and is not made.
@@ -251,6 +257,7 @@ impl LedgerFile {
                 }
                 LOCK => ledger.locks.push(self.parse(noun, name, body)?),
                 FUSE => ledger.fuses.push(self.parse(noun, name, body)?),
+                FIRING => ledger.firings.push(self.parse(noun, name, body)?),
                 // Additions of a later version under the same schema stay as they are.
                 _ => {}
             }
@@ -279,6 +286,7 @@ impl LedgerFile {
         rows.extend(differences(LOCK, &before.locks, &after.locks, directory, text)?);
         let directory = |it: &Fuse| it.directory.to_string();
         rows.extend(differences(FUSE, &before.fuses, &after.fuses, directory, text)?);
+        rows.extend(differences(FIRING, &before.firings, &after.firings, Firing::name, text)?);
         Ok(rows)
     }
 
@@ -343,6 +351,7 @@ fn differences<T: PartialEq>(
 const LAUNCH: &str = "launch";
 const LOCK: &str = "lock";
 const FUSE: &str = "fuse";
+const FIRING: &str = "firing";
 
 /// A launch as it is stored, with the place where its processes mean what they mean.
 #[derive(serde::Serialize, serde::Deserialize)]

@@ -27,6 +27,11 @@ pub fn identity_even_ended(root: &Path, pid: Pid) -> Option<ProcessRef> {
     linux::identity_even_ended(&root.join(pid.to_string()))
 }
 
+/// The identity of this process.
+pub fn this_process() -> Option<ProcessRef> {
+    identity(Path::new(PROC), Pid(i32::try_from(std::process::id()).ok()?))
+}
+
 /// Where the kernel of this machine shows its processes.
 pub const PROC: &str = "/proc";
 

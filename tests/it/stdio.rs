@@ -2,10 +2,14 @@
 
 use std::io::{Read, Write};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::support::{Home, project};
+
+/// How long any one thing may take before a test is called broken.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Starts the server in a home of its own, with nothing else in its environment.
 #[allow(clippy::disallowed_methods, reason = "the program under test")]
@@ -139,4 +143,29 @@ fn discover_answers_with_the_bytes_that_are_published() {
     let published = std::fs::read_to_string(project().join("schema/openrpc.json")).unwrap();
     let reply = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{}}}"#, published.trim_end());
     assert!(text(&output.stdout) == framed(&reply), "not byte for byte");
+}
+
+#[test]
+fn a_server_that_leaves_at_once_fires_a_fuse_or_leaves_it() {
+    for _ in 0..8 {
+        let home = Home::empty();
+        let told = home.path().join("told");
+        nix::unistd::mkfifo(&told, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let command = json!(["/bin/sh", "-c", format!("echo fired > '{}'", told.display())]);
+        let on_expire = json!({ "command": command });
+        let fuse = json!({ "directory": home.path(), "ttlMs": 1, "onExpire": on_expire });
+        assert!(home.call("fuse.set", &fuse)["result"].is_object());
+
+        let mut server = server(&home, &[]);
+        let mut stdin = server.stdin.take().expect("stdin is piped");
+        writeln!(stdin, "{}", request(1, "session.list")).expect("the server reads");
+        drop(stdin);
+        assert!(server.wait_with_output().expect("the server ends").status.success());
+
+        if home.call("fuse.list", &json!({}))["result"]["fuses"] == json!([]) {
+            let (tell, heard) = std::sync::mpsc::channel();
+            std::thread::spawn(move || tell.send(std::fs::read_to_string(told).unwrap()));
+            assert_eq!(heard.recv_timeout(PATIENCE).as_deref(), Ok("fired\n"));
+        }
+    }
 }
