@@ -32,12 +32,29 @@ pub fn check_address(address: &str) -> Result<(), &'static str> {
     if !address.bytes().all(|it| it.is_ascii_graphic() && it != b'"' && it != b'\\') {
         return Err("holds what has to be escaped in an address");
     }
-    let rest = address.strip_prefix("http://").or_else(|| address.strip_prefix("https://"));
-    match rest.map(|it| it.split(['/', '?', '#']).next().unwrap_or_default()) {
-        None => Err("is neither `http://` nor `https://`"),
-        Some("") => Err("names no host"),
-        Some(host) if host.contains('@') => Err("holds a name or password"),
-        Some(_) => Ok(()),
+    let Some((_, rest)) = scheme(address) else {
+        return Err("is neither `http://` nor `https://`");
+    };
+    match rest.split(['/', '?', '#']).next().unwrap_or_default() {
+        "" => Err("names no host"),
+        host if host.contains('@') => Err("holds a name or password"),
+        _ => Ok(()),
+    }
+}
+
+/// How an address is spoken to.
+enum Scheme {
+    Http,
+    Https,
+}
+
+/// The scheme, in whatever case it is written, and what follows it.
+fn scheme(address: &str) -> Option<(Scheme, &str)> {
+    let (name, rest) = address.split_once("://")?;
+    match &*name.to_ascii_lowercase() {
+        "http" => Some((Scheme::Http, rest)),
+        "https" => Some((Scheme::Https, rest)),
+        _ => None,
     }
 }
 
@@ -50,9 +67,12 @@ pub(super) fn post(
 ) -> Result<(), String> {
     let body = serde_json::to_string(expired).map_err(|error| error.to_string())?;
     let signature = secret.map(|it| sign(&it, &body));
-    match address.strip_prefix("http://") {
-        Some(rest) => post_plain(rest, &body, signature.as_deref()).map_err(|it| it.to_string()),
-        None => post_by_curl(env, address, &body, signature.as_deref()),
+    match scheme(address) {
+        Some((Scheme::Http, rest)) => {
+            post_plain(rest, &body, signature.as_deref()).map_err(|it| it.to_string())
+        }
+        Some((Scheme::Https, _)) => post_by_curl(env, address, &body, signature.as_deref()),
+        None => Err(format!("`{address}` is no address that can be told")),
     }
 }
 
@@ -158,7 +178,8 @@ fn post_by_curl(
     }
     let failed = |error: io::Error| format!("curl: {error}");
     let mut child = Command::new(curl)
-        .args(["--disable", "--silent", "--show-error", "--output", "/dev/null"])
+        // An address is one address: curl would take its brackets and braces for patterns of many.
+        .args(["--disable", "--globoff", "--silent", "--show-error", "--output", "/dev/null"])
         .args(["--write-out", "%{http_code}", "--max-time", &TOTAL_MAX.as_secs().to_string()])
         .args(["--config", "-"])
         .env_clear()
@@ -186,12 +207,27 @@ mod tests {
 
     #[test]
     fn addresses_that_cannot_be_told_are_refused() {
-        for good in ["http://localhost", "http://[::1]:8080/x?y", "https://example.org/hook"] {
+        for good in [
+            "http://localhost",
+            "http://[::1]:8080/x?y",
+            "https://example.org/hook",
+            "https://h/hook?filter[id]=3&of={a,b}",
+            "HTTP://localhost",
+            "Https://h/x",
+        ] {
             assert_eq!(check_address(good), Ok(()), "{good}");
         }
-        for bad in
-            ["", "ftp://x", "http://", "http:///x", "http://a b/", "http://u:p@h/", "http://h/\"x"]
-        {
+        for bad in [
+            "",
+            "ftp://x",
+            "httpx://h",
+            "http:/h",
+            "http://",
+            "http:///x",
+            "http://a b/",
+            "http://u:p@h/",
+            "http://h/\"x",
+        ] {
             assert!(check_address(bad).is_err(), "{bad}");
         }
         assert!(check_address(&format!("http://{}", "x".repeat(ADDRESS_MAX))).is_err());
@@ -228,10 +264,12 @@ mod tests {
         let vars = [("HOME".into(), dir.path().into()), ("PATH".into(), path.into())];
         let env = Env::of_vars(vars.into()).unwrap();
         let check = |script: &str, expect: Result<(), &str>| {
-            let script = format!("#!/bin/sh\ncat > '{}'\n{script}\n", heard.display());
+            let script =
+                format!("#!/bin/sh\n{{ echo \"$@\"; cat; }} > '{}'\n{script}\n", heard.display());
             std::fs::write(&curl, script).unwrap();
             std::fs::set_permissions(&curl, std::fs::Permissions::from_mode(0o755)).unwrap();
-            let told = post_by_curl(&env, "https://h/x", "{\"a\":1}", Some("sha256=00"));
+            let address = "https://h/x?of[id]={a,b}";
+            let told = post_by_curl(&env, address, "{\"a\":1}", Some("sha256=00"));
             assert_eq!(told, expect.map_err(str::to_owned));
         };
         check("printf 204", Ok(()));
@@ -239,7 +277,8 @@ mod tests {
         check("printf 503", Err("answered `503`"));
         check("printf 000; echo 'no such host' >&2; exit 6", Err("no such host"));
         let heard = std::fs::read_to_string(&heard).unwrap();
-        assert!(heard.contains("url = \"https://h/x\"\n"), "{heard}");
+        assert!(heard.starts_with("--disable --globoff "), "{heard}");
+        assert!(heard.contains("url = \"https://h/x?of[id]={a,b}\"\n"), "{heard}");
         assert!(heard.contains("data-raw = \"{\\\"a\\\":1}\"\n"), "{heard}");
         assert!(heard.contains("header = \"X-Headcount-Signature: sha256=00\"\n"), "{heard}");
     }
