@@ -16,9 +16,11 @@ use crate::adapters::drive::{Order, PromptBy, Task, Unsupported};
 use crate::adapters::files::blocking;
 use crate::base::{AbsPath, AgentId, ProcessRef, SessionId};
 use crate::env::Env;
-use crate::ledger::{LaunchEntry, LedgerError, LedgerFile, Refusal, launch_log_dir, with_world};
+use crate::ledger::{
+    LaunchEntry, LedgerError, LedgerFile, Refusal, directory, launch_log_dir, with_world,
+};
 use crate::procs::{self, ProcessTable};
-use crate::protocol::error::{LaunchFailure, RpcError, Stage};
+use crate::protocol::error::{Claiming, LaunchFailure, RpcError, Stage};
 use crate::protocol::launch::LaunchParams;
 use crate::protocol::session::Launch;
 use crate::scope;
@@ -84,7 +86,7 @@ pub struct Started {
 pub fn start(site: &Site<'_>, request: Request) -> Result<Started, RpcError> {
     let Request { adapter, task, params, cwd_member } = request;
     let agent = params.agent.clone();
-    let cwd = directory(&params.cwd, cwd_member)?;
+    let cwd = directory::existing(&params.cwd, cwd_member)?;
     let known = task.resumed().cloned();
     let order = Order {
         task,
@@ -305,20 +307,6 @@ struct Heard {
     session: Option<SessionId>,
 }
 
-/// A directory without symbolic links; refused where it is none.
-fn directory(path: &AbsPath, member: &'static str) -> Result<AbsPath, RpcError> {
-    let why = match path.as_path().canonicalize() {
-        Ok(real) if !real.is_dir() => "is not a directory".to_owned(),
-        Ok(real) => match AbsPath::parse(real) {
-            Some(real) => return Ok(real),
-            None => "has no absolute path".to_owned(),
-        },
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => "does not exist".to_owned(),
-        Err(error) => format!("cannot be read: {error}"),
-    };
-    Err(RpcError::invalid(member, format!("`{member}`: `{path}` {why}")))
-}
-
 /// The command line as people are shown it: long arguments are cut.
 fn shown(program: &Path, args: &[String]) -> Vec<String> {
     let cut = |it: &String| match it.char_indices().nth(SHOWN_ARGUMENT_MAX) {
@@ -344,10 +332,7 @@ fn unavailable(error: &LedgerError) -> RpcError {
 
 fn refused(env: &Env, refusal: Refusal, session: Option<&SessionId>) -> RpcError {
     match (refusal, session) {
-        (Refusal::Locked(lock), _) => RpcError::DirectoryLocked {
-            directory: lock.directory.clone(),
-            holder: Box::new((*lock).into()),
-        },
+        (Refusal::Locked(lock), _) => RpcError::locked(*lock, Claiming::Launch),
         (Refusal::Alive(owner), Some(session)) => {
             let table = ProcessTable::snapshot(env.proc_root());
             let process = table.ok().and_then(|it| it.shown(owner));

@@ -42,7 +42,7 @@ fn ask(
 ) -> Result<Launched, RpcError> {
     let Request { task, params, cwd_member, .. } = request;
     let agent = &params.agent;
-    let cwd = directory(&params.cwd, cwd_member)?;
+    let cwd = directory::existing(&params.cwd, cwd_member)?;
     let resumed = task.resumed().cloned();
     let busy = || match resumed.clone() {
         // The process is not the session's, but the service's or ours.

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use super::entry::{Ledger, Life, Refusal, World, has_expired};
+use super::entry::{Ledger, Life, World, has_expired};
 use crate::base::AbsPath;
-use crate::protocol::lock::Lock;
+use crate::protocol::lock::{Lock, LockKind};
 
 impl Ledger {
     /// The claims that hold now, by directory. A launch's claim is worth as long as its process lives.
@@ -37,36 +37,42 @@ impl Ledger {
             .find(|it| stand_in_each_others_way(&it.directory, directory, world.is_worktree_root))
     }
 
-    /// Claims a directory for whoever asks.
-    pub fn acquire(&mut self, lock: Lock, world: World<'_>) -> Result<(), Refusal> {
+    /// Claims a directory for whoever asks; an error is the claim in the way.
+    pub fn acquire(&mut self, lock: Lock, world: World<'_>) -> Result<(), Box<Lock>> {
         if let Some(holder) = self.holder(&lock.directory, None, world) {
-            return Err(Refusal::Locked(Box::new(holder)));
+            return Err(Box::new(holder));
         }
         self.locks.retain(|it| it.directory != lock.directory && !has_expired(it, world.now));
         self.locks.push(lock);
         Ok(())
     }
 
-    /// Gives up the claim on exactly this directory, and says whether there was one. The claim of a launch
-    /// that lives is given up only by force.
+    /// Gives up the claim on exactly this directory, and says whether there was one: that which somebody acquired, and
+    /// where nobody has, that of a launch. While its agent lives the latter, which is the error, is given up only by
+    /// force, and then together with the former.
     pub fn release(
         &mut self,
         directory: &AbsPath,
         force: bool,
         world: World<'_>,
-    ) -> Result<bool, Refusal> {
-        let before = self.held(world).iter().filter(|it| it.directory == *directory).count();
+    ) -> Result<bool, Box<Lock>> {
+        let held: Vec<Lock> =
+            self.held(world).into_iter().filter(|it| it.directory == *directory).collect();
+        let is_acquired = held.iter().any(|it| it.kind == LockKind::Manual);
+        if let Some(launched) = held.first()
+            && !force
+            && !is_acquired
+        {
+            return Err(Box::new(launched.clone()));
+        }
         self.locks.retain(|it| it.directory != *directory);
         for entry in &mut self.launches {
-            if entry.claim.as_ref() != Some(directory) {
-                continue;
+            if entry.claim.as_ref() == Some(directory) && (force || entry.life(world) == Life::Dead)
+            {
+                entry.claim = None;
             }
-            if !force && entry.life(world) != Life::Dead {
-                return Err(Refusal::Locked(Box::new(entry.lock_on(directory))));
-            }
-            entry.claim = None;
         }
-        Ok(before > 0)
+        Ok(!held.is_empty())
     }
 }
 
@@ -88,7 +94,8 @@ fn stand_in_each_others_way(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::testing::{World as W, lock, path};
+    use crate::ledger::LaunchEntry;
+    use crate::ledger::testing::{ALIVE, DEAD, World as W, launch, lock, path};
 
     #[test]
     fn parents_and_children_conflict_unless_a_worktree_lies_between() {
@@ -116,7 +123,7 @@ mod tests {
         let short = Lock { expires_at: Some(W::instant(20)), ..lock("/a", "me") };
         ledger.acquire(short.clone(), world.view()).unwrap();
         let refused = ledger.acquire(lock("/a/b", "you"), world.view());
-        assert_eq!(refused, Err(Refusal::Locked(Box::new(short))));
+        assert_eq!(refused, Err(Box::new(short)));
 
         let later = W::at(20);
         assert_eq!(ledger.held(later.view()), []);
@@ -125,5 +132,37 @@ mod tests {
         assert_eq!(ledger.release(&path("/a"), false, later.view()), Ok(false));
         assert_eq!(ledger.release(&path("/a/b"), false, later.view()), Ok(true));
         assert_eq!(ledger.release(&path("/a/b"), false, later.view()), Ok(false));
+    }
+
+    #[test]
+    fn who_acquired_gives_up_their_own_claim_and_a_launchs_goes_only_by_force() {
+        let world = W::at(10);
+        let forced = LaunchEntry { is_forced: true, ..launch("one", "/a", ALIVE) };
+        let mut ledger = Ledger::default();
+        ledger.acquire(lock("/a", "me"), world.view()).unwrap();
+        ledger.begin(forced, world.view()).unwrap();
+        let by = |ledger: &Ledger| -> Vec<String> {
+            ledger.held(world.view()).into_iter().map(|it| it.by).collect()
+        };
+        assert_eq!(by(&ledger), ["me", "codex"]);
+        let mut all = ledger.clone();
+        assert_eq!(all.release(&path("/a"), true, world.view()), Ok(true));
+        assert_eq!(by(&all), [""; 0]);
+
+        assert_eq!(ledger.release(&path("/a"), false, world.view()), Ok(true));
+        assert_eq!(by(&ledger), ["codex"]);
+        let holder = ledger.release(&path("/a"), false, world.view()).unwrap_err();
+        assert_eq!(holder.by, "codex");
+        assert_eq!(ledger.release(&path("/a"), true, world.view()), Ok(true));
+        assert_eq!(by(&ledger), [""; 0]);
+    }
+
+    #[test]
+    fn the_claim_of_a_launch_that_is_gone_is_nobodys() {
+        let world = W::at(10);
+        let mut ledger = Ledger::default();
+        ledger.begin(launch("one", "/a", DEAD), world.view()).unwrap();
+        assert_eq!(ledger.release(&path("/a"), false, world.view()), Ok(false));
+        assert_eq!(ledger.launches[0].claim, None);
     }
 }

@@ -25,6 +25,7 @@ use crate::protocol::lock::Lock;
 use crate::protocol::session::{Problem, ProblemKind};
 
 mod claims;
+pub mod directory;
 mod entry;
 mod fuses;
 mod observed;

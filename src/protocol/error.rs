@@ -4,20 +4,99 @@ use jsonrpsee::types::ErrorObjectOwned;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::lock::Holder;
+use super::lock::{Holder, Lock, LockKind};
 use super::session::Process;
 use crate::base::{AbsPath, AgentId, Pid, SessionId};
 
-/// A session that a prefix or an id may mean.
+/// A kind of error as the wire names it; code and kind are stable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Code {
+    pub code: i32,
+    /// The machine word, `data.kind`.
+    pub kind: &'static str,
+    /// When a request is answered with it.
+    pub when: &'static str,
+}
+
+const fn code(code: i32, kind: &'static str, when: &'static str) -> Code {
+    Code { code, kind, when }
+}
+
+const INVALID_PARAMS: Code =
+    code(-32602, "invalid_params", "a parameter is missing, unknown or cannot be what it is");
+const INTERNAL: Code = code(-32603, "internal", "the server has failed");
+const SESSION_NOT_FOUND: Code = code(1001, "session_not_found", "no session has that id or prefix");
+const SESSION_AMBIGUOUS: Code =
+    code(1002, "session_ambiguous", "a prefix or an id matches several sessions");
+const AGENT_UNKNOWN: Code = code(1003, "agent_unknown", "no adapter has that id");
+const DIRECTORY_LOCKED: Code = code(1004, "directory_locked", "another claim covers the directory");
+const SESSION_ALIVE: Code = code(1005, "session_alive", "a live process owns the session");
+const LAUNCH_FAILED: Code = code(1006, "launch_failed", "the agent did not come up");
+const UNSUPPORTED: Code = code(1007, "unsupported", "the agent cannot do this");
+const LEDGER_UNAVAILABLE: Code =
+    code(1008, "ledger_unavailable", "the ledger cannot be read or written; nothing was changed");
+const NOT_OURS: Code = code(
+    1009,
+    "not_ours",
+    "the process changed identity between look and signal; nothing was signalled",
+);
+const FUSE_NOT_FOUND: Code = code(1010, "fuse_not_found", "no fuse is set on that directory");
+
+/// The errors of our own, besides those of JSON-RPC.
+pub const OUR_CODES: [Code; 10] = [
+    SESSION_NOT_FOUND,
+    SESSION_AMBIGUOUS,
+    AGENT_UNKNOWN,
+    DIRECTORY_LOCKED,
+    SESSION_ALIVE,
+    LAUNCH_FAILED,
+    UNSUPPORTED,
+    LEDGER_UNAVAILABLE,
+    NOT_OURS,
+    FUSE_NOT_FOUND,
+];
+
+/// A session that a prefix or an id may mean: what tells it from the others for who chooses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Candidate {
+    /// The agent; the same id may be known to several.
     pub agent: AgentId,
+    /// The whole id.
     pub session_id: SessionId,
+    /// Where it works, as far as that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cwd: Option<AbsPath>,
+    /// The agent's own title of it, where it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
+}
+
+/// What a claim stands in the way of; each has another way on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claiming {
+    /// An agent is to be launched or resumed in the directory.
+    Launch,
+    /// Somebody wants the directory for themselves.
+    Acquire,
+    /// Somebody wants the directory to be free.
+    Release,
+}
+
+impl Claiming {
+    fn hint(self, holder: &Holder) -> String {
+        let end = match (holder.kind, holder.expires_at) {
+            (LockKind::Launch, _) => "wait until its agent has ended",
+            (LockKind::Manual, Some(_)) => "wait until it is released or runs out",
+            (LockKind::Manual, None) => "wait until it is released",
+        };
+        let way = match (self, holder.kind) {
+            (Self::Launch | Self::Release, _) => "give `force`",
+            (Self::Acquire, LockKind::Manual) => "give it up with lock.release",
+            (Self::Acquire, LockKind::Launch) => "give it up with lock.release and its `force`",
+        };
+        format!("{end}, or {way}; lock.list shows every claim")
+    }
 }
 
 /// What a launch failed at.
@@ -66,30 +145,40 @@ pub struct LaunchFailure {
 /// A request that cannot be answered. An adapter's failure is never one of these.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum RpcError {
+    /// The client has to ask otherwise; `path` is the member that is wrong.
     #[error("invalid params: {message}")]
     InvalidParams { path: String, message: String },
+    /// A bug, or a world that nobody thought of: whoever mends the server has to look.
     #[error("internal error: {0}")]
     Internal(String),
     /// `unanswered` are the adapters that failed or were late, and might have known it.
     #[error("no session is known by `{query}`")]
     SessionNotFound { query: String, unanswered: Vec<AgentId> },
+    /// The client has to say which of them it means.
     #[error("`{query}` matches {} sessions", candidates.len())]
     SessionAmbiguous { query: String, candidates: Vec<Candidate> },
+    /// The client has to name one of the `known`.
     #[error("no adapter is called `{agent}`")]
     AgentUnknown { agent: String, known: Vec<AgentId> },
     /// `process` is not known where a service serves the session.
     #[error("session `{session}` is owned by {}", if process.is_some() { "a live process" } else { "a run in its service" })]
     SessionAlive { session: SessionId, process: Option<Process> },
+    /// Whoever holds the claim can give it up; the client can wait, or go over it as `asked` allows.
     #[error("{directory} is claimed by `{}`", holder.by)]
-    DirectoryLocked { directory: AbsPath, holder: Box<Holder> },
+    DirectoryLocked { directory: AbsPath, holder: Box<Holder>, asked: Claiming },
+    /// The user has to put in order what the stage of the failure names.
     #[error("{agent} did not come up")]
     LaunchFailed { agent: AgentId, failure: Box<LaunchFailure> },
+    /// The user has to look at the ledger's file; it says what is wrong with it.
     #[error("{0}")]
     LedgerUnavailable(String),
+    /// The client has to look again: that process has ended, and its id is another's.
     #[error("process {} is not the one that was looked at; nothing was signalled", .0)]
     NotOurs(Pid),
+    /// There is no fuse on that directory, or it has been fired.
     #[error("no fuse is set on {0}")]
     FuseNotFound(AbsPath),
+    /// `hint` says what can do it, or who.
     #[error("{agent} cannot {what}")]
     Unsupported { agent: AgentId, what: String, hint: String },
 }
@@ -100,39 +189,27 @@ impl RpcError {
         Self::InvalidParams { path: path.to_owned(), message: message.into() }
     }
 
-    /// The code on the wire; stable.
-    pub fn code(&self) -> i32 {
-        match self {
-            Self::InvalidParams { .. } => -32602,
-            Self::Internal(_) => -32603,
-            Self::SessionNotFound { .. } => 1001,
-            Self::SessionAmbiguous { .. } => 1002,
-            Self::AgentUnknown { .. } => 1003,
-            Self::DirectoryLocked { .. } => 1004,
-            Self::SessionAlive { .. } => 1005,
-            Self::LaunchFailed { .. } => 1006,
-            Self::Unsupported { .. } => 1007,
-            Self::LedgerUnavailable(_) => 1008,
-            Self::NotOurs(_) => 1009,
-            Self::FuseNotFound(_) => 1010,
-        }
+    /// A directory that another claim covers.
+    pub fn locked(lock: Lock, asked: Claiming) -> Self {
+        let directory = lock.directory.clone();
+        Self::DirectoryLocked { directory, holder: Box::new(lock.into()), asked }
     }
 
-    /// The machine word on the wire; stable.
-    pub fn kind(&self) -> &'static str {
+    /// How the wire names it.
+    pub fn code(&self) -> Code {
         match self {
-            Self::InvalidParams { .. } => "invalid_params",
-            Self::Internal(_) => "internal",
-            Self::SessionNotFound { .. } => "session_not_found",
-            Self::SessionAmbiguous { .. } => "session_ambiguous",
-            Self::AgentUnknown { .. } => "agent_unknown",
-            Self::DirectoryLocked { .. } => "directory_locked",
-            Self::SessionAlive { .. } => "session_alive",
-            Self::LaunchFailed { .. } => "launch_failed",
-            Self::Unsupported { .. } => "unsupported",
-            Self::LedgerUnavailable(_) => "ledger_unavailable",
-            Self::NotOurs(_) => "not_ours",
-            Self::FuseNotFound(_) => "fuse_not_found",
+            Self::InvalidParams { .. } => INVALID_PARAMS,
+            Self::Internal(_) => INTERNAL,
+            Self::SessionNotFound { .. } => SESSION_NOT_FOUND,
+            Self::SessionAmbiguous { .. } => SESSION_AMBIGUOUS,
+            Self::AgentUnknown { .. } => AGENT_UNKNOWN,
+            Self::DirectoryLocked { .. } => DIRECTORY_LOCKED,
+            Self::SessionAlive { .. } => SESSION_ALIVE,
+            Self::LaunchFailed { .. } => LAUNCH_FAILED,
+            Self::Unsupported { .. } => UNSUPPORTED,
+            Self::LedgerUnavailable(_) => LEDGER_UNAVAILABLE,
+            Self::NotOurs(_) => NOT_OURS,
+            Self::FuseNotFound(_) => FUSE_NOT_FOUND,
         }
     }
 
@@ -148,9 +225,7 @@ impl RpcError {
                 Some("stop it first, or go to the terminal that runs it".into())
             }
             Self::Unsupported { hint, .. } => Some(hint.clone()),
-            Self::DirectoryLocked { .. } => {
-                Some("wait for its release, or give `force`; lock.list shows every claim".into())
-            }
+            Self::DirectoryLocked { holder, asked, .. } => Some(asked.hint(holder)),
             Self::LaunchFailed { failure, .. } => Some(failure.stage.hint().into()),
             Self::LedgerUnavailable(_) => {
                 Some("nothing was changed; repair or move the file".into())
@@ -181,7 +256,7 @@ impl RpcError {
             Self::SessionAlive { process: Some(process), .. } => {
                 serde_json::json!({ "process": process })
             }
-            Self::DirectoryLocked { directory, holder } => {
+            Self::DirectoryLocked { directory, holder, asked: _ } => {
                 serde_json::json!({ "directory": directory, "holder": holder })
             }
             Self::LaunchFailed { failure, .. } => serde_json::json!(failure),
@@ -198,12 +273,60 @@ impl RpcError {
 
 impl From<RpcError> for ErrorObjectOwned {
     fn from(error: RpcError) -> Self {
+        let Code { code, kind, .. } = error.code();
         let mut data = error.details();
-        data["kind"] = error.kind().into();
+        data["kind"] = kind.into();
         data["retryable"] = error.is_retryable().into();
         if let Some(hint) = error.hint() {
             data["hint"] = hint.into();
         }
-        ErrorObjectOwned::owned(error.code(), error.to_string(), Some(data))
+        ErrorObjectOwned::owned(code, error.to_string(), Some(data))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Timestamp;
+
+    #[test]
+    fn a_hint_names_what_the_method_has_and_the_holder_how_long_it_may_last() {
+        let check = |asked, kind, ends: Option<i64>, expect: &str| {
+            let instant = |seconds: i64| Timestamp::from_millis(seconds * 1000).unwrap();
+            let lock = Lock {
+                directory: AbsPath::parse("/a").unwrap(),
+                by: "me".into(),
+                kind,
+                pid: None,
+                session_id: None,
+                since: instant(1),
+                expires_at: ends.map(instant),
+                reason: None,
+            };
+            let error = ErrorObjectOwned::from(RpcError::locked(lock, asked));
+            let data: serde_json::Value =
+                serde_json::from_str(error.data().unwrap().get()).unwrap();
+            let hint = format!("wait until {expect}; lock.list shows every claim");
+            assert_eq!((error.code(), &data["hint"]), (1004, &hint.into()));
+            assert_eq!(data["holder"]["kind"], serde_json::json!(kind));
+            assert_eq!(data["holder"].get("expiresAt").is_some(), ends.is_some());
+        };
+        let (launch, manual) = (LockKind::Launch, LockKind::Manual);
+        check(Claiming::Launch, manual, Some(2), "it is released or runs out, or give `force`");
+        check(Claiming::Launch, launch, None, "its agent has ended, or give `force`");
+        let by_hand = "it is released, or give it up with lock.release";
+        check(Claiming::Acquire, manual, None, by_hand);
+        let by_force = "its agent has ended, or give it up with lock.release and its `force`";
+        check(Claiming::Acquire, launch, None, by_force);
+        check(Claiming::Release, launch, None, "its agent has ended, or give `force`");
+    }
+
+    #[test]
+    fn no_two_errors_share_a_code_or_a_kind() {
+        for (at, one) in OUR_CODES.iter().enumerate() {
+            for other in &OUR_CODES[at + 1..] {
+                assert!(one.code < other.code && one.kind != other.kind, "{one:?} {other:?}");
+            }
+        }
     }
 }

@@ -46,12 +46,14 @@ pub struct Lock {
     pub reason: Option<String>,
 }
 
-/// Who stands in the way: what 1004 says of a claim.
+/// Who stands in the way, and for how long: what 1004 says of a claim.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Holder {
     /// Who holds it.
     pub by: String,
+    /// Who made the claim, which says what ends it.
+    pub kind: LockKind,
     /// The process whose life the claim is bound to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pid: Option<Pid>,
@@ -60,6 +62,9 @@ pub struct Holder {
     pub session_id: Option<SessionId>,
     /// Since when.
     pub since: Timestamp,
+    /// When the claim runs out; absent where it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
     /// Why it was claimed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -67,8 +72,8 @@ pub struct Holder {
 
 impl From<Lock> for Holder {
     fn from(lock: Lock) -> Self {
-        let Lock { by, pid, session_id, since, reason, .. } = lock;
-        Self { by, pid, session_id, since, reason }
+        let Lock { directory: _, by, kind, pid, session_id, since, expires_at, reason } = lock;
+        Self { by, kind, pid, session_id, since, expires_at, reason }
     }
 }
 
@@ -118,7 +123,8 @@ pub struct Release;
 pub struct ReleaseParams {
     /// The directory; it need not exist any more.
     pub directory: AbsPath,
-    /// Whether the claim of a launch whose agent still lives is given up too.
+    /// Whether every claim on it is given up, even that of a launch whose agent still lives; else the one that was
+    /// acquired.
     #[serde(default)]
     pub force: bool,
 }

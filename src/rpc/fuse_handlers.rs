@@ -1,7 +1,7 @@
 //! Handlers of `fuse.*`.
 
 use super::checks::{self, refused};
-use super::ledger_access::{Refused, change, existing_directory, known_directory, read};
+use super::ledger_access::{change, existing_directory, known_directory, read};
 use super::lock_handlers::after;
 use super::router::Call;
 use crate::fuses::check_address;
@@ -39,7 +39,7 @@ pub(super) async fn extend(call: Call, params: ExtendParams) -> Result<FuseResul
         let until = after(world.now, params.ttl_ms).unwrap_or(world.now);
         match ledger.extend_fuse(&directory, until) {
             Some(fuse) => Ok(FuseResult { fuse }),
-            None => Err(Refused(RpcError::FuseNotFound(directory))),
+            None => Err(RpcError::FuseNotFound(directory)),
         }
     });
     let extended = extended.await?;

@@ -4,7 +4,7 @@ use super::checks;
 use super::ledger_access::{change, existing_directory, known_directory, read};
 use super::router::Call;
 use crate::base::Timestamp;
-use crate::protocol::error::RpcError;
+use crate::protocol::error::{Claiming, RpcError};
 use crate::protocol::lock::{
     AcquireParams, AcquireResult, ListParams, ListResult, Lock, LockKind, ReleaseParams,
     ReleaseResult, TtlMs,
@@ -26,7 +26,8 @@ pub(super) async fn acquire(call: Call, params: AcquireParams) -> Result<Acquire
             expires_at: params.ttl_ms.and_then(|it| after(world.now, it)),
             reason: params.reason,
         };
-        ledger.acquire(lock.clone(), world)?;
+        let refused = |it: Box<Lock>| RpcError::locked(*it, Claiming::Acquire);
+        ledger.acquire(lock.clone(), world).map_err(refused)?;
         Ok(AcquireResult { lock })
     })
     .await
@@ -36,7 +37,9 @@ pub(super) async fn acquire(call: Call, params: AcquireParams) -> Result<Acquire
 pub(super) async fn release(call: Call, params: ReleaseParams) -> Result<ReleaseResult, RpcError> {
     let directory = known_directory(&params.directory).await;
     change(&call.app, move |ledger, world| {
-        Ok(ReleaseResult { released: ledger.release(&directory, params.force, world)? })
+        let refused = |it: Box<Lock>| RpcError::locked(*it, Claiming::Release);
+        let released = ledger.release(&directory, params.force, world).map_err(refused)?;
+        Ok(ReleaseResult { released })
     })
     .await
 }

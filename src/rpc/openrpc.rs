@@ -6,28 +6,11 @@ use serde_json::{Value, json};
 
 use super::router::MethodCard;
 use crate::adapters::REGISTRY;
+use crate::protocol::error::OUR_CODES;
 use crate::protocol::settings::ConfigFile;
 
 /// The version of the OpenRPC specification that the document follows.
 const OPENRPC_VERSION: &str = "1.3.2";
-
-/// The errors of our own, as the document lists them: code, kind, when.
-const ERRORS: [(i32, &str, &str); 10] = [
-    (1001, "session_not_found", "no session has that id or prefix"),
-    (1002, "session_ambiguous", "a prefix or an id matches several sessions"),
-    (1003, "agent_unknown", "no adapter has that id"),
-    (1004, "directory_locked", "another claim covers the directory"),
-    (1005, "session_alive", "a live process owns the session"),
-    (1006, "launch_failed", "the agent did not come up"),
-    (1007, "unsupported", "the agent cannot do this"),
-    (1008, "ledger_unavailable", "the ledger cannot be read or written; nothing was changed"),
-    (
-        1009,
-        "not_ours",
-        "the process changed identity between look and signal; nothing was signalled",
-    ),
-    (1010, "fuse_not_found", "no fuse is set on that directory"),
-];
 
 /// The OpenRPC document of these methods.
 pub fn document(methods: &[MethodCard]) -> Value {
@@ -37,9 +20,9 @@ pub fn document(methods: &[MethodCard]) -> Value {
     let methods: Vec<Value> = methods.iter().map(|it| method(it, &mut generator)).collect();
     let mut schemas = generator.take_definitions(true);
     name_agents(&mut schemas);
-    let errors: serde_json::Map<String, Value> = ERRORS
+    let errors: serde_json::Map<String, Value> = OUR_CODES
         .into_iter()
-        .map(|(code, kind, when)| (kind.to_owned(), json!({ "code": code, "message": when })))
+        .map(|it| (it.kind.to_owned(), json!({ "code": it.code, "message": it.when })))
         .collect();
     json!({
         "openrpc": OPENRPC_VERSION,
@@ -93,10 +76,10 @@ fn method(card: &MethodCard, generator: &mut SchemaGenerator) -> Value {
             })
         })
         .collect();
-    let errors: Vec<Value> = ERRORS
+    let errors: Vec<Value> = OUR_CODES
         .iter()
         .filter(|_| card.name.contains('.') && !card.name.starts_with("rpc."))
-        .map(|(_, kind, _)| json!({ "$ref": format!("#/components/errors/{kind}") }))
+        .map(|it| json!({ "$ref": format!("#/components/errors/{}", it.kind) }))
         .collect();
     let mut method = json!({
         "name": card.name,

@@ -37,6 +37,10 @@ fn a_claim_is_told_by_its_real_path_and_refuses_what_lies_above_and_below() {
         assert_eq!(error["data"]["holder"]["by"], "me");
         assert_eq!(error["data"]["holder"]["reason"], "release");
         assert!(error["data"]["holder"]["since"].is_string());
+        assert_eq!(error["data"]["holder"]["kind"], "manual");
+        // There is no `force` for it to give.
+        let hint = "wait until it is released, or give it up with lock.release; lock.list shows every claim";
+        assert_eq!(error["data"]["hint"], hint);
     }
     assert_eq!(held(&home), [work.to_str().unwrap()]);
 

@@ -879,7 +879,7 @@ export type LockKind = "manual" | "launch";
 export interface LockReleaseParams {
   /** The directory; it need not exist any more. */
   readonly directory: AbsPath;
-  /** Whether the claim of a launch whose agent still lives is given up too. */
+  /** Whether every claim on it is given up, even that of a launch whose agent still lives; else the one that was acquired. */
   readonly force?: boolean;
 }
 
@@ -1169,7 +1169,7 @@ export interface Methods {
     params: {
       /** The directory; it need not exist any more. */
       readonly directory: AbsPath;
-      /** Whether the claim of a launch whose agent still lives is given up too. */
+      /** Whether every claim on it is given up, even that of a launch whose agent still lives; else the one that was acquired. */
       readonly force?: boolean;
     };
     result: LockReleaseResult;

@@ -284,7 +284,7 @@
 --- The parameters of `lock.release`.
 ---@class headcount.LockReleaseParams
 ---@field directory headcount.AbsPath The directory; it need not exist any more.
----@field force boolean|nil Whether the claim of a launch whose agent still lives is given up too.
+---@field force boolean|nil Whether every claim on it is given up, even that of a launch whose agent still lives; else the one that was
 
 --- The result of `lock.release`.
 ---@class headcount.LockReleaseResult
