@@ -36,7 +36,7 @@ fn text(metrics: &Value) -> String {
     }
     text.family("locks", "gauge", "Claims on directories that hold now.");
     text.sample("locks", &[], &metrics["locksActive"]);
-    text.family("fuses", "gauge", "Fuses that have not run out.");
+    text.family("fuses", "gauge", "Fuses that have not been fired.");
     text.sample("fuses", &[], &metrics["fusesActive"]);
 
     let own = "of this process alone: of the look that made this text";
@@ -148,7 +148,7 @@ mod tests {
         # HELP headcount_locks Claims on directories that hold now.
         headcount_locks 3
         # TYPE headcount_fuses gauge
-        # HELP headcount_fuses Fuses that have not run out.
+        # HELP headcount_fuses Fuses that have not been fired.
         headcount_fuses 0
         # TYPE headcount_requests counter
         # HELP headcount_requests Requests of this process alone: of the look that made this text.

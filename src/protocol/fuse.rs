@@ -1,4 +1,4 @@
-//! `fuse.*`: timers on directories.
+//! `fuse.*`: timers on directories, fired by the servers that run: on time, or late by the next one that does.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,11 +7,12 @@ use super::Method;
 use super::lock::TtlMs;
 use crate::base::{AbsPath, SessionId, Timestamp};
 
-/// What happens when a fuse runs out: one thing or several.
+/// What happens when a fuse runs out: one thing or several, each at most once. Where the server was killed just then,
+/// nobody can tell whether it happened, and nobody does it again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OnExpire {
-    /// A program and its arguments, run in the directory, without a shell.
+    /// A program and its arguments, run in the directory, without a shell, for at most five minutes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<Vec<String>>,
     /// An `http://` or `https://` address that is sent the fuse as JSON by POST.
@@ -140,7 +141,7 @@ impl Method for Cancel {
     type Result = CancelResult;
 }
 
-/// `fuse.list`: every fuse.
+/// `fuse.list`: every fuse that has not been fired.
 pub struct List;
 
 /// The parameters of `fuse.list`: none.
@@ -153,13 +154,13 @@ pub struct ListParams {}
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[schemars(rename = "FuseListResult")]
 pub struct ListResult {
-    /// The fuses that have not run out, by directory.
+    /// The fuses that have not been fired, by directory. One that has run out is fired by the next server that runs.
     pub fuses: Vec<Fuse>,
 }
 
 impl Method for List {
     const NAME: &'static str = "fuse.list";
-    const SUMMARY: &'static str = "Lists the fuses that have not run out.";
+    const SUMMARY: &'static str = "Lists the fuses that have not been fired.";
     type Params = ListParams;
     type Result = ListResult;
 }

@@ -54,7 +54,8 @@ pub struct Bucket {
 /// Launches in the ledger.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct LaunchCounts {
-    /// Launches whose process lives.
+    /// Launches whose process lives, or may: those of another machine or container, and those that an agent's own
+    /// service runs, cannot be told from here.
     pub active: u64,
     /// Launches that ended with exit code 0.
     pub succeeded: u64,
@@ -77,7 +78,7 @@ pub struct MetricsResult {
     pub sessions_active: Tally,
     /// Claims on directories that hold now.
     pub locks_active: u64,
-    /// Fuses that have not run out.
+    /// Fuses that have not been fired.
     pub fuses_active: u64,
     /// Launches that are not yet forgotten.
     pub launches: LaunchCounts,

@@ -161,6 +161,7 @@ pub struct Usage {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SessionUsage {
+    /// The session's own calls; their members stand beside `subagents`.
     #[serde(flatten)]
     pub own: Usage,
     /// The calls of this session's subagents, at whatever depth.

@@ -78,7 +78,9 @@ pub struct UnwatchParams {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum SubscriptionId {
+    /// One that this server gives.
     Number(u64),
+    /// One that no server of this version gives; it names no subscription.
     Text(String),
 }
 

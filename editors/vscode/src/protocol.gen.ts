@@ -708,9 +708,9 @@ export interface FuseSetParams {
   readonly label?: string;
 }
 
-/** What happens when a fuse runs out: one thing or several. */
+/** What happens when a fuse runs out: one thing or several, each at most once. Where the server was killed just then, nobody can tell whether it happened, and nobody does it again. */
 export interface OnExpire {
-  /** A program and its arguments, run in the directory, without a shell. */
+  /** A program and its arguments, run in the directory, without a shell, for at most five minutes. */
   readonly command?: readonly string[];
   /** An `http://` or `https://` address that is sent the fuse as JSON by POST. */
   readonly webhook?: string;
@@ -763,7 +763,7 @@ export type FuseListParams = Record<string, never>;
 
 /** The result of `fuse.list`. */
 export interface FuseListResult {
-  /** The fuses that have not run out, by directory. */
+  /** The fuses that have not been fired, by directory. One that has run out is fired by the next server that runs. */
   readonly fuses: readonly Fuse[];
 }
 
@@ -786,7 +786,7 @@ export interface MetricsResult {
   };
   /** Claims on directories that hold now. */
   readonly locksActive: number;
-  /** Fuses that have not run out. */
+  /** Fuses that have not been fired. */
   readonly fusesActive: number;
   /** Launches that are not yet forgotten. */
   readonly launches: LaunchCounts;
@@ -824,7 +824,7 @@ export interface Bucket {
 
 /** Launches in the ledger. */
 export interface LaunchCounts {
-  /** Launches whose process lives. */
+  /** Launches whose process lives, or may: those of another machine or container, and those that an agent's own service runs, cannot be told from here. */
   readonly active: number;
   /** Launches that ended with exit code 0. */
   readonly succeeded: number;
@@ -1146,7 +1146,7 @@ export interface Methods {
     };
     result: FuseCancelResult;
   };
-  /** Lists the fuses that have not run out. */
+  /** Lists the fuses that have not been fired. */
   "fuse.list": { params: Record<string, never>; result: FuseListResult };
   /** Counts requests, sessions, claims, fuses and launches. */
   "server.metrics": { params: Record<string, never>; result: MetricsResult };

@@ -129,7 +129,7 @@
 
 --- The result of `fuse.list`.
 ---@class headcount.FuseListResult
----@field fuses headcount.Fuse[] The fuses that have not run out, by directory.
+---@field fuses headcount.Fuse[] The fuses that have not been fired, by directory. One that has run out is fired by the next server that runs.
 
 --- The result of `fuse.set` and `fuse.extend`.
 ---@class headcount.FuseResult
@@ -184,7 +184,7 @@
 
 --- Launches in the ledger.
 ---@class headcount.LaunchCounts
----@field active integer Launches whose process lives.
+---@field active integer Launches whose process lives, or may: those of another machine or container, and those that an agent's own
 ---@field failed integer Launches that ended with another exit code, or did not start.
 ---@field lost integer Launches whose process is gone, and whose end nobody saw; and those that a service may have begun, and did not
 ---@field succeeded integer Launches that ended with exit code 0.
@@ -295,16 +295,16 @@
 
 --- The result of `server.metrics`.
 ---@class headcount.MetricsResult
----@field fusesActive integer Fuses that have not run out.
+---@field fusesActive integer Fuses that have not been fired.
 ---@field launches headcount.LaunchCounts Launches that are not yet forgotten.
 ---@field locksActive integer Claims on directories that hold now.
 ---@field requests table Requests by method, since this server started; `session.unwatch` is not counted.
 ---@field sessionsActive table Sessions by agent and status, as of the last `session.list`; empty before the first.
 ---@field uptimeMs integer How long the server has run, in milliseconds.
 
---- What happens when a fuse runs out: one thing or several.
+--- What happens when a fuse runs out: one thing or several, each at most once. Where the server was killed just then,
 ---@class headcount.OnExpire
----@field command string[]|nil A program and its arguments, run in the directory, without a shell.
+---@field command string[]|nil A program and its arguments, run in the directory, without a shell, for at most five minutes.
 ---@field event string|nil A name under which watching clients are told, by `fuse.expired`.
 ---@field webhook string|nil An `http://` or `https://` address that is sent the fuse as JSON by POST.
 
