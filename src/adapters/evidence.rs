@@ -1,4 +1,4 @@
-//! What an adapter reports: sightings and problems. Evidence only; `reconcile` concludes.
+//! What an adapter reports: sightings and problems. Evidence only; `reconcile` concludes. PURE.
 
 use std::ops::Deref;
 use std::path::PathBuf;

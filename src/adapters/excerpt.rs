@@ -1,4 +1,4 @@
-//! The bounded head and tail of a transcript, as lines.
+//! The bounded head and tail of a transcript, as lines. PURE.
 
 use std::ops::Range;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Driving Claude Code (2.1.197): headless, one prompt a process, its events as JSON lines.
+//! Driving Claude Code (2.1.197): headless, one prompt a process, its events as JSON lines. PURE.
 //!
 //! The launcher chooses the id with `--session-id`; a resume finds sessions of the current directory's project only.
 //! SIGINT ends the tools too, SIGTERM leaves them behind.

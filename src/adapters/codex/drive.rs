@@ -1,4 +1,4 @@
-//! Driving Codex (0.169.0): `codex exec --json`, which tells the thread in its first line.
+//! Driving Codex (0.169.0): `codex exec --json`, which tells the thread in its first line. PURE.
 //!
 //! `exec resume` has neither `-C` nor `-s`; configuration overrides reach both. SIGINT makes it write that the turn was
 //! aborted, SIGTERM leaves the turn open for ever.

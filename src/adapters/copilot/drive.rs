@@ -1,4 +1,4 @@
-//! Driving Copilot CLI (1.0.102): `-p` with a chosen `--session-id`; it holds a lock on its session while it runs.
+//! Driving Copilot CLI (1.0.102): `-p` with a chosen `--session-id`; it holds a lock on its session while it runs. PURE.
 
 use crate::adapters::billing::Billing;
 use crate::adapters::drive::{

@@ -1,4 +1,4 @@
-//! Driving Gemini CLI (0.61.0): `-p` with a chosen `--session-id`, its events as JSON lines.
+//! Driving Gemini CLI (0.61.0): `-p` with a chosen `--session-id`, its events as JSON lines. PURE.
 
 use crate::adapters::drive::{
     Args, CommandLine, Driver, Learn, Order, Polite, PromptBy, Task, UNDRIVEN, Unsupported,

@@ -1,4 +1,4 @@
-//! Driving OpenCode (1.18.33): `opencode run --format json`, from the session's own directory.
+//! Driving OpenCode (1.18.33): `opencode run --format json`, from the session's own directory. PURE.
 //!
 //! It chooses the id and tells it with the model's first bytes. Without `--auto` it refuses what would need a permission.
 

@@ -1,4 +1,4 @@
-//! Driving Pi (0.73.1): JSON mode, whose first line is the session's header.
+//! Driving Pi (0.73.1): JSON mode, whose first line is the session's header. PURE.
 //!
 //! It resumes by the transcript's path: by id it looks in the current directory's sessions alone, and elsewhere ends
 //! with success and nothing done. It asks for no permissions, and takes the word behind `--` for a flag's value.

@@ -1,4 +1,4 @@
-//! Driving `pi_agent_rust` (0.8.0): Pi's JSON mode.
+//! Driving `pi_agent_rust` (0.8.0): Pi's JSON mode. PURE.
 //!
 //! It keeps the session of `-p` only where it is told where to, and denies tools unless told otherwise.
 
