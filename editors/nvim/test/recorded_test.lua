@@ -1,54 +1,13 @@
 --- The plugin against the real server on a recorded store: a session that waits for a permission.
 
-local h = dofile(vim.fn.fnamemodify(debug.getinfo(1, 'S').source:sub(2), ':p:h') .. '/harness.lua')
+local here = vim.fn.fnamemodify(debug.getinfo(1, 'S').source:sub(2), ':p:h')
+local recorded = dofile(here .. '/recorded.lua')
+local h, ID, world = recorded.h, recorded.id, recorded.world
 local test, eventually, equal = h.test, h.eventually, h.equal
+local becomes, server, row, go_to_row =
+  recorded.becomes, recorded.server, recorded.row, recorded.go_to_row
 
-local FIXTURE = h.project .. '/tests/fixtures/claude-code/tui-waiting-permission'
-local ID = '6678ccd4-1e69-462e-97f8-bd8d90f3b2aa'
-local world = vim.fn.tempname()
-local REGISTERED = world .. '/home/.claude/sessions/3826.json'
-
---- The recorded home, and a process table in which the session's process lives.
-local function make_world()
-  vim.fn.mkdir(world, 'p')
-  vim.fn.system({ 'cp', '-r', FIXTURE, world .. '/home' })
-  assert(vim.v.shell_error == 0, 'the recorded store can be copied')
-  local fields = { '3826 (claude) S 1 3826 3826' }
-  for _ = 7, 21 do
-    table.insert(fields, '0')
-  end
-  table.insert(fields, '163782') -- field 22: when it started
-  for _ = 23, 52 do
-    table.insert(fields, '0')
-  end
-  h.write(world .. '/proc/3826/stat', table.concat(fields, ' ') .. '\n')
-  h.write(world .. '/proc/stat', 'btime 1795377969\n')
-end
-
---- Lets the agent register another state, as it does when its state changes.
-local function becomes(status, at)
-  local entry = vim.fn.json_decode(vim.fn.readfile(REGISTERED))
-  entry.status, entry.updatedAt, entry.statusUpdatedAt = status, at, at
-  entry.waitingFor = status == 'waiting' and 'permission prompt' or nil
-  h.write(REGISTERED, vim.fn.json_encode(entry))
-end
-
-local function server(...)
-  return { h.headcount, '--home', world .. '/home', '--proc', world .. '/proc', ... }
-end
-
-local function row()
-  return h.line_with('Mock session title')
-end
-
-local function go_to_row()
-  vim.cmd('Headcount')
-  eventually('the row', row)
-  local _, number = row()
-  vim.api.nvim_win_set_cursor(0, { number, 0 })
-end
-
-make_world()
+recorded.make()
 vim.cmd('runtime plugin/headcount.lua')
 
 test('the plugin registers its command and loads nothing', function()
@@ -173,7 +132,6 @@ test('a transcript opens at its end and stays there as it grows', function()
   end
   assert(is_at_the_end())
   local before = vim.api.nvim_buf_line_count(0)
-  local transcript = vim.fn.glob(world .. '/home/.claude/projects/*/' .. ID .. '.jsonl')
   local line = vim.fn.json_encode({
     type = 'user',
     uuid = 'b7b7b7b7-0000-4000-8000-000000000001',
@@ -181,7 +139,7 @@ test('a transcript opens at its end and stays there as it grows', function()
     timestamp = '2026-11-22T20:39:00.000Z',
     message = { role = 'user', content = 'And one word more.' },
   })
-  vim.fn.writefile({ line }, transcript, 'a')
+  vim.fn.writefile({ line }, recorded.transcript(), 'a')
   eventually('the new turn', function()
     return h.line_with('And one word more.')
   end)
@@ -426,6 +384,18 @@ test('checkhealth tells the program, its version, its log and what it sees', fun
   vim.cmd('bwipeout!')
 end)
 
+test('checkhealth tells the whole path of what cannot be read', function()
+  local name = '/6679' .. ID:sub(5) .. '.jsonl'
+  local path = recorded.home .. '/.claude/projects/' .. ('-long'):rep(30) .. name
+  vim.fn.mkdir(path, 'p') -- a directory can be read by nobody as a file
+  vim.cmd('checkhealth headcount')
+  eventually('the problem', function()
+    return h.line_with('not a regular file (' .. path .. ')')
+  end)
+  vim.cmd('bwipeout!')
+  vim.fn.delete(path, 'd')
+end)
+
 test('a setting that nobody knows is refused', function()
   local is_ok, trouble = pcall(headcount.setup, { colour = 'red' })
   assert(not is_ok and trouble:find('no setting is named `colour`', 1, true), trouble)
@@ -434,7 +404,14 @@ end)
 test('text from agents is shown, never obeyed', function()
   equal(words.one_line('a\n b\t\27[31mc\0'), 'a b [31mc')
   equal(words.one_line('left\226\128\174right\226\129\166\194\155'), 'leftright')
-  equal(vim.fn.strchars(words.one_line(string.rep('ü', 500))), 100)
+  equal(words.clean('left\216\156right'), 'leftright')
+end)
+
+test('only what a session says of itself is cut, and never an error or a path', function()
+  local long = string.rep('ü', 500)
+  equal(vim.fn.strchars(words.one_line(long)), 100)
+  equal(words.clean(long), long)
+  equal(words.error({ message = long, data = { hint = long } }), long .. '; ' .. long)
 end)
 
 test('instants are told by the clock of this place', function()

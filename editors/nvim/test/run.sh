@@ -26,7 +26,7 @@ run() {
   env -i PATH=/usr/local/bin:/usr/bin:/bin LANG=C.UTF-8 HOME="$home" TMPDIR="$scratch" \
     XDG_CONFIG_HOME="$home/config" XDG_DATA_HOME="$home/data" XDG_STATE_HOME="$home/state" XDG_CACHE_HOME="$home/cache" \
     HEADCOUNT="$HEADCOUNT" HEADCOUNT_STATE_DIR="$home/headcount" \
-    timeout --kill-after=5 "$LIMIT_S" "$nvim" --headless -u NONE -i NONE -n -c "luafile $file" </dev/null 2>"$scratch/stderr"
+    timeout --kill-after=5 "$LIMIT_S" "$nvim" --headless -u NONE -i NONE -n -c "luafile $file" -c "cquit!" </dev/null 2>"$scratch/stderr"
 }
 
 for age in new old; do

@@ -46,7 +46,7 @@ local function tell_agent(agent)
   report.warn(('%s, %s'):format(line, agent.outcome:gsub('_', ' ')))
   for _, problem in ipairs(agent.problems) do
     local at = problem.path and (' (%s)'):format(problem.path) or ''
-    report.warn(words.one_line(problem.message .. at))
+    report.warn(words.clean(problem.message .. at))
   end
 end
 

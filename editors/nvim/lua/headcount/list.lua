@@ -48,7 +48,7 @@ local shows_all = false
 ---@param path string|nil
 ---@return string
 local function fold_home(path)
-  return path and words.one_line(vim.fn.fnamemodify(path, ':~')) or ''
+  return path and words.clean(vim.fn.fnamemodify(path, ':~')) or ''
 end
 
 ---@param text string
@@ -285,7 +285,7 @@ local function draw(now)
     table.insert(notes, 1, ('… and %d more; press a for all'):format(omitted))
   end
   for _, note in ipairs(notes) do
-    draw_note(drawn, words.one_line(note), 'HeadcountHint')
+    draw_note(drawn, words.clean(note), 'HeadcountHint')
   end
   return drawn
 end

@@ -22,7 +22,7 @@ local function header(session)
   local facts = { client.agent_name(session.agent), words.status(session) }
   for _, name in ipairs({ 'model', 'cwd', 'branch' }) do
     if session[name] then
-      table.insert(facts, words.one_line(session[name]))
+      table.insert(facts, words.clean(session[name]))
     end
   end
   return { '# ' .. words.title(session), '', table.concat(facts, ' · '), '' }
@@ -76,10 +76,10 @@ function M.evidence(result)
   fact('Process', process and ('%d, since %s'):format(process.pid, words.clock(process.startedAt)))
   local usage = session.usage
   fact('Tokens', usage and ('%d in, %d out'):format(usage.inputTokens, usage.outputTokens))
-  fact('Session', session.sessionId and words.one_line(session.sessionId))
+  fact('Session', session.sessionId and words.clean(session.sessionId))
   vim.list_extend(lines, { '', '## Evidence', '' })
   for _, it in ipairs(session.evidence or {}) do
-    local says = words.one_line(it.says)
+    local says = words.clean(it.says)
     table.insert(lines, ('- %s · %s: %s'):format(words.clock(it.observedAt), it.source, says))
   end
   if #(session.evidence or {}) == 0 then

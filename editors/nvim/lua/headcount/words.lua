@@ -43,19 +43,27 @@ local WANT = {
 local OBEYED = {
   '[%z\1-\31\127]',
   '\194[\128-\159]', -- C1 controls
+  '\216\156', -- the Arabic letter mark
   '\226\128[\142\143\168-\174]', -- marks, line and paragraph separators, embeddings, overrides
   '\226\129[\166-\169]', -- isolates
 }
 
---- Text on one line, without what a terminal would obey, and not too long.
+--- Text on one line, without what a terminal would obey.
 ---@param text string
 ---@return string
-function M.one_line(text)
+function M.clean(text)
   local flat = text:gsub('%s+', ' ')
   for _, pattern in ipairs(OBEYED) do
     flat = flat:gsub(pattern, '')
   end
-  flat = vim.trim(flat)
+  return vim.trim(flat)
+end
+
+--- Clean text that is not too long, for what a session says of itself.
+---@param text string
+---@return string
+function M.one_line(text)
+  local flat = M.clean(text)
   if vim.fn.strchars(flat) > TITLE_MAX then
     flat = vim.fn.strcharpart(flat, 0, TITLE_MAX - 1) .. '…'
   end
@@ -182,9 +190,9 @@ end
 ---@return string
 function M.error(err)
   local data = type(err.data) == 'table' and err.data or {}
-  local text = M.one_line(err.message or 'the request failed')
+  local text = M.clean(err.message or 'the request failed')
   if type(data.hint) == 'string' then
-    text = text .. '; ' .. M.one_line(data.hint)
+    text = text .. '; ' .. M.clean(data.hint)
   end
   return text
 end
