@@ -216,19 +216,40 @@ end)
 
 test('only main sessions that start to wait or fail are worth a message', function()
   local topic = require('headcount.notices').topic
-  local function of(before, after, kind)
+  local function of(before, after, kind, is_born)
     return topic({
+      is_born = is_born,
       before = before and { status = before, kind = 'main' },
       after = after and { status = after, kind = kind or 'main' },
     })
   end
   equal(of('running', 'waiting'), 'waiting')
-  equal(of(nil, 'waiting'), 'waiting')
   equal(of('running', 'failed'), 'failed')
   equal(of('waiting', 'waiting'), nil)
   equal(of('running', 'idle'), nil)
   equal(of('waiting', nil), nil)
   equal(of('running', 'waiting', 'subagent'), nil)
+end)
+
+test('what begins with a question is told, and what is merely new to us is not', function()
+  local topic = require('headcount.notices').topic
+  local waiting = { status = 'waiting', kind = 'main' }
+  local failed = { status = 'failed', kind = 'main' }
+  equal(topic({ after = waiting, is_born = true }), 'waiting')
+  equal(topic({ after = waiting, is_born = false }), nil)
+  equal(topic({ after = failed, is_born = true }), nil)
+end)
+
+test('what happens at once is one message', function()
+  local text = require('headcount.notices').text
+  local function notice(topic)
+    return { topic = topic, session = { agent = 'claude-code', title = 'A', reason = 'plan' } }
+  end
+  local waiting, failed = notice('waiting'), notice('failed')
+  equal({ text({ waiting }) }, { 'Claude Code needs you (plan approval): A', 3 })
+  equal({ text({ failed }) }, { 'Claude Code failed: A', 4 })
+  equal({ text({ waiting, waiting }) }, { 'Headcount: 2 need you', 3 })
+  equal({ text({ waiting, failed, failed }) }, { 'Headcount: 1 needs you, 2 failed', 4 })
 end)
 
 test('a subcommand without a session asks which', function()
@@ -354,17 +375,17 @@ test('a server that dies is started again, and goes on telling', function()
 end)
 
 test('a server that keeps ending is given up with a message, and tried again when asked', function()
-  local later = vim.defer_fn
-  vim.defer_fn = vim.schedule -- the pauses between the starts are not what is tested
+  local pause = client.wait_ms.pause
+  client.wait_ms.pause = 0
   headcount.setup({ cmd = { '/bin/sh', '-c', 'exit 3' } })
   eventually('the end of it', function()
     return client.state() == 'failed'
   end)
-  vim.defer_fn = later
-  equal(h.times_said('the server keeps ending'), 1)
+  client.wait_ms.pause = pause
+  equal(h.times_said('the headcount server has ended with code 3'), 1)
   equal(h.said[1].level, vim.log.levels.ERROR)
   vim.cmd('Headcount')
-  equal(h.lines()[1], 'starting …')
+  equal(h.lines()[1], 'looking …')
   headcount.setup({ cmd = server() })
   eventually('the server', function()
     return client.state() == 'ready' and row()

@@ -3,6 +3,7 @@
 local client = require('headcount.client')
 local pages = require('headcount.pages')
 local picker = require('headcount.picker')
+local roster = require('headcount.roster')
 local words = require('headcount.words')
 
 local M = {}
@@ -38,6 +39,15 @@ end
 ---@return table
 local function named(session)
   return { sessionId = session.sessionId, agent = session.agent }
+end
+
+--- Looks anew.
+function M.refresh()
+  roster.refresh(function(err)
+    if err then
+      complain(err)
+    end
+  end)
 end
 
 ---@param session headcount.Session
@@ -162,7 +172,7 @@ function M.resume(session, prompt)
   if prompt and prompt ~= '' then
     return send(prompt)
   end
-  client.request('session.status', named(session), function(err, status)
+  client.look('session.status', named(session), function(err, status)
     if err then
       complain(err)
     elseif status.session.process then

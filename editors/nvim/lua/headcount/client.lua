@@ -3,6 +3,7 @@
 --- `vim.lsp.rpc` carries the messages and not `vim.lsp`: a list of sessions is no language server.
 
 local config = require('headcount.config')
+local hello = require('headcount.hello')
 
 local M = {}
 
@@ -14,17 +15,24 @@ local M = {}
 ---@field message string
 ---@field data table|nil `{kind, hint?, retryable}` for the server's own errors
 
----@class headcount.Abilities
----@field version string
----@field methods table<string, boolean>
----@field agents headcount.AgentCard[]
-
 --- What LSP calls a cancelled request; Neovim keeps the server's own answer to itself.
 M.CANCELLED = -32800
 --- The server is not there; never on the wire.
 M.GONE = -32000
+--- The server is there and does not answer; never on the wire.
+M.SILENT = -32001
 
---- A server that ends is started again after 1, 2, 4 … seconds, unless it ended this often within the window.
+--- How long is waited; settable, so that a test need not wait so long.
+M.wait_ms = {
+  --- For the hello: a program that says none is none of ours, or hangs.
+  hello = 10000,
+  --- For an answer that is looked up: twice the deadline that the server sets itself.
+  look = 10000,
+  --- Before a server that ended is started again; twice as long each further time.
+  pause = 1000,
+}
+
+--- The pauses between starts grow to this; a server that ended so often within the window is not started again.
 local LONGEST_PAUSE_MS = 30000
 local MOST_ENDS = 5
 local WINDOW_MS = 3 * 60 * 1000
@@ -53,8 +61,11 @@ local listeners = {}
 local observers = {}
 ---@type integer[] when the server ended by itself
 local ends = {}
---- Rises with every start and stop: what belongs to an earlier process is told by it.
+--- Rises with every start, end and stop: what belongs to an earlier process is told by it.
 local generation = 0
+--- Why there is no server, where one was started.
+---@type string|nil
+local trouble = nil
 
 ---@param next_state headcount.State
 local function become(next_state)
@@ -118,20 +129,32 @@ end
 
 local start
 
---- The process has ended by itself: again, later, unless that happens too often.
----@param code integer
-local function ended(code)
+--- Makes the process end, whatever it is doing.
+---@param connection table
+local function terminate(connection)
+  if connection.terminate then
+    connection.terminate()
+  elseif not connection.handle:is_closing() then
+    connection.handle:kill('sigterm')
+  end
+end
+
+--- There is no server any more: again, later, unless that happens too often.
+---@param why string
+local function ended(why)
+  generation = generation + 1
   link = nil
   abilities = NO_ABILITIES
+  trouble = why
   local now = uv.now()
   ends = vim.tbl_filter(function(at)
     return now - at < WINDOW_MS
   end, ends)
   table.insert(ends, now)
-  finish_all(('the headcount server has ended with code %d'):format(code))
+  finish_all(why)
   if #ends >= MOST_ENDS then
     become('failed')
-    tell_started({ code = M.GONE, message = 'the headcount server keeps ending' })
+    tell_started({ code = M.GONE, message = why })
     return
   end
   become('starting')
@@ -140,7 +163,7 @@ local function ended(code)
     if generation == mine then
       start()
     end
-  end, math.min(1000 * 2 ^ (#ends - 1), LONGEST_PAUSE_MS))
+  end, math.min(M.wait_ms.pause * 2 ^ (#ends - 1), LONGEST_PAUSE_MS))
 end
 
 ---@param program string
@@ -165,9 +188,19 @@ start = function()
     return tell_started({ code = M.GONE, message = message })
   end
   become('starting')
-  local connection = spawn(program, config.arguments(), {
+  local connection
+  local function is_current()
+    return generation == mine
+  end
+  local function refuse(why)
+    if is_current() and state ~= 'ready' then
+      terminate(connection)
+      ended(why)
+    end
+  end
+  connection = spawn(program, config.arguments(), {
     notification = function(method, params)
-      if generation == mine then
+      if is_current() then
         for _, listener in ipairs(listeners[method] or {}) do
           listener(params)
         end
@@ -178,29 +211,35 @@ start = function()
     end,
     on_exit = function(code)
       vim.schedule(function()
-        if generation == mine then
-          ended(code)
+        if is_current() then
+          ended(('the headcount server has ended with code %d'):format(code))
         end
       end)
     end,
-    on_error = function() end, -- a broken message is the log's; the request it belonged to ends with the process
+    -- Once it has said hello a broken message is the log's; the request it belonged to ends with the process.
+    on_error = vim.schedule_wrap(function()
+      refuse(('`%s` does not speak as a headcount server'):format(program))
+    end),
   })
   link = connection
-  local hello = { processId = vim.fn.getpid(), clientInfo = { name = 'nvim' } }
-  send(connection, 'initialize', hello, function(err, result)
-    if generation ~= mine or err then
-      return -- a server without a hello ends, and that is told
+  send(connection, 'initialize', hello.params(), function(err, result)
+    if not is_current() then
+      return
+    elseif err then
+      return refuse('the headcount server says no hello: ' .. err.message)
+    end
+    local said = hello.abilities(result)
+    if not said then
+      return refuse(('`%s` is no headcount server'):format(program))
     end
     connection.notify('initialized', vim.empty_dict())
-    local said = result.capabilities.experimental.headcount
-    local methods = {}
-    for _, method in ipairs(said.methods) do
-      methods[method] = true
-    end
-    abilities = { version = result.serverInfo.version, methods = methods, agents = said.agents }
+    abilities, trouble = said, nil
     become('ready')
     tell_started(nil)
   end)
+  vim.defer_fn(function()
+    refuse(('no hello from the headcount server within %g s'):format(M.wait_ms.hello / 1000))
+  end, M.wait_ms.hello)
 end
 
 --- Calls back when the server is there, with what it can do; starts it where nobody has.
@@ -211,7 +250,7 @@ function M.start(callback)
   end
   table.insert(waiting_for_start, callback)
   if state ~= 'starting' then
-    ends = {} -- somebody asks afresh: what failed before does not count
+    ends, trouble = {}, nil -- somebody asks afresh: what failed before does not count
     start()
   end
 end
@@ -243,6 +282,34 @@ function M.request(method, params, callback)
   end
 end
 
+---@param timeout_ms integer
+---@return headcount.Error
+local function no_answer(timeout_ms)
+  return { code = M.SILENT, message = ('no answer within %g s'):format(timeout_ms / 1000) }
+end
+
+--- Asks for what is looked up: a server that hangs is told of, and not waited for.
+---@param method string
+---@param params table|nil
+---@param callback headcount.Callback
+function M.look(method, params, callback)
+  local is_done = false
+  local function finish_once(err, result)
+    if not is_done then
+      is_done = true
+      callback(err, result)
+    end
+  end
+  local cancel = M.request(method, params, finish_once)
+  local timeout_ms = M.wait_ms.look
+  vim.defer_fn(function()
+    if not is_done then
+      finish_once(no_answer(timeout_ms))
+      cancel()
+    end
+  end, timeout_ms)
+end
+
 --- Asks and waits, for where Neovim itself waits (`:checkhealth`).
 ---@param method string
 ---@param params table|nil
@@ -251,11 +318,12 @@ end
 function M.request_sync(method, params, timeout_ms)
   local answer = nil
   local cancel = M.request(method, params, function(err, result)
-    answer = { err = err, result = result }
+    answer = answer or { err = err, result = result }
   end)
   if not vim.wait(timeout_ms, function()
     return answer ~= nil
   end, 10) then
+    answer = { err = no_answer(timeout_ms) }
     cancel()
   end
   return answer.err, answer.result
@@ -278,6 +346,12 @@ end
 ---@return headcount.State
 function M.state()
   return state
+end
+
+--- Why there is no server, where one was started; nil while it is there.
+---@return string|nil
+function M.trouble()
+  return trouble
 end
 
 --- Whether the server has this method: commands light up by it.
@@ -309,17 +383,13 @@ function M.stop()
   generation = generation + 1
   local connection = link
   link = nil
-  abilities = NO_ABILITIES
+  abilities, trouble = NO_ABILITIES, nil
   if connection then
     connection.request('shutdown', vim.empty_dict(), function()
       connection.notify('exit', vim.empty_dict())
     end)
     vim.defer_fn(function()
-      if connection.terminate then
-        connection.terminate()
-      elseif not connection.handle:is_closing() then
-        connection.handle:kill('sigterm')
-      end
+      terminate(connection)
     end, FAREWELL_MS)
   end
   finish_all('the headcount server was stopped')

@@ -58,7 +58,7 @@ end
 ---@param prefix string
 ---@param callback fun(session: headcount.Session)
 local function find(prefix, callback)
-  client.request('session.status', { sessionId = prefix }, function(err, result)
+  client.look('session.status', { sessionId = prefix }, function(err, result)
     if err then
       return complain(words.error(err))
     end

@@ -19,9 +19,7 @@ end
 ---@param state headcount.State
 local function complain(state)
   if state == 'failed' then
-    local text = 'Headcount: the server keeps ending; :checkhealth headcount tells more, '
-      .. ':Headcount tries again'
-    vim.notify(text, vim.log.levels.ERROR)
+    notices.tell('Headcount: ' .. (client.trouble() or 'no server'), vim.log.levels.ERROR)
   end
 end
 

@@ -147,7 +147,9 @@ local function heading()
   if state == 'missing' then
     return 'no headcount program; see :checkhealth headcount'
   elseif state == 'failed' then
-    return 'the server keeps ending; see :checkhealth headcount'
+    return words.clean(client.trouble() or '') .. '; see :checkhealth headcount'
+  elseif state == 'starting' and client.trouble() then
+    return words.clean(client.trouble()) .. '; starting again …'
   elseif state == 'starting' and roster.is_known() then
     return 'starting …'
   elseif not roster.is_known() then
@@ -193,7 +195,7 @@ local KEYS = {
   { lhs = 'c', does = 'continue', needs = 'session.resume', run = on_row(actions.continue) },
   { lhs = 'o', does = 'launch', needs = 'session.launch', run = actions.launch },
   { lhs = 'Y', does = 'copy id', run = on_row(actions.copy_id) },
-  { lhs = 'R', does = 'refresh', run = roster.refresh },
+  { lhs = 'R', does = 'refresh', run = actions.refresh },
   {
     lhs = 'a',
     does = 'all',

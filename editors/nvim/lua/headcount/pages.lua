@@ -129,12 +129,12 @@ end
 ---@param params table
 ---@param callback headcount.Callback
 local function ask_transcript(params, callback)
-  client.request('session.status', params, function(err, status)
+  client.look('session.status', params, function(err, status)
     if err then
       return callback(err)
     end
     local peek = vim.tbl_extend('error', { turns = TURNS }, params)
-    client.request('session.peek', peek, function(peek_err, turns)
+    client.look('session.peek', peek, function(peek_err, turns)
       callback(peek_err, turns and M.transcript(status.session, turns))
     end)
   end)
@@ -143,7 +143,7 @@ end
 ---@param params table
 ---@param callback headcount.Callback
 local function ask_evidence(params, callback)
-  client.request('session.status', params, function(err, status)
+  client.look('session.status', params, function(err, status)
     callback(err, status and M.evidence(status))
   end)
 end

@@ -7,6 +7,7 @@ local M = {}
 ---@class headcount.Step
 ---@field before headcount.Session|nil
 ---@field after headcount.Session|nil
+---@field is_born boolean|nil whether it came into being while we looked; else one without `before` is merely new to us
 
 --- The most that one list may hold: the server's own limit.
 local WHOLE_PAGE = 10000
@@ -14,6 +15,10 @@ local WHOLE_PAGE = 10000
 ---@type table<string, integer>
 local RANK = { waiting = 1, running = 2, idle = 3 }
 
+--- Reasons by which a session tells that its agent could not be looked at.
+local UNSEEN = { adapter_failed = true, unreachable = true }
+
+--- What was told last; true only while there is a server that keeps it so.
 ---@type table<string, headcount.Session>
 local sessions = {}
 ---@type headcount.AgentReport[]
@@ -25,6 +30,8 @@ local observers = {}
 local seq = 0
 local is_watching = false
 local is_known = false
+--- When this server was first heard: what was active before is told late, and no news.
+local since = ''
 
 --- What names a session: its id, the process of one that has no id yet, or the launch of one that ended without.
 ---@param session headcount.Session
@@ -43,19 +50,27 @@ local function tell(steps)
   end
 end
 
---- Takes these sessions for all there are. The first ones are no steps: nobody has seen what came before.
+--- Takes these sessions for all there are. One that was not known is no step: nobody has seen what came before.
 ---@param list headcount.Session[]
 local function replace(list)
   local steps, now = {}, {}
   for _, session in ipairs(list) do
     local key = M.key(session)
     now[key] = session
-    if is_known then
+    if sessions[key] then
       table.insert(steps, { before = sessions[key], after = session })
     end
   end
   sessions, is_known = now, true
   tell(steps)
+end
+
+--- When a session was last known to do something.
+---@param session headcount.Session
+---@return string
+local function last_sign(session)
+  local process = session.process or {}
+  return session.updatedAt or session.createdAt or process.startedAt or ''
 end
 
 ---@param changes headcount.Change[]
@@ -64,18 +79,41 @@ local function apply(changes)
   for _, change in ipairs(changes) do
     local key = M.key(change.session)
     local after = change.kind ~= 'removed' and change.session or nil
-    table.insert(steps, { before = sessions[key], after = after })
+    local is_born = change.kind == 'added' and last_sign(change.session) > since
+    table.insert(steps, { before = sessions[key], after = after, is_born = is_born })
     sessions[key] = after
   end
   tell(steps)
 end
 
+---@param report headcount.AgentReport
+---@return boolean
+local function is_unseen(report)
+  return report.outcome == 'failed' or report.outcome == 'timed_out'
+end
+
+--- Drops the reports that hold no more: an agent that sessions come from again is within reach.
+---@param changes headcount.Change[]
+local function drop_reached(changes)
+  local reached = {}
+  for _, change in ipairs(changes) do
+    if not UNSEEN[change.session.reason] then
+      reached[change.session.agent] = true
+    end
+  end
+  reports = vim.tbl_filter(function(report)
+    return not (is_unseen(report) and reached[report.agent])
+  end, reports)
+end
+
 client.on('session.changed', function(params)
   local event = params.result
   problems = event.problems or {}
+  drop_reached(event.changes)
   local expected = seq + 1
   seq = event.seq
   if event.seq == 1 then
+    since = event.observedAt
     local snapshot = {}
     for _, change in ipairs(event.changes) do
       table.insert(snapshot, change.session)
@@ -91,8 +129,22 @@ end)
 client.on_state(function(state)
   if state == 'ready' and is_watching then
     M.resume()
+  elseif state ~= 'ready' and state ~= 'starting' then
+    -- Nobody keeps it true; what was known stays for the comparison with what the next server tells.
+    is_known, reports, problems = false, {}, {}
+    tell({})
   end
 end)
+
+--- Asks what could not be looked at: changes do not tell it.
+local function ask_reports()
+  client.look('session.list', { limit = 1 }, function(err, result)
+    if not err then
+      reports = result.agents
+      tell({})
+    end
+  end)
+end
 
 --- Asks anew for what is pushed: the server is another one.
 function M.resume()
@@ -101,7 +153,9 @@ function M.resume()
     return M.refresh()
   end
   client.request('session.watch', {}, function(err)
-    if err and err.code ~= client.GONE then
+    if not err then
+      ask_reports()
+    elseif err.code ~= client.GONE then
       M.refresh() -- what cannot be pushed can be asked for
     end
   end)
@@ -126,7 +180,7 @@ end
 --- Asks for the whole list, and who contributed what to it.
 ---@param callback fun(err: headcount.Error|nil)|nil
 function M.refresh(callback)
-  client.request('session.list', { limit = WHOLE_PAGE }, function(err, result)
+  client.look('session.list', { limit = WHOLE_PAGE }, function(err, result)
     if not err then
       reports = result.agents
       replace(result.sessions)
@@ -135,6 +189,12 @@ function M.refresh(callback)
       callback(err)
     end
   end)
+end
+
+--- What is known now.
+---@return table<string, headcount.Session>
+local function held()
+  return is_known and sessions or {}
 end
 
 ---@param one headcount.Session
@@ -153,7 +213,7 @@ end
 --- All sessions, in the server's order: who needs somebody, who works, who is idle, the rest; the newest first.
 ---@return headcount.Session[]
 function M.sessions()
-  local list = vim.tbl_values(sessions)
+  local list = vim.tbl_values(held())
   table.sort(list, comes_before)
   return list
 end
@@ -161,14 +221,14 @@ end
 ---@param key string
 ---@return headcount.Session|nil
 function M.get(key)
-  return sessions[key]
+  return held()[key]
 end
 
 ---@param status headcount.Status
 ---@return integer
 function M.count(status)
   local count = 0
-  for _, session in pairs(sessions) do
+  for _, session in pairs(held()) do
     if session.status == status and session.kind ~= 'subagent' then
       count = count + 1
     end
@@ -185,15 +245,18 @@ function M.trouble()
   end
   for _, report in ipairs(reports) do
     local count = #report.problems + (report.problemsOmitted or 0)
-    if count > 0 then
-      local noun = count == 1 and 'problem' or 'problems'
-      table.insert(lines, ('%s: %d %s'):format(client.agent_name(report.agent), count, noun))
+    local what = is_unseen(report) and 'could not be looked at'
+      or count == 1 and '1 problem'
+      or count > 1 and ('%d problems'):format(count)
+    if what then
+      local name = client.agent_name(report.agent)
+      table.insert(lines, ('%s: %s; see :checkhealth headcount'):format(name, what))
     end
   end
   return lines
 end
 
---- Whether the server was ever heard.
+--- Whether a server was heard that is there, or is started again.
 ---@return boolean
 function M.is_known()
   return is_known
