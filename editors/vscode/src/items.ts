@@ -17,6 +17,7 @@ import {
   titleOf,
   usageInWords,
   wantOf,
+  wordFor,
 } from "./words";
 
 export function groupItem({ id, label, folder, rows, isOpen }: Group): vscode.TreeItem {
@@ -94,7 +95,7 @@ function iconOf({ status, reason, conflict }: Session): vscode.ThemeIcon {
     ? (["warning", "list.warningForeground"] as const)
     : reason === ("completed" satisfies Reason)
       ? (["pass", "descriptionForeground"] as const)
-      : ((ICON as Partial<typeof ICON>)[status] ?? ICON.unknown);
+      : (wordFor(ICON, status) ?? ICON.unknown);
   return new vscode.ThemeIcon(icon, new vscode.ThemeColor(color));
 }
 

@@ -1,13 +1,13 @@
 /** Sessions as text to read: the transcript, and why the status is what it is. */
 
 import type { Certainty, PeekResult, Role, Session, Source, StatusResult } from "./protocol.gen";
-import { clock, oneLine, statusInWords, titleOf, usageInWords } from "./words";
+import { clock, oneLine, statusInWords, titleOf, usageInWords, wordFor } from "./words";
 
 /** The last turns of a session, as Markdown source. */
 export function transcriptPage(session: Session, { turns, earlier }: PeekResult, agent: string): string {
   const speaker: Record<Role, string> = { user: "You", assistant: agent, tool: "Tool" };
   const sections = turns.map(({ role, at, text, tool, truncated }) => {
-    const who = tool === undefined ? speaker[role] : `Tool: ${oneLine(tool)}`;
+    const who = tool === undefined ? (wordFor(speaker, role) ?? oneLine(role)) : `Tool: ${oneLine(tool)}`;
     const heading = `## ${who}${at === undefined ? "" : ` — ${clock(at)}`}`;
     return `${heading}\n\n${text.trimEnd()}${truncated ? "\n\n[…]" : ""}`;
   });
@@ -34,13 +34,13 @@ const CERTAINTY: Record<Certainty, string> = {
 /** The chain of evidence that led to a status. */
 export function evidencePage({ session, ...rest }: StatusResult, agent: string): string {
   const evidence = (session.evidence ?? []).map(
-    ({ source, says }) =>
-      `- ${(SOURCE as Partial<Record<string, string>>)[source] ?? source}: ${oneLine(says)}`,
+    ({ source, says }) => `- ${wordFor(SOURCE, source) ?? oneLine(source)}: ${oneLine(says)}`,
   );
   const looked = session.evidence?.[0]?.observedAt;
+  const certainty = wordFor(CERTAINTY, session.certainty);
   const facts: [string, string | undefined][] = [
     ["Status", `${session.status} (${session.reason.replaceAll("_", " ")})`],
-    ["Certainty", `${session.certainty}: ${CERTAINTY[session.certainty]}`],
+    ["Certainty", certainty ? `${session.certainty}: ${certainty}` : session.certainty],
     ["Conflict", session.conflict && "two live processes write this session"],
     ["Process", session.process && `${session.process.pid}, since ${clock(session.process.startedAt)}`],
     ["Tokens", session.usage && usageInWords(session.usage)],

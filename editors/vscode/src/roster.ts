@@ -1,6 +1,7 @@
 /** The sessions as the server told them last. */
 
 import type { Change, Session, Status, StatusParams } from "./protocol.gen";
+import { wordFor } from "./words";
 
 /** What tells one session from another. */
 export type Key = string;
@@ -51,7 +52,7 @@ const RANK: Record<Status, number> = {
 
 /** How urgent a status is: what needs you is 0, what is over is 3. A status of a later server counts as over. */
 export function rankOf(status: Status): number {
-  return (RANK as Partial<Record<string, number>>)[status] ?? OVER;
+  return wordFor(RANK, status) ?? OVER;
 }
 
 /** Whether what is so urgent is alive. */

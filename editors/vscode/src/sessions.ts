@@ -4,7 +4,7 @@ import * as vscode from "vscode";
 import type { AgentReport, Notifications, Problem } from "./protocol.gen";
 import { Roster, type Step } from "./roster";
 import { type Server, textOf } from "./server";
-import { type Trouble, NO_TROUBLE, withoutReached } from "./trouble";
+import { type Trouble, NO_TROUBLE, problemInWords, withoutReached } from "./trouble";
 
 /** The first answer holds what is urgent and what is recent; the first push holds the rest. */
 const FIRST_PAGE = 200;
@@ -117,6 +117,8 @@ export class Sessions implements vscode.Disposable {
 }
 
 function messagesOf({ reports, problems }: Trouble): string[] {
-  const told = reports.flatMap(({ agent, problems }) => problems.map((it) => `${agent}: ${it.message}`));
-  return [...told, ...problems.map((it) => it.message)];
+  const told = reports.flatMap(({ agent, problems }) =>
+    problems.map((it) => `${agent}: ${problemInWords(it)}`),
+  );
+  return [...told, ...problems.map(problemInWords)];
 }

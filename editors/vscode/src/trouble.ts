@@ -1,7 +1,7 @@
 /** What could not be looked at, and how it is said: in the tree, calmly. */
 
 import type { AgentReport, Problem, Reason, Session } from "./protocol.gen";
-import { oneLine } from "./words";
+import { shortLine } from "./words";
 
 export interface Trouble {
   /** How each agent's part of the last list ended. */
@@ -43,7 +43,13 @@ export function troubleInWords(
     ...(unread
       ? [`${unread === 1 ? "One record" : `${unread} records`} cannot be read; the log says which.`]
       : []),
-  ].map(oneLine);
+  ].map(shortLine);
+}
+
+/** A problem with the file that it is about, and the line. */
+export function problemInWords({ message, path, line }: Problem): string {
+  if (path === undefined) return message;
+  return `${message} (${path}${line === undefined ? "" : `:${line}`})`;
 }
 
 function why({ outcome, problems }: AgentReport): string {

@@ -4,7 +4,7 @@ import * as vscode from "vscode";
 import type { Tools } from "./commands";
 import type { Forgotten, Lock, PruneReason, ReleasedClaim } from "./protocol.gen";
 import { sessionKey } from "./roster";
-import { ageOf, oneLine, titleOf, withoutIcons } from "./words";
+import { ageOf, oneLine, titleOf, withoutIcons, wordFor } from "./words";
 
 /** Lines of a preview that fit a dialog. */
 const PREVIEW_LINES = 20;
@@ -39,11 +39,15 @@ export async function prune(tools: Tools): Promise<void> {
 function launchInWords({ sessions, nameOf }: Tools, { sessionId, agent, reason }: Forgotten): string {
   const session = sessionId === undefined ? undefined : sessions.roster.get(sessionKey(agent, sessionId));
   const title = session ? `, “${titleOf(session)}”` : "";
-  return `${nameOf(agent)}${title}: ${WHY[reason]}`;
+  return `${nameOf(agent)}${title}: ${why(reason)}`;
 }
 
 function releaseInWords({ nameOf }: Tools, { directory, holder, reason }: ReleasedClaim): string {
-  return `${directory}, held by ${nameOf(holder)}: ${WHY[reason]}`;
+  return `${directory}, held by ${nameOf(holder)}: ${why(reason)}`;
+}
+
+function why(reason: PruneReason): string {
+  return wordFor(WHY, reason) ?? reason;
 }
 
 export async function showLocks(tools: Tools): Promise<void> {

@@ -9,19 +9,30 @@ const TITLE_MAX = 120;
 /** A session's title: its own, else its first prompt. */
 export function titleOf(session: Session): string {
   const text = session.title ?? session.launch?.label ?? session.prompt;
-  const line = oneLine(text ?? "");
+  const line = shortLine(text ?? "");
   if (line) return line;
   return session.sessionId === undefined ? "New session" : `Session ${session.sessionId.slice(0, 8)}`;
 }
 
-/** Text on one line, without what a terminal or a reader of bidirectional text would obey. */
+/** Text on one line, without what a terminal or a reader of bidirectional text would obey, or nobody would see. */
 export function oneLine(text: string): string {
-  const flat = text
+  return text
+    .replace(/[\u200b\ufeff]/gu, "")
     .replace(/[\s\p{Zl}\p{Zp}]+/gu, " ")
-    .replace(/[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, "")
+    .replace(/[\p{Cc}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, "")
     .trim();
-  const characters = Array.from(flat);
-  return characters.length > TITLE_MAX ? `${characters.slice(0, TITLE_MAX - 1).join("")}…` : flat;
+}
+
+/** The same, cut where it is longer than a row. */
+export function shortLine(text: string): string {
+  const line = oneLine(text);
+  const characters = Array.from(line);
+  return characters.length > TITLE_MAX ? `${characters.slice(0, TITLE_MAX - 1).join("")}…` : line;
+}
+
+/** The word for a value, which a later server may know more of than this table. */
+export function wordFor<T>(table: Readonly<Partial<Record<string, T>>>, value: string): T | undefined {
+  return Object.hasOwn(table, value) ? table[value] : undefined;
 }
 
 /** Text where VS Code would look for icons: `$(name)`. */
@@ -72,7 +83,7 @@ export function statusLabel(status: Status): string {
 
 /** The status in words, for people. */
 export function statusInWords({ status, reason, conflict }: Session): string {
-  const word = REASON[reason] ?? (STATUS as Partial<Record<string, string>>)[status] ?? STATUS.unknown;
+  const word = wordFor(REASON, reason) ?? wordFor(STATUS, status) ?? STATUS.unknown;
   return conflict ? `${word}, two processes write it` : word;
 }
 

@@ -47,6 +47,18 @@ cargo test
   );
 });
 
+test("words of a later server stand as they are", () => {
+  const told = session({
+    certainty: "guessed" as "inferred",
+    evidence: [{ source: "oracle" as "lock", observedAt: "2026-11-22T20:22:31.081Z", says: "so it is" }],
+  });
+  const turns = [{ role: "narrator" as "user", text: "once" }];
+  assert.match(transcriptPage(told, { turns, earlier: false }, "Claude Code"), /## narrator\n\nonce/);
+  const page = evidencePage({ session: told, ancestors: [], complete: true, agents: [] }, "Claude Code");
+  assert.match(page, /- Certainty: guessed\n/);
+  assert.match(page, /- oracle: so it is\n/);
+});
+
 test("an explanation has every step of the evidence", () => {
   const told = session({
     title: "T",

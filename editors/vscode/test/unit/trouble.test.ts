@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { AgentReport, Problem } from "../../src/protocol.gen";
-import { NO_TROUBLE, troubleInWords, withoutReached } from "../../src/trouble";
+import { NO_TROUBLE, problemInWords, troubleInWords, withoutReached } from "../../src/trouble";
 import { session } from "./support";
 
 const problem = (message: string): Problem => ({ kind: "unreadable", message });
@@ -31,6 +31,16 @@ test("records that cannot be read are counted, all of them", () => {
   assert.deepEqual(lines(report({ problems: [problem("a"), problem("b")], problemsOmitted: 40 })), [
     "42 records cannot be read; the log says which.",
   ]);
+});
+
+test("the log names the record that cannot be read", () => {
+  const torn = problem("none of its lines is a record");
+  assert.equal(problemInWords(torn), "none of its lines is a record");
+  assert.equal(problemInWords({ ...torn, path: "/s/a.jsonl" }), "none of its lines is a record (/s/a.jsonl)");
+  assert.equal(
+    problemInWords({ ...torn, path: "/s/a.jsonl", line: 3 }),
+    "none of its lines is a record (/s/a.jsonl:3)",
+  );
 });
 
 test("without a list, and without eyes, that is said", () => {

@@ -14,8 +14,13 @@ test("a title is the agent's, else a label, else the prompt, else the id", () =>
 
 test("nothing that a terminal or a reader would obey stays in a line", () => {
   assert.equal(words.oneLine("a\u001b[31m\u202eb\u0000c\u2028d"), "a[31mbc d");
-  assert.equal(Array.from(words.oneLine("😀".repeat(500))).length, 120);
-  assert.ok(words.oneLine("x".repeat(500)).endsWith("…"));
+  assert.equal(words.oneLine("\ufeffa\u200bb\u061cc"), "abc");
+});
+
+test("a title is cut, a directory is not", () => {
+  assert.equal(words.oneLine("x".repeat(500)).length, 500);
+  assert.equal(Array.from(words.shortLine("😀".repeat(500))).length, 120);
+  assert.ok(words.titleOf(session({ title: "x".repeat(500) })).endsWith("…"));
 });
 
 test("icons and links of an untrusted text are defused", () => {
