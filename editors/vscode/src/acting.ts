@@ -2,6 +2,7 @@
 
 import * as vscode from "vscode";
 import type { Tools } from "./commands";
+import { inView } from "./progress";
 import type { Session, StatusResult } from "./protocol.gen";
 import { whichOf } from "./roster";
 import { quotedIn } from "./shell";
@@ -10,8 +11,8 @@ import { titleOf } from "./words";
 
 const NO_ID = "this session has no id yet";
 
-async function statusOf({ server }: Tools, session: Session): Promise<StatusResult> {
-  return server.request("session.status", whichOf(session));
+function statusOf({ server }: Tools, session: Session): Thenable<StatusResult> {
+  return inView(() => server.request("session.status", whichOf(session)));
 }
 
 export async function resume(tools: Tools, known: Session): Promise<void> {

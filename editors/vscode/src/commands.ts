@@ -8,6 +8,7 @@ import { inWords, isCancelled } from "./errors";
 import { type Facet, facetsOf } from "./facets";
 import { launchAndReveal } from "./launch";
 import { filter, search } from "./narrowing";
+import { inView } from "./progress";
 import type { Session } from "./protocol.gen";
 import type { Method, Server } from "./server";
 import type { Sessions } from "./sessions";
@@ -34,28 +35,30 @@ type Subject = Node | Session | undefined;
 interface Command {
   /** The method that it is of no use without. */
   readonly needs?: Method;
+  /** Whether it may start or end something: not in Restricted Mode, however it is called. */
+  readonly needsTrust?: true;
   readonly run: (tools: Tools, subject: Subject) => unknown;
 }
 
-const COMMANDS: Record<string, Command> = {
-  "headcount.launch": { needs: "session.launch", run: launchAndReveal },
-  "headcount.refresh": { needs: "session.list", run: ({ sessions }) => sessions.refresh() },
+export const COMMANDS: Record<string, Command> = {
+  "headcount.launch": { needs: "session.launch", needsTrust: true, run: launchAndReveal },
+  "headcount.refresh": { needs: "session.list", run: ({ sessions }) => inView(() => sessions.refresh()) },
   "headcount.openTranscript": {
     needs: "session.peek",
-    run: onSession("known", ({ documents }, session) => documents.open(session, "transcript")),
+    run: onSession("known", ({ documents }, session) => inView(() => documents.open(session, "transcript"))),
   },
   "headcount.explain": {
     needs: "session.status",
-    run: onSession("known", ({ documents }, session) => documents.open(session, "evidence")),
+    run: onSession("known", ({ documents }, session) => inView(() => documents.open(session, "evidence"))),
   },
-  "headcount.resume": { needs: "session.status", run: onSession("resumable", resume) },
+  "headcount.resume": { needs: "session.status", needsTrust: true, run: onSession("resumable", resume) },
   "headcount.goToTerminal": { needs: "session.status", run: onSession("live", goToTerminal) },
-  "headcount.stop": { needs: "session.stop", run: onSession("stoppable", stop) },
+  "headcount.stop": { needs: "session.stop", needsTrust: true, run: onSession("stoppable", stop) },
   "headcount.copyId": {
     run: onSession("known", (_, { sessionId }) => vscode.env.clipboard.writeText(sessionId ?? "")),
   },
   "headcount.copyResumeCommand": { needs: "session.status", run: onSession("own", copyResumeCommand) },
-  "headcount.prune": { needs: "session.prune", run: prune },
+  "headcount.prune": { needs: "session.prune", needsTrust: true, run: prune },
   "headcount.showLocks": { needs: "lock.list", run: showLocks },
   "headcount.showLog": {
     run: ({ log }) => {
@@ -82,8 +85,12 @@ const COMMANDS: Record<string, Command> = {
 
 /** Registers every command. What one throws is shown and logged, with what can be done about it. */
 export function registerCommands(tools: Tools): vscode.Disposable {
-  const registered = Object.entries(COMMANDS).map(([id, { run }]) =>
+  const registered = Object.entries(COMMANDS).map(([id, { needsTrust, run }]) =>
     vscode.commands.registerCommand(id, async (subject: Subject) => {
+      if (needsTrust && !vscode.workspace.isTrusted) {
+        void vscode.window.showInformationMessage("Headcount starts and ends nothing in Restricted Mode.");
+        return;
+      }
       try {
         await run(tools, subject);
       } catch (error) {

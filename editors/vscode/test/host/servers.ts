@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { renameSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import * as vscode from "vscode";
+import { COMMANDS } from "../../src/commands";
 import type { AgentReport, Change, Session } from "../../src/protocol.gen";
 import type { Test, World } from "./world";
 
@@ -77,22 +78,16 @@ export const tests: Record<string, Test> = {
     const { commands } = (
       extension.packageJSON as { contributes: { commands: { command: string; enablement?: string }[] } }
     ).contributes;
-    const asks = (id: string) => commands.find((it) => it.command === `headcount.${id}`)?.enablement ?? "";
-    for (const [id, method] of [
-      ["launch", "session.launch"],
-      ["openTranscript", "session.peek"],
-      ["explain", "session.status"],
-      ["resume", "session.status"],
-      ["goToTerminal", "session.status"],
-      ["copyResumeCommand", "session.status"],
-      ["stop", "session.stop"],
-      ["prune", "session.prune"],
-      ["showLocks", "lock.list"],
-      ["refresh", "session.list"],
-    ] as const)
-      assert.ok(asks(id).includes(`headcount.can.${method}`), id);
-    for (const id of ["launch", "resume", "stop", "prune"])
-      assert.ok(asks(id).includes("isWorkspaceTrusted"), id);
+    const asks = (id: string) => commands.find((it) => it.command === id)?.enablement ?? "";
+    for (const [id, { needs, needsTrust }] of Object.entries(COMMANDS)) {
+      assert.equal(asks(id).match(/headcount\.can\.(\S+)/)?.[1], needs, id);
+      assert.equal(asks(id).includes("isWorkspaceTrusted"), needsTrust === true, id);
+    }
+    const trusted = Object.keys(COMMANDS).filter((id) => COMMANDS[id]?.needsTrust);
+    assert.deepEqual(
+      trusted,
+      ["launch", "resume", "stop", "prune"].map((it) => `headcount.${it}`),
+    );
     return undefined;
   },
 
