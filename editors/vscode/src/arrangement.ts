@@ -19,8 +19,8 @@ export type GroupBy = "status" | "folder" | "agent";
 /** What of the sessions is shown, and how. */
 export interface View {
   readonly groupBy: GroupBy;
-  /** Only sessions that work in one of these folders; all where there are none. */
-  readonly under: readonly string[];
+  /** Only sessions that work in one of these folders; wherever they work where it is not given. */
+  readonly under?: readonly string[] | undefined;
   /** Only sessions with this text in their title, prompt, directory, branch, id or label. */
   readonly query: string;
   /** Only these; all where there are none. */
@@ -89,15 +89,17 @@ function isNarrowed({ query, statuses, agents }: View): boolean {
   return query.trim() !== "" || statuses.length > 0 || agents.length > 0;
 }
 
-/** How many rows need somebody: a parent counts once, with all below it. */
-export function countWaiting(sessions: readonly Session[]): number {
-  return fold(sessions, undefined).filter((it) => it.rank === 0).length;
+/** How many rows need somebody, and how many others run: a parent counts once, with all below it. */
+export function countLive(sessions: readonly Session[]): { waiting: number; running: number } {
+  const rows = fold(sessions, undefined);
+  const count = (rank: number) => rows.filter((it) => it.rank === rank).length;
+  return { waiting: count(rankOf("waiting")), running: count(RUNNING) };
 }
 
 /** The keys of what the view lets through, with the parents that lead to it; nothing where it lets all through. */
 function keep(sessions: readonly Session[], view: View): Set<Key> | undefined {
   const { under, statuses, agents } = view;
-  if (!under.length && !isNarrowed(view)) return undefined;
+  if (!under && !isNarrowed(view)) return undefined;
   const query = view.query.trim().toLowerCase();
   const byKey = new Map(sessions.map((it) => [keyOf(it), it]));
   const kept = new Set<Key>();
@@ -105,7 +107,7 @@ function keep(sessions: readonly Session[], view: View): Set<Key> | undefined {
     const isMeant =
       (!statuses.length || statuses.includes(session.status)) &&
       (!agents.length || agents.includes(session.agent)) &&
-      (!under.length || under.some((it) => isWithin(session.cwd, it))) &&
+      (!under || under.some((it) => isWithin(session.cwd, it))) &&
       (!query || matches(session, query));
     if (!isMeant) continue;
     for (let it: Session | undefined = session; it && !kept.has(keyOf(it)); it = parentOf(it, byKey)) {

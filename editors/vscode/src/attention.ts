@@ -1,13 +1,17 @@
 /** Calm signs of what needs a person: a badge, an item in the status bar, a notification. */
 
+import { setTimeout as sleep } from "node:timers/promises";
 import * as vscode from "vscode";
-import { countWaiting } from "./arrangement";
+import { countLive, isWithin } from "./arrangement";
 import { claim } from "./claims";
 import { type Notice, noticesOf, type Topic } from "./notices";
 import type { Session } from "./protocol.gen";
 import type { Step } from "./roster";
 import type { State } from "./server";
 import { needInWords } from "./words";
+
+/** How much earlier than all other windows the one says it that is looked at, or that holds the session's folder. */
+const HEAD_START_MS = 300;
 
 export class Attention implements vscode.Disposable {
   readonly item = vscode.window.createStatusBarItem("headcount.status", vscode.StatusBarAlignment.Left);
@@ -26,8 +30,7 @@ export class Attention implements vscode.Disposable {
 
   /** Shows how many sessions wait. */
   show(state: State, sessions: readonly Session[]): void {
-    const waiting = countWaiting(sessions);
-    const running = sessions.filter((it) => it.status === "running").length;
+    const { waiting, running } = countLive(sessions);
     const need = needInWords(waiting);
     this.view.badge = waiting ? { value: waiting, tooltip: need } : undefined;
     const off = offInWords(state);
@@ -40,19 +43,22 @@ export class Attention implements vscode.Disposable {
     this.item.show();
   }
 
-  /** Says what these steps are worth, each once, whichever window is first. */
-  async announce(steps: readonly Step[]): Promise<void> {
+  /** Says what these steps are worth, each once, in the window that is nearest to the person or the session. */
+  announce(steps: readonly Step[]): void {
     const settings = vscode.workspace.getConfiguration("headcount.notify");
     const wanted = noticesOf(steps, this.nameOf).filter(({ topic }) => settings.get<boolean>(topic) === true);
-    for (const notice of wanted) {
-      if (!(await claim(this.claims, notice.id))) continue;
-      this.said.push(notice);
-      void this.say(notice);
-    }
+    for (const notice of wanted) void this.sayOnce(notice);
   }
 
   dispose(): void {
     this.item.dispose();
+  }
+
+  private async sayOnce(notice: Notice): Promise<void> {
+    if (!isNear(notice.session)) await sleep(HEAD_START_MS);
+    if (!(await claim(this.claims, notice.id))) return;
+    this.said.push(notice);
+    await this.say(notice);
   }
 
   /** A notification takes no focus, and its one button does what a click on the row does. */
@@ -65,6 +71,11 @@ export class Attention implements vscode.Disposable {
     const button = session.process ? "Go to Terminal" : "Open Transcript";
     if ((await show[topic](text, button)) === button) this.onOpen(session);
   }
+}
+
+function isNear({ cwd }: Session): boolean {
+  const folders = vscode.workspace.workspaceFolders ?? [];
+  return vscode.window.state.focused || folders.some(({ uri }) => isWithin(cwd, uri.fsPath));
 }
 
 /** Why nothing is counted; nothing where it is. */

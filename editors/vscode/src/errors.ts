@@ -2,6 +2,7 @@
 
 import { ResponseError } from "vscode-jsonrpc";
 import type { ErrorCode } from "./protocol.gen";
+import { shortLine } from "./words";
 
 /** JSON-RPC's code of a request that its client cancelled. */
 const CANCELLED = -32800;
@@ -37,9 +38,11 @@ export function dataOf(error: unknown): ErrorData {
   };
 }
 
-/** What an error says, and what can be done. */
+/** What an error says, and what can be done; of an agent that did not come up, what it said last. */
 export function inWords(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
-  const { hint } = dataOf(error);
+  const { hint, output } = dataOf(error);
+  const last = shortLine(output?.trimEnd().split("\n").at(-1) ?? "");
+  if (last) return `${message}: ${last}`;
   return hint ? `${message}. ${hint}` : message;
 }

@@ -95,12 +95,12 @@ export function activate(context: vscode.ExtensionContext): Headcount {
     registerCommands({ log, server, sessions, tree, treeView, viewState, documents, nameOf }),
     vscode.workspace.registerTextDocumentContentProvider(SCHEME, documents),
     viewState.onChanged(draw),
-    vscode.workspace.onDidChangeWorkspaceFolders(draw),
+    vscode.workspace.onDidChangeWorkspaceFolders(() => void viewState.lookUpFolders()),
     sessions.onChanged((steps) => {
       patience.dispose();
       drawSoon.call();
       documents.touch(keysOf(steps.flatMap((it) => it.after ?? [])));
-      void attention.announce(steps);
+      attention.announce(steps);
     }),
     server.onState((state) => {
       tellMenus("state", state);

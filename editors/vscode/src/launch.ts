@@ -12,10 +12,14 @@ type Order = Methods["session.launch"]["params"];
 /** How long the tree is given to show what was launched. */
 const SHOWN_MS = 5_000;
 
+/** What was asked for in vain or not to the end: it is offered again. */
+let draft = "";
+
 /** Asks what to launch, launches it, and shows it in the tree; nothing where the person changed their mind. */
 export async function launchAndReveal(tools: Tools): Promise<void> {
   const order = await askForOrder(tools);
   const launched = order && (await carryOut(tools, order));
+  if (launched) draft = "";
   if (launched?.session) await reveal(tools, keyOf(launched.session));
 }
 
@@ -65,10 +69,12 @@ async function askForOrder(tools: Tools): Promise<Order | undefined> {
   const prompt = await vscode.window.showInputBox({
     title: `Launch ${choice.label} (2/3)`,
     prompt: "What should the agent do?",
+    value: draft,
     ignoreFocusOut: true,
     validateInput: (text) => (text.trim() ? undefined : "The agent needs something to do."),
   });
   if (prompt === undefined) return undefined;
+  draft = prompt;
   const cwd = await askForDirectory(`Launch ${choice.label} (3/3)`);
   return cwd === undefined ? undefined : { agent: choice.card.id, prompt, cwd };
 }
@@ -77,7 +83,11 @@ async function askForDirectory(title: string): Promise<string | undefined> {
   const folders = (vscode.workspace.workspaceFolders ?? []).filter((it) => it.uri.scheme === "file");
   const choices = folders.map(({ uri }) => ({ label: folderOf(uri.fsPath), description: uri.fsPath }));
   const other = { label: "$(folder-opened) Another directory…", description: "" };
-  const choice = await vscode.window.showQuickPick([...choices, other], { title, placeHolder: "Where?" });
+  const choice = await vscode.window.showQuickPick([...choices, other], {
+    title,
+    placeHolder: "Where?",
+    ignoreFocusOut: true,
+  });
   if (!choice) return undefined;
   if (choice !== other) return choice.description;
   const picked = await vscode.window.showOpenDialog({ canSelectFolders: true, canSelectFiles: false, title });

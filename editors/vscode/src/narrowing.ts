@@ -5,23 +5,28 @@ import type { Tools } from "./commands";
 import type { Status } from "./protocol.gen";
 import { statusLabel } from "./words";
 
-/** Narrows the tree while the text is typed; Escape brings back what was there. */
-export async function search({ viewState }: Tools): Promise<void> {
+/** Narrows the tree while the text is typed; Escape brings back what was there, and who takes a row has found it. */
+export async function search({ viewState, treeView }: Tools): Promise<void> {
   const before = viewState.chosen.query;
   const box = vscode.window.createInputBox();
   box.title = "Search Sessions";
   box.placeholder = "Title, prompt, directory, branch or id";
   box.value = before;
+  let hasTaken = false;
+  const selecting = treeView.onDidChangeSelection(({ selection }) => {
+    hasTaken ||= selection.length > 0;
+  });
   const accepted = await new Promise<boolean>((resolve) => {
     box.onDidChangeValue((query) => void viewState.set({ query }));
     box.onDidAccept(() => {
       resolve(true);
     });
     box.onDidHide(() => {
-      resolve(false);
+      resolve(hasTaken);
     });
     box.show();
   });
+  selecting.dispose();
   box.dispose();
   if (!accepted) await viewState.set({ query: before });
 }

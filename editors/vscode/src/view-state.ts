@@ -1,5 +1,6 @@
 /** What a person chose to see; each workspace remembers it. */
 
+import { realpath } from "node:fs/promises";
 import * as vscode from "vscode";
 import type { GroupBy, View } from "./arrangement";
 import type { Status } from "./protocol.gen";
@@ -19,6 +20,8 @@ export class ViewState implements vscode.Disposable {
   private readonly emitter = new vscode.EventEmitter<undefined>();
   readonly onChanged = this.emitter.event;
   private current: Chosen;
+  /** The folders of the workspace and what links among them lead to, which is what agents record. */
+  private folders = localFolders();
 
   constructor(
     private readonly memento: vscode.Memento,
@@ -27,6 +30,15 @@ export class ViewState implements vscode.Disposable {
     // A search is of the moment; the rest is a habit.
     this.current = { ...DEFAULT, ...memento.get<Partial<Chosen>>(MEMENTO), query: "" };
     this.tellMenus();
+    void this.lookUpFolders();
+  }
+
+  /** Learns which folders the workspace has now. */
+  async lookUpFolders(): Promise<void> {
+    const named = localFolders();
+    const real = await Promise.all(named.map((it) => realpath(it).catch(() => it)));
+    this.folders = [...new Set([...named, ...real])];
+    this.emitter.fire(undefined);
   }
 
   get chosen(): Chosen {
@@ -43,11 +55,9 @@ export class ViewState implements vscode.Disposable {
   /** The choice, as the arrangement takes it. */
   view(): View {
     const { groupBy, thisWorkspace, query, statuses, agents } = this.current;
-    const folders = (vscode.workspace.workspaceFolders ?? [])
-      .filter((it) => it.uri.scheme === "file")
-      .map((it) => it.uri.fsPath);
-    const under = thisWorkspace ? folders : [];
-    return { groupBy, under, query, statuses, agents, workspaceFolders: folders, nameOf: this.nameOf };
+    const { folders, nameOf } = this;
+    const under = thisWorkspace ? folders : undefined;
+    return { groupBy, under, query, statuses, agents, workspaceFolders: folders, nameOf };
   }
 
   /** What narrows the view, in words; nothing where nothing does. */
@@ -70,6 +80,11 @@ export class ViewState implements vscode.Disposable {
     tellMenus("thisWorkspace", this.current.thisWorkspace);
     tellMenus("narrowed", this.describe() !== undefined);
   }
+}
+
+function localFolders(): string[] {
+  const folders = (vscode.workspace.workspaceFolders ?? []).filter((it) => it.uri.scheme === "file");
+  return folders.map((it) => it.uri.fsPath);
 }
 
 /** Sets a context key, which menus and welcome views ask for. */

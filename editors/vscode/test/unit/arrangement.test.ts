@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { arrange, countWaiting, type Group, isWithin, type Row, type View } from "../../src/arrangement";
+import { arrange, countLive, type Group, isWithin, type Row, type View } from "../../src/arrangement";
 import type { Session } from "../../src/protocol.gen";
 import { EVERYTHING, session } from "./support";
 
@@ -44,8 +44,10 @@ test("subagents stand under their parents, and lift them to their own urgency", 
 });
 
 test("a parent counts once with all below it", () => {
-  assert.equal(countWaiting(FAMILY), 2);
-  assert.equal(countWaiting([]), 0);
+  assert.deepEqual(countLive(FAMILY), { waiting: 2, running: 0 });
+  const calm = FAMILY.map((it) => (it.status === "waiting" ? { ...it, status: "running" as const } : it));
+  assert.deepEqual(countLive(calm), { waiting: 0, running: 2 });
+  assert.deepEqual(countLive([]), { waiting: 0, running: 0 });
 });
 
 test("parents that claim each other are both shown", () => {
@@ -83,6 +85,7 @@ test("text, status, agent and workspace narrow together", () => {
     "  a",
   ]);
   assert.deepEqual(drawn(arrange(sessions, view)), ["Needs you", "  a", "  d", "Running", "  c"]);
+  assert.deepEqual(arrange(sessions, { ...view, under: [] }), [], "a workspace without a folder of its own");
 });
 
 test("groups by folder are the workspace's, else the directory's own; the urgent first", () => {

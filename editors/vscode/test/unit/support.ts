@@ -19,7 +19,6 @@ export function session(told: Partial<Session> = {}): Session {
 
 export const EVERYTHING: View = {
   groupBy: "status",
-  under: [],
   query: "",
   statuses: [],
   agents: [],
