@@ -16,11 +16,11 @@ end, {
   end,
 })
 
--- Pages of a session are buffers: `:edit` reads them anew.
+-- The list and the pages of a session are buffers: `:edit` and a restored session read them anew.
 vim.api.nvim_create_autocmd('BufReadCmd', {
   group = vim.api.nvim_create_augroup('headcount', {}),
   pattern = 'headcount://*',
   callback = function(event)
-    require('headcount.pages').read(event.buf)
+    require('headcount').read(event.buf)
   end,
 })

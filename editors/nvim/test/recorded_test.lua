@@ -69,7 +69,7 @@ test('rows fit into the narrowest window that shows them', function()
   }) do
     vim.api.nvim_win_set_width(0, width)
     require('headcount.list').render()
-    local line = h.lines()[4]
+    local line = h.line_with('Mock session ti')
     assert(line:find(expected), ('%d: %s'):format(width, line))
     assert(vim.fn.strdisplaywidth(line) <= width, ('%d: %s'):format(width, line))
   end

@@ -50,6 +50,16 @@ function M.setup(options)
   M.begin()
 end
 
+--- Fills a buffer of ours, which is being read.
+---@param buffer integer
+function M.read(buffer)
+  M.begin()
+  local list = require('headcount.list')
+  local is_list = vim.api.nvim_buf_get_name(buffer) == list.NAME
+  local reader = is_list and list or require('headcount.pages')
+  reader.load(buffer)
+end
+
 --- `2 need you`, or nothing: for a status line.
 ---@return string
 function M.statusline()

@@ -1,6 +1,7 @@
 --- The list of sessions in a buffer, with keys for what can be done with each.
 
 local actions = require('headcount.actions')
+local buffers = require('headcount.buffer')
 local client = require('headcount.client')
 local config = require('headcount.config')
 local roster = require('headcount.roster')
@@ -9,10 +10,12 @@ local words = require('headcount.words')
 
 local M = {}
 
-local NAME = 'headcount://sessions'
+--- The name of its buffer.
+M.NAME = 'headcount://sessions'
+
 local NAMESPACE = vim.api.nvim_create_namespace('headcount')
 
----@type table<string, string> highlight groups by status; each links to one that every colour scheme has
+---@type table<string, string> highlight groups by status; each but Idle, which does not stand out, has a link
 local HIGHLIGHT = {
   waiting = 'HeadcountWaiting',
   running = 'HeadcountRunning',
@@ -24,7 +27,6 @@ local HIGHLIGHT = {
 local LINKS = {
   HeadcountWaiting = 'WarningMsg',
   HeadcountRunning = 'String',
-  HeadcountIdle = 'Normal',
   HeadcountStopped = 'Comment',
   HeadcountFailed = 'ErrorMsg',
   HeadcountUnknown = 'Comment',
@@ -208,20 +210,28 @@ local KEYS = {
     lhs = 'q',
     does = 'close',
     run = function()
-      vim.cmd(#vim.api.nvim_list_wins() > 1 and 'close' or 'bdelete')
+      vim.cmd(window.is_last() and 'bdelete' or 'close')
     end,
   },
 }
 
----@return string
-local function hint()
-  local parts = {}
+--- The keys, over as many lines as they need.
+---@param width integer
+---@return string[]
+local function hints(width)
+  local lines = {}
   for _, key in ipairs(KEYS) do
     if not key.needs or client.can(key.needs) then
-      table.insert(parts, key.lhs .. ' ' .. key.does)
+      local part = key.lhs .. ' ' .. key.does
+      local longer = #lines > 0 and lines[#lines] .. GAP .. part
+      if longer and #longer <= width then
+        lines[#lines] = longer
+      else
+        table.insert(lines, part)
+      end
     end
   end
-  return table.concat(parts, '  ')
+  return lines
 end
 
 ---@class headcount.Mark
@@ -271,13 +281,16 @@ end
 local function draw(now)
   local drawn = { lines = {}, marks = {}, keys = {} }
   draw_note(drawn, heading(), 'HeadcountHeading')
-  draw_note(drawn, hint(), 'HeadcountHint')
+  local width = narrowest()
+  for _, line in ipairs(hints(width)) do
+    draw_note(drawn, line, 'HeadcountHint')
+  end
   table.insert(drawn.lines, '')
   local shown, omitted = shown_of(roster.sessions())
   local rows = vim.tbl_map(function(session)
     return cells(session, now)
   end, shown)
-  local widths = fitting(rows, narrowest())
+  local widths = fitting(rows, width)
   for index, row in ipairs(rows) do
     draw_row(drawn, row, widths, HIGHLIGHT[shown[index].status] or 'HeadcountUnknown')
     drawn.keys[#drawn.lines] = roster.key(shown[index])
@@ -315,16 +328,25 @@ function M.render()
     return
   end
   local drawn = draw(os.time())
-  vim.bo[buffer].modifiable = true
-  vim.api.nvim_buf_set_lines(buffer, 0, -1, false, drawn.lines)
-  vim.bo[buffer].modifiable = false
-  vim.api.nvim_buf_clear_namespace(buffer, NAMESPACE, 0, -1)
-  for _, mark in ipairs(drawn.marks) do
-    local options = { end_col = mark.last, hl_group = mark.group }
-    vim.api.nvim_buf_set_extmark(buffer, NAMESPACE, mark.line - 1, mark.first, options)
+  if buffers.put(buffer, drawn.lines) then
+    vim.api.nvim_buf_clear_namespace(buffer, NAMESPACE, 0, -1)
+    for _, mark in ipairs(drawn.marks) do
+      local options = { end_col = mark.last, hl_group = mark.group }
+      vim.api.nvim_buf_set_extmark(buffer, NAMESPACE, mark.line - 1, mark.first, options)
+    end
   end
   keep_cursors(keys_by_line, drawn.keys)
   keys_by_line = drawn.keys
+end
+
+--- The line of the first session, or nil.
+---@return integer|nil
+local function first_row()
+  local first = nil
+  for line in pairs(keys_by_line) do
+    first = math.min(first or line, line)
+  end
+  return first
 end
 
 ---@param key headcount.ListKey
@@ -341,26 +363,6 @@ local function guarded(key)
   end
 end
 
----@return integer
-local function make_buffer()
-  local made = vim.fn.bufadd(NAME)
-  vim.fn.bufload(made)
-  vim.bo[made].filetype = 'headcount'
-  for _, key in ipairs(KEYS) do
-    local options =
-      { buffer = made, nowait = true, silent = true, desc = 'Headcount: ' .. key.does }
-    vim.keymap.set('n', key.lhs, guarded(key), options)
-  end
-  -- Ages grow old, and windows narrow, without an event of ours.
-  local events = { 'BufEnter', 'FocusGained' }
-  vim.api.nvim_create_autocmd(events, { buffer = made, callback = M.render })
-  vim.api.nvim_create_autocmd(vim.fn.has('nvim-0.9') == 1 and 'WinResized' or 'VimResized', {
-    group = vim.api.nvim_create_augroup('headcount.list', {}),
-    callback = M.render,
-  })
-  return made
-end
-
 local observes = false
 
 --- How the list is shown; for this buffer in its window, and nowhere else.
@@ -370,8 +372,10 @@ local function set_window_options()
   here.number, here.relativenumber, here.signcolumn, here.foldcolumn = false, false, 'no', '0'
 end
 
---- Shows the list, in a window of its own or the one that shows it or a page.
-function M.open()
+--- Makes a buffer the list: called when it is read, which `:edit` and a restored session do as well.
+---@param loaded integer
+function M.load(loaded)
+  buffer = loaded
   for group, link in pairs(LINKS) do
     vim.api.nvim_set_hl(0, group, { link = link, default = true })
   end
@@ -380,15 +384,36 @@ function M.open()
     roster.on_change(M.render)
     client.on_state(M.render)
   end
-  if not buffer or not vim.api.nvim_buf_is_loaded(buffer) then
-    buffer = make_buffer()
+  buffers.prepare(loaded, 'headcount')
+  for _, key in ipairs(KEYS) do
+    local options =
+      { buffer = loaded, nowait = true, silent = true, desc = 'Headcount: ' .. key.does }
+    vim.keymap.set('n', key.lhs, guarded(key), options)
   end
-  window.show(buffer)
+  local group = vim.api.nvim_create_augroup('headcount.list', {})
+  -- Ages grow old, and windows narrow, without an event of ours.
+  local events = { 'BufEnter', 'FocusGained' }
+  vim.api.nvim_create_autocmd(events, { group = group, buffer = loaded, callback = M.render })
+  local resized = vim.fn.has('nvim-0.9') == 1 and 'WinResized' or 'VimResized'
+  vim.api.nvim_create_autocmd(resized, { group = group, callback = M.render })
+  vim.api.nvim_create_autocmd('BufWinEnter', {
+    group = group,
+    buffer = loaded,
+    callback = set_window_options,
+  })
+  M.render()
+end
+
+--- Shows the list, in a window of its own or the one that shows it or a page.
+function M.open()
+  local list = vim.fn.bufadd(M.NAME)
+  vim.fn.bufload(list)
+  window.show(list)
   set_window_options()
   M.render()
   local line = vim.api.nvim_win_get_cursor(0)[1]
-  local first = 4
-  if not keys_by_line[line] and keys_by_line[first] then
+  local first = first_row()
+  if not keys_by_line[line] and first then
     vim.api.nvim_win_set_cursor(0, { first, 0 })
   end
 end

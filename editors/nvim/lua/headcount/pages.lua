@@ -3,12 +3,18 @@
 --- A page is `headcount://transcript/AGENT/ID` or `headcount://evidence/AGENT/ID`, the latter with `process PID` for a
 --- session that has no id yet; `:edit` reads it anew, and a transcript that somebody looks at follows its session.
 
+local buffers = require('headcount.buffer')
 local client = require('headcount.client')
+local notices = require('headcount.notices')
 local roster = require('headcount.roster')
 local window = require('headcount.window')
 local words = require('headcount.words')
 
 local M = {}
+
+--- What each page shows, by buffer: `:edit` empties a page before it is known whether it can be read anew.
+---@type table<integer, string[]>
+local shown = {}
 
 --- Turns of a transcript page.
 local TURNS = 50
@@ -101,19 +107,12 @@ local function at_the_end(buffer)
   end, vim.fn.win_findbuf(buffer))
 end
 
---- Writes a page without letting its text decide how it is shown.
 ---@param buffer integer
 ---@param lines string[]
 ---@param grows boolean whether what is new comes at the end
 local function write(buffer, lines, grows)
-  if not vim.api.nvim_buf_is_valid(buffer) then
-    return
-  end
   local following = grows and at_the_end(buffer) or {}
-  vim.bo[buffer].modifiable = true
-  vim.api.nvim_buf_set_lines(buffer, 0, -1, false, lines)
-  vim.bo[buffer].modifiable = false
-  vim.bo[buffer].modified = false
+  buffers.put(buffer, lines)
   for _, shown_in in ipairs(following) do
     vim.api.nvim_win_set_cursor(shown_in, { #lines, 0 })
   end
@@ -150,25 +149,46 @@ end
 
 local ASK = { transcript = ask_transcript, evidence = ask_evidence }
 
---- Fills the buffer of a page; called when it is read.
+--- Asks for the text of a page anew. Where there is none, what is shown stays: it may be just being read.
 ---@param buffer integer
-function M.read(buffer)
+local function fill(buffer)
   local kind, agent, id = parse(buffer)
-  local options = vim.bo[buffer]
-  options.buftype, options.swapfile, options.undofile = 'nofile', false, false
-  options.modeline, options.modifiable = false, false
+  local pid = id:match('^' .. PROCESS .. '(%d+)$')
+  local named = pid and { pid = tonumber(pid) } or { sessionId = id }
+  ASK[kind](vim.tbl_extend('error', { agent = agent }, named), function(err, lines)
+    if not vim.api.nvim_buf_is_loaded(buffer) then
+      return
+    elseif lines then
+      shown[buffer] = lines
+      write(buffer, lines, kind == 'transcript')
+    elseif shown[buffer] then
+      notices.tell('Headcount: ' .. words.error(err), vim.log.levels.WARN)
+    else
+      write(buffer, { '[' .. words.error(err) .. ']' }, false)
+    end
+  end)
+end
+
+--- Makes a buffer a page: called when it is read, which `:edit` does anew.
+---@param buffer integer
+function M.load(buffer)
+  local kind = parse(buffer)
+  buffers.prepare(buffer, ASK[kind] and 'markdown' or '')
   if not ASK[kind] then
     return
   end
-  options.filetype = 'markdown'
   vim.keymap.set('n', 'q', function()
     require('headcount.list').open()
   end, { buffer = buffer, nowait = true, silent = true, desc = 'Headcount: back to the list' })
-  local pid = assert(id):match('^' .. PROCESS .. '(%d+)$')
-  local named = pid and { pid = tonumber(pid) } or { sessionId = id }
-  ASK[kind](vim.tbl_extend('error', { agent = agent }, named), function(err, lines)
-    write(buffer, lines or { 'Headcount: ' .. words.error(err) }, kind == 'transcript')
-  end)
+  vim.api.nvim_create_autocmd('BufWipeout', {
+    group = vim.api.nvim_create_augroup('headcount.page.' .. buffer, {}),
+    buffer = buffer,
+    callback = function()
+      shown[buffer] = nil
+    end,
+  })
+  write(buffer, shown[buffer] or { '[Looking …]' }, kind == 'transcript')
+  fill(buffer)
 end
 
 --- Shows a page of a session.
@@ -182,7 +202,7 @@ function M.open(kind, session)
   vim.bo[buffer].buflisted = true
   window.show(buffer)
   if is_loaded then
-    M.read(buffer)
+    fill(buffer)
   end
 end
 
@@ -191,7 +211,13 @@ end
 local function follow(steps)
   local changed = {}
   for _, step in ipairs(steps) do
-    if step.before and step.after and step.before.updatedAt ~= step.after.updatedAt then
+    local before, after = step.before, step.after
+    local is_same = before
+      and after
+      and before.updatedAt == after.updatedAt
+      and before.status == after.status
+      and before.reason == after.reason
+    if before and after and not is_same then
       changed[roster.key(step.after)] = true
     end
   end
@@ -201,7 +227,7 @@ local function follow(steps)
     local kind, agent, id = parse(buffer)
     if kind == 'transcript' and not seen[buffer] and changed[agent .. ' ' .. id] then
       seen[buffer] = true
-      M.read(buffer)
+      fill(buffer)
     end
   end
 end

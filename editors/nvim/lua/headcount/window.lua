@@ -13,6 +13,25 @@ function M.find()
   end
 end
 
+--- Opens a window at the bottom; where there is no room for one, the current one has to do.
+---@return boolean has_split
+function M.split()
+  local has_split, trouble = pcall(vim.cmd, 'botright split')
+  if not has_split then
+    vim.notify('Headcount: shown in this window: ' .. trouble, vim.log.levels.WARN)
+  end
+  return has_split
+end
+
+--- Whether no other window is there to go to; floating ones are none.
+---@return boolean
+function M.is_last()
+  local anchored = vim.tbl_filter(function(window)
+    return vim.api.nvim_win_get_config(window).relative == ''
+  end, vim.api.nvim_list_wins())
+  return #anchored <= 1
+end
+
 --- Shows a buffer there, and goes there.
 ---@param buffer integer
 function M.show(buffer)
@@ -20,7 +39,7 @@ function M.show(buffer)
   if window then
     vim.api.nvim_set_current_win(window)
   else
-    vim.cmd('botright split')
+    M.split()
   end
   if vim.api.nvim_get_current_buf() ~= buffer then
     vim.api.nvim_set_current_buf(buffer)

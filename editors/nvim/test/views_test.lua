@@ -1,0 +1,158 @@
+--- The list and the pages as buffers and windows: what a redraw leaves alone, and where there is no room.
+
+local here = vim.fn.fnamemodify(debug.getinfo(1, 'S').source:sub(2), ':p:h')
+local recorded = dofile(here .. '/recorded.lua')
+local h = recorded.h
+local test, eventually, equal = h.test, h.eventually, h.equal
+
+recorded.make()
+vim.cmd('runtime plugin/headcount.lua')
+
+local client = require('headcount.client')
+local list = require('headcount.list')
+local roster = require('headcount.roster')
+
+local FAILURE = { code = 1, message = 'the store is gone' }
+
+--- Runs this while nothing that is looked up is found.
+local function while_failing(run)
+  local look = client.look
+  client.look = function(_, _, callback)
+    callback(FAILURE)
+  end
+  run()
+  client.look = look
+end
+
+local function open_transcript()
+  recorded.go_to_row()
+  h.press('<CR>')
+  eventually('the transcript', function()
+    return h.line_with('## You')
+  end)
+end
+
+require('headcount').setup({ cmd = recorded.server() })
+eventually('the sessions', roster.is_known)
+
+test('a list that is restored or edited by its name has its rows and keys', function()
+  vim.cmd('edit headcount://sessions')
+  eventually('the row', recorded.row)
+  equal(vim.bo.filetype, 'headcount')
+  equal(vim.wo.cursorline, true)
+  vim.cmd('edit')
+  assert(recorded.row(), 'the row is gone')
+  assert(vim.fn.maparg('q', 'n') ~= '', 'the keys are gone')
+end)
+
+test('redraws fill no undo history, and touch nothing where nothing changed', function()
+  local tick = vim.api.nvim_buf_get_changedtick(0)
+  list.render()
+  equal(vim.api.nvim_buf_get_changedtick(0), tick)
+  recorded.becomes('busy', 1795379650000)
+  eventually('the running row', function()
+    return (recorded.row() or ''):find('● running', 1, true)
+  end)
+  equal(vim.fn.undotree().entries, {})
+  recorded.becomes('waiting', 1795379651000)
+  eventually('the waiting row', function()
+    return (recorded.row() or ''):find('▲ needs', 1, true)
+  end)
+end)
+
+test('all keys can be read, however narrow the window', function()
+  vim.cmd('vnew | wincmd p')
+  for _, width in ipairs({ 78, 60, 40 }) do
+    vim.api.nvim_win_set_width(0, width)
+    list.render()
+    local hint = table.concat(h.lines(), '  ')
+    for _, key in ipairs({ '<CR> transcript', 'o launch', 'R refresh', 'a all', 'q close' }) do
+      assert(hint:find(key, 1, true), ('%d: %s in %s'):format(width, key, hint))
+    end
+    for number, line in ipairs(h.lines()) do
+      assert(vim.fn.strdisplaywidth(line) <= width, ('%d: line %d'):format(width, number))
+    end
+  end
+  vim.cmd('wincmd p | close')
+end)
+
+test('an idle session has the colours of the line that it is on', function()
+  local group = vim.fn.hlID('HeadcountIdle')
+  equal(vim.fn.synIDtrans(group), group)
+  equal(vim.fn.synIDtrans(vim.fn.hlID('HeadcountWaiting')), vim.fn.hlID('WarningMsg'))
+end)
+
+test('q closes the last window that does not float', function()
+  vim.cmd('only')
+  local float = { relative = 'editor', row = 1, col = 1, width = 10, height = 1 }
+  local window = vim.api.nvim_open_win(vim.api.nvim_create_buf(false, true), false, float)
+  vim.v.errmsg = ''
+  h.press('q')
+  equal(vim.v.errmsg, '')
+  equal(vim.fn.bufname(), '')
+  vim.api.nvim_win_close(window, true)
+end)
+
+test('where there is no room for a window the current one is taken', function()
+  local lines = vim.o.lines
+  vim.o.lines = 8
+  for _ = 1, 4 do
+    pcall(vim.cmd, 'split')
+  end
+  vim.cmd('Headcount')
+  equal(vim.fn.bufname(), 'headcount://sessions')
+  equal(h.times_said('shown in this window'), 1)
+  vim.cmd('only | enew')
+  vim.o.lines = lines
+end)
+
+test('a page that follows its session keeps its filetype, and follows a status too', function()
+  open_transcript()
+  local fired = 0
+  local counting = vim.api.nvim_create_autocmd('FileType', {
+    callback = function()
+      fired = fired + 1
+    end,
+  })
+  assert(h.line_with('waiting for a permission'))
+  recorded.becomes('busy', 1795379651000)
+  eventually('the new status', function()
+    return h.line_with(' · running · ')
+  end)
+  equal(fired, 0)
+  equal(vim.bo.filetype, 'markdown')
+  equal(vim.fn.undotree().entries, {})
+  vim.api.nvim_del_autocmd(counting)
+end)
+
+test('a transcript that cannot be read anew stays', function()
+  local before = h.lines()
+  while_failing(function()
+    vim.cmd('edit')
+  end)
+  equal(h.lines(), before)
+  equal(h.times_said('Headcount: the store is gone'), 1)
+  vim.cmd('bwipeout!')
+end)
+
+test('a page that could never be read says why', function()
+  while_failing(function()
+    vim.cmd('edit headcount://transcript/claude-code/gone')
+  end)
+  equal(h.lines(), { '[the store is gone]' })
+  equal(h.said, {})
+  vim.cmd('bwipeout!')
+end)
+
+test('a new page says that it looks', function()
+  local look = client.look
+  client.look = function() end
+  vim.cmd('edit headcount://transcript/claude-code/slow')
+  equal(h.lines(), { '[Looking …]' })
+  client.look = look
+  vim.cmd('bwipeout!')
+end)
+
+client.stop()
+vim.fn.delete(recorded.world, 'rf')
+h.finish()
