@@ -111,14 +111,19 @@ impl Env {
 
     /// The first executable file of that name in the directories of `path`.
     pub fn find_on(path: &OsStr, name: &str) -> Option<PathBuf> {
+        Self::all_on(path, name).next()
+    }
+
+    /// Every executable file of that name in the directories of `path`, in their order.
+    pub fn all_on(path: &OsStr, name: &str) -> impl Iterator<Item = PathBuf> {
         use std::os::unix::fs::PermissionsExt;
         let is_program = |it: &PathBuf| {
             it.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
         };
         std::env::split_paths(path)
             .filter(|dir| dir.is_absolute())
-            .map(|dir| dir.join(name))
-            .find(is_program)
+            .map(move |dir| dir.join(name))
+            .filter(is_program)
     }
 }
 

@@ -16,6 +16,8 @@ pub const PROMPT_ARGUMENT_MAX: usize = 64 << 10;
 
 /// How one agent is driven.
 pub struct Driver {
+    /// Whether a program of one of the agent's names is the agent: another may be called the same.
+    pub is_program: fn(&Path) -> bool,
     /// The command line that does what is ordered.
     pub command: fn(&Order) -> Result<CommandLine, Unsupported>,
     /// The arguments by which a person goes on with a session in a terminal, in the session's directory; nothing
@@ -50,6 +52,7 @@ pub enum Polite {
 
 /// An agent that we cannot drive.
 pub static UNDRIVEN: Driver = Driver {
+    is_program: |_| true,
     command: |_| {
         Err(Unsupported {
             what: "be launched or resumed from here".into(),

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::text::one_line;
@@ -16,7 +16,7 @@ use super::{Failure, call};
 use crate::adapters::billing::Billing;
 use crate::adapters::{Adapter, REGISTRY};
 use crate::env::Env;
-use crate::launch::{LoginPath, find_program};
+use crate::launch::{LoginPath, NotFound, Sought, find_program};
 use crate::protocol::lifecycle::AgentCard;
 
 /// How long an agent may take to tell its version; the slowest seen takes 3 s on a busy machine.
@@ -30,7 +30,8 @@ const VERSION_MAX: u64 = 4 << 10;
 struct Finding {
     #[serde(flatten)]
     card: AgentCard,
-    binary: Option<Binary>,
+    #[serde(serialize_with = "what_is_there")]
+    binary: Result<Binary, NotFound>,
     version: Option<String>,
     /// Who would bill what a launch from this environment spends; nothing where that cannot be told.
     billing: Option<Billing>,
@@ -45,6 +46,14 @@ struct Binary {
     path: PathBuf,
     /// Which PATH it is on.
     found_on: FoundOn,
+}
+
+/// The program, or null.
+fn what_is_there<S: Serializer>(
+    binary: &Result<Binary, NotFound>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    binary.as_ref().ok().serialize(serializer)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Serialize)]
@@ -97,8 +106,8 @@ pub(super) fn run(env: &Env, as_json: bool) -> Result<u8, Failure> {
 fn examine(adapter: &dyn Adapter, env: &Env, login: &LoginPath, listed: &Value) -> Finding {
     let card = adapter.card().clone();
     let mut variables = env.vars().clone();
-    let found = find_program(env, &mut variables, login, card.binaries);
-    let version = found.as_ref().and_then(|it| version(&it.program, env, &variables));
+    let found = find_program(env, &mut variables, login, Sought::of(adapter));
+    let version = found.as_ref().ok().and_then(|it| version(&it.program, env, &variables));
     let binary = found.map(|it| Binary {
         path: it.program,
         found_on: if it.login_path.is_none() { FoundOn::Path } else { FoundOn::LoginShell },
@@ -118,10 +127,8 @@ fn examine(adapter: &dyn Adapter, env: &Env, login: &LoginPath, listed: &Value) 
 fn told(finding: &Finding) -> String {
     let Finding { card, binary, version, billing, stores, report } = finding;
     let binary = match (binary, version) {
-        (None, _) => {
-            format!("neither on PATH nor on the login shell's ({})", card.binaries.join(", "))
-        }
-        (Some(Binary { path, found_on }), version) => {
+        (Err(why), _) => format!("{why} ({})", card.binaries.join(", ")),
+        (Ok(Binary { path, found_on }), version) => {
             let version = version.as_deref().unwrap_or("does not tell its version");
             let place = match found_on {
                 FoundOn::Path => "",
@@ -209,7 +216,7 @@ mod tests {
     use super::*;
     use crate::adapters;
 
-    fn finding(binary: Option<Binary>, billing: Option<Billing>) -> Finding {
+    fn finding(binary: Result<Binary, NotFound>, billing: Option<Billing>) -> Finding {
         Finding {
             card: adapters::find("codex").unwrap().card().clone(),
             binary,
@@ -229,13 +236,13 @@ mod tests {
         let binary = Binary { path, found_on: FoundOn::LoginShell };
         let billing =
             Billing { payer: "the API, by key".into(), because: "CODEX_API_KEY is set".into() };
-        let text = told(&finding(Some(binary), Some(billing)));
+        let text = told(&finding(Ok(binary), Some(billing)));
         assert!(text.contains(
             "  binary     /opt/codex (codex-cli 1.0 [2J), on the login shell's PATH alone\n"
         ));
         assert!(text.contains("  billing    the API, by key (CODEX_API_KEY is set)\n"), "{text}");
         assert!(text.contains("  problem    line 1 is no record (/a b)\n"), "{text}");
-        let text = told(&finding(None, None));
+        let text = told(&finding(Err(NotFound::OnEither), None));
         assert!(text.contains("  binary     neither on PATH nor on the login shell's (codex)\n"));
         assert!(text.contains("  billing    unknown\n"), "{text}");
     }

@@ -26,16 +26,21 @@ const WORDS: [(&str, Stage); 19] = [
     ("no models match", Stage::Model),
 ];
 
-/// The stage that the output speaks of; [`Stage::Exit`] where it says nothing known.
-pub(super) fn stage(output: &str) -> Stage {
-    let output = output.to_lowercase();
-    let found = WORDS.iter().find(|(words, _)| output.contains(words));
+/// The stage that the output speaks of; [`Stage::Exit`] where it says nothing known. Agents repeat their prompt: what
+/// stands in that says nothing.
+pub(super) fn stage(output: &str, prompt: &str) -> Stage {
+    let (output, prompt) = (output.to_lowercase(), prompt.to_lowercase());
+    let found = WORDS.iter().find(|(words, _)| output.contains(words) && !prompt.contains(words));
     found.map_or(Stage::Exit, |(_, stage)| *stage)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn stage(output: &str) -> Stage {
+        super::stage(output, "Tell why it says `Not logged in`")
+    }
 
     #[test]
     fn agents_words_tell_what_failed() {
@@ -48,5 +53,7 @@ mod tests {
         assert_eq!(stage(openclaw), Stage::Model);
         assert_eq!(stage("Error: Session ID x is already in use."), Stage::Exit);
         assert_eq!(stage(""), Stage::Exit);
+        assert_eq!(stage("> Tell why it says `Not logged in`\nPlease run /login"), Stage::Auth);
+        assert_eq!(stage("> Tell why it says `Not logged in`\nEPIPE"), Stage::Exit);
     }
 }

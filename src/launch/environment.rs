@@ -3,15 +3,18 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::Read;
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::OnceLock;
-use std::time::Duration;
+use std::process::{ChildStdout, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::child;
 use super::ending::{LAUNCH_VARIABLE, SUPERVISOR_VARIABLE};
-use crate::adapters::drive;
+use crate::adapters::{Adapter, drive};
 use crate::base::{AbsPath, Pid};
 use crate::env::Env;
 use crate::procs::pinned::Pinned;
@@ -20,7 +23,7 @@ use crate::procs::{self};
 /// How long a login shell may take to tell its PATH; slow ones start version managers.
 const LOGIN_SHELL_MAX: Duration = Duration::from_secs(3);
 /// Most bytes of what a login shell says.
-const LOGIN_OUTPUT_MAX: u64 = 256 << 10;
+const LOGIN_OUTPUT_MAX: usize = 256 << 10;
 /// Stands around the PATH: profiles greet, too.
 const MARK: &str = "\u{1}headcount\u{1}";
 
@@ -54,21 +57,63 @@ pub(super) fn of_agent(
 /// files that only those read.
 const ASKED: [&[&str]; 2] = [&["-l", "-c"], &["-i", "-l", "-c"]];
 
+/// How long a login shell that did not answer is not asked again: whoever looks for several programs waits for it once.
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(30);
+
 /// The login shell's PATH, asked for once in each way: an editor started from a desktop does not have it.
 #[derive(Debug, Default)]
-pub struct LoginPath([OnceLock<Option<OsString>>; ASKED.len()]);
+pub struct LoginPath([Mutex<Answer>; ASKED.len()]);
+
+/// What a login shell said when it was asked last.
+#[derive(Clone, Debug, Default)]
+enum Answer {
+    #[default]
+    NotAsked,
+    Path(OsString),
+    /// It could not be started, took too long, or said something else, at this instant.
+    Silent(Instant),
+}
 
 impl LoginPath {
-    /// What each way of asking says, as far as it is wanted.
-    fn all<'a>(&'a self, env: &'a Env) -> impl Iterator<Item = &'a OsStr> {
-        self.0.iter().zip(ASKED).filter_map(move |(answer, flags)| {
-            let path = answer.get_or_init(|| {
+    /// What each way of asking says, as far as it is wanted; nothing where the shell did not answer.
+    fn all<'a>(&'a self, env: &'a Env) -> impl Iterator<Item = Option<OsString>> {
+        self.0.iter().zip(ASKED).map(|(answer, flags)| {
+            // Held while the shell is asked: whoever else wants to know waits for the same answer.
+            let mut answer = answer.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_due = match &*answer {
+                Answer::NotAsked => true,
+                Answer::Path(_) => false,
+                Answer::Silent(since) => since.elapsed() >= ASK_AGAIN_AFTER,
+            };
+            if is_due {
                 let path = ask_login_shell(env, flags);
                 tracing::info!(?flags, ?path, "the login shell was asked for its PATH");
-                path
-            });
-            path.as_deref()
+                *answer = path.map_or_else(|| Answer::Silent(Instant::now()), Answer::Path);
+            }
+            match &*answer {
+                Answer::Path(path) => Some(path.clone()),
+                Answer::NotAsked | Answer::Silent(_) => None,
+            }
         })
+    }
+}
+
+/// What to look for.
+#[derive(Clone, Copy)]
+pub struct Sought<'a> {
+    pub names: &'a [&'a str],
+    /// Whether a program of one of these names is the one that is meant.
+    pub is_it: fn(&Path) -> bool,
+}
+
+impl Sought<'_> {
+    /// The program of an agent.
+    pub fn of(adapter: &dyn Adapter) -> Sought<'static> {
+        Sought { names: adapter.card().binaries, is_it: adapter.driver().is_program }
+    }
+
+    fn find_on(self, path: &OsStr) -> Option<PathBuf> {
+        self.names.iter().find_map(|name| Env::all_on(path, name).find(|it| (self.is_it)(it)))
     }
 }
 
@@ -80,27 +125,43 @@ pub struct Found {
     pub login_path: Option<OsString>,
 }
 
+/// Where a program was looked for in vain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotFound {
+    #[error("neither on PATH nor on the login shell's")]
+    OnEither,
+    #[error("not on PATH; the login shell did not tell its own")]
+    ShellSilent,
+}
+
 /// The first of these programs that is there, on the agent's PATH or else on the login shell's; in the latter case
 /// the agent gets that PATH too, since what it starts will be there as well.
 pub fn find_program(
     env: &Env,
     variables: &mut BTreeMap<OsString, OsString>,
     login: &LoginPath,
-    names: &[&str],
-) -> Option<Found> {
-    let find = |path: &OsStr| names.iter().find_map(|name| Env::find_on(path, name));
+    sought: Sought<'_>,
+) -> Result<Found, NotFound> {
     let path = variables.get(OsStr::new("PATH")).cloned().unwrap_or_default();
-    if let Some(program) = find(&path) {
-        return Some(Found { program, login_path: None });
+    if let Some(program) = sought.find_on(&path) {
+        return Ok(Found { program, login_path: None });
     }
-    let (login_path, program) = login.all(env).find_map(|it| Some((it.to_owned(), find(it)?)))?;
-    let mut joined = path;
-    if !joined.is_empty() {
-        joined.push(":");
+    let mut why = NotFound::OnEither;
+    for answer in login.all(env) {
+        let Some(login_path) = answer else {
+            why = NotFound::ShellSilent;
+            continue;
+        };
+        let Some(program) = sought.find_on(&login_path) else { continue };
+        let mut joined = path;
+        if !joined.is_empty() {
+            joined.push(":");
+        }
+        joined.push(&login_path);
+        variables.insert("PATH".into(), joined);
+        return Ok(Found { program, login_path: Some(login_path) });
     }
-    joined.push(&login_path);
-    variables.insert("PATH".into(), joined);
-    Some(Found { program, login_path: Some(login_path) })
+    Err(why)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the login shell is asked here and nowhere else")]
@@ -120,22 +181,43 @@ fn ask_login_shell(env: &Env, flags: &[&str]) -> Option<OsString> {
         .stderr(Stdio::null())
         .spawn()
         .ok()?;
+    let until = Instant::now() + LOGIN_SHELL_MAX;
+    let path = child.stdout.take().and_then(|it| path_told(it, until));
     let proc_root = Path::new(procs::PROC);
     let pid = Pid(i32::try_from(child.id()).unwrap_or_default());
-    // One that has ended already is not held, and has told its PATH.
+    // One that has ended already is not held.
     let held = procs::identity(proc_root, pid).and_then(|process| Pinned::hold(proc_root, process));
-    if held.is_some_and(|it| !it.has_ended_within(LOGIN_SHELL_MAX)) {
+    let left = until.saturating_duration_since(Instant::now());
+    if held.is_some_and(|it| !it.has_ended_within(left)) {
         let group = nix::unistd::Pid::from_raw(pid.0);
         // An error means that it just ended.
         nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL).ok();
     }
     child.wait().ok()?;
+    path
+}
+
+/// The PATH that a login shell tells, read as it comes: one that greets at length could not go on otherwise. What a
+/// profile left running may hold the pipe open for ever, so that its end is not waited for.
+fn path_told(mut pipe: ChildStdout, until: Instant) -> Option<OsString> {
     let mut output = Vec::new();
-    let pipe = child.stdout.take()?;
-    nix::fcntl::fcntl(&pipe, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK)).ok()?;
-    // What a profile left running may hold the pipe open: what is there is there.
-    drop(pipe.take(LOGIN_OUTPUT_MAX).read_to_end(&mut output));
-    between_marks(&output).map(|it| OsStr::from_bytes(it).to_owned())
+    let mut chunk = [0; 4096];
+    while output.len() < LOGIN_OUTPUT_MAX {
+        let left = until.saturating_duration_since(Instant::now());
+        let left = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
+        match poll(&mut [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)], left) {
+            Ok(0) => return None,
+            Err(nix::Error::EINTR) => continue,
+            Ok(_) => {}
+            Err(_) => return None,
+        }
+        let read = pipe.read(&mut chunk).ok().filter(|it| *it > 0)?;
+        output.extend_from_slice(&chunk[..read]);
+        if let Some(path) = between_marks(&output) {
+            return Some(OsStr::from_bytes(path).to_owned());
+        }
+    }
+    None
 }
 
 fn between_marks(output: &[u8]) -> Option<&[u8]> {
@@ -153,6 +235,11 @@ mod tests {
 
     fn env(vars: &[(&str, &str)]) -> Env {
         Env::of_vars(vars.iter().map(|(k, v)| (k.into(), v.into())).collect()).unwrap()
+    }
+
+    fn put(path: &Path, text: String) {
+        std::fs::write(path, text).unwrap();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
     }
 
     #[test]
@@ -202,10 +289,6 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let bin = dir.path().join("bin");
         std::fs::create_dir(&bin).unwrap();
-        let put = |path: &Path, text: String| {
-            std::fs::write(path, text).unwrap();
-            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
-        };
         put(&bin.join("agent"), "#!/bin/sh\n".into());
         let shell = dir.path().join("shell");
         let profile =
@@ -218,11 +301,57 @@ mod tests {
         ]);
         let mut variables = env.vars().clone();
         let login = LoginPath::default();
-        let found = find_program(&env, &mut variables, &login, &["other", "agent"]).unwrap();
+        let found = find_program(&env, &mut variables, &login, any(&["other", "agent"])).unwrap();
         assert_eq!(found.program, bin.join("agent"));
         assert_eq!(found.login_path, Some(bin.clone().into()), "as terminals start it");
         let path = variables[OsStr::new("PATH")].to_str().unwrap();
         assert_eq!(path, format!("/nonexistent:{}", bin.display()));
-        assert_eq!(find_program(&env, &mut variables, &login, &["absent"]), None);
+        let absent = find_program(&env, &mut variables, &login, any(&["absent"]));
+        assert_eq!(absent, Err(NotFound::OnEither));
+    }
+
+    fn any<'a>(names: &'a [&'a str]) -> Sought<'a> {
+        Sought { names, is_it: |_| true }
+    }
+
+    #[test]
+    fn another_program_of_the_same_name_is_passed_over() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["one", "two"] {
+            std::fs::create_dir(dir.path().join(name)).unwrap();
+            put(&dir.path().join(name).join("agent"), "#!/bin/sh\n".into());
+        }
+        let path = std::env::join_paths(["one", "two"].map(|it| dir.path().join(it))).unwrap();
+        let sought = Sought { names: &["agent"], is_it: |it| it.ends_with("two/agent") };
+        assert_eq!(sought.find_on(&path), Some(dir.path().join("two/agent")));
+    }
+
+    #[test]
+    fn a_login_shell_may_greet_at_length_and_one_that_says_nothing_is_not_taken_at_its_word() {
+        let dir = tempfile::tempdir().unwrap();
+        let shell = dir.path().join("shell");
+        let env = env(&[
+            ("HOME", dir.path().to_str().unwrap()),
+            ("SHELL", shell.to_str().unwrap()),
+            ("PATH", "/usr/bin:/bin"),
+        ]);
+        let ask = |login: &LoginPath| {
+            find_program(&env, &mut BTreeMap::new(), login, any(&["absent"])).unwrap_err()
+        };
+        let answers = "for last; do :; done; eval \"$last\"\n";
+        // More than a pipe holds, and a child that keeps it open.
+        put(&shell, format!("#!/bin/sh\nhead -c 200000 /dev/zero\nsleep 1000 &\n{answers}kill $!\n"));
+        assert_eq!(ask(&LoginPath::default()), NotFound::OnEither);
+
+        let login = LoginPath::default();
+        put(&shell, "#!/bin/sh\nexit 1\n".into());
+        assert_eq!(ask(&login), NotFound::ShellSilent);
+        put(&shell, format!("#!/bin/sh\n{answers}"));
+        assert_eq!(ask(&login), NotFound::ShellSilent, "not at once");
+        let long_ago = Instant::now().checked_sub(ASK_AGAIN_AFTER).unwrap();
+        for answer in &login.0 {
+            *answer.lock().unwrap() = Answer::Silent(long_ago);
+        }
+        assert_eq!(ask(&login), NotFound::OnEither);
     }
 }

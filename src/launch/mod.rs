@@ -38,7 +38,7 @@ pub mod served;
 pub mod supervise;
 
 use environment::Found;
-pub use environment::{LoginPath, find_program};
+pub use environment::{LoginPath, NotFound, Sought, find_program};
 use order::{Event, SupervisorOrder};
 
 /// How long a launch waits for the agent to tell its session.
@@ -76,6 +76,7 @@ pub struct Started {
     pub log: AbsPath,
     /// The login shell's PATH, where the agent got that too.
     pub login_path: Option<String>,
+    prompt: String,
     /// The session, where it is known before the agent tells it.
     pub session: Option<SessionId>,
     ledger: LedgerFile,
@@ -99,14 +100,12 @@ pub fn start(site: &Site<'_>, request: Request) -> Result<Started, RpcError> {
     };
     let line = (adapter.driver().command)(&order).map_err(|it| unsupported(&agent, it))?;
     let mut variables = environment::of_agent(site.env, &cwd, &params.env);
-    let names = adapter.card().binaries;
-    let Found { program, login_path } =
-        environment::find_program(site.env, &mut variables, site.login, names).ok_or_else(
-            || {
-                let message = format!("none of {names:?} is on the PATH, nor on the login shell's");
-                failed(&agent, Stage::Spawn, None, message)
-            },
-        )?;
+    let sought = Sought::of(adapter);
+    let found = find_program(site.env, &mut variables, site.login, sought);
+    let Found { program, login_path } = found.map_err(|why| {
+        let message = format!("`{}`: {why}", sought.names.join("`, `"));
+        failed(&agent, Stage::Spawn, None, message)
+    })?;
     let mut entry = entry(&params, &cwd);
     let launch_id = entry.launch.launch_id.clone();
     let launched_at = entry.launch.launched_at;
@@ -127,7 +126,7 @@ pub fn start(site: &Site<'_>, request: Request) -> Result<Started, RpcError> {
         ledger: ledger.path().clone(),
         log: log.clone(),
         prompt_on_stdin: line.prompt == PromptBy::Stdin,
-        prompt: params.prompt,
+        prompt: params.prompt.clone(),
         learn: line.learn,
         session: line.session.clone(),
         timeout_ms: params.timeout_ms.map(crate::protocol::bounded::Bounded::get),
@@ -148,6 +147,7 @@ pub fn start(site: &Site<'_>, request: Request) -> Result<Started, RpcError> {
         cwd,
         log,
         login_path: login_path.map(|it| it.to_string_lossy().into_owned()),
+        prompt: params.prompt,
         session: line.session,
         ledger,
         news,
@@ -283,7 +283,7 @@ impl Started {
                     return Ok(heard);
                 }
                 Some(Event::Ended { exit_code, output }) => {
-                    let stage = diagnose::stage(&output);
+                    let stage = diagnose::stage(&output, &self.prompt);
                     return Err(failed(&self.agent, stage, Some(exit_code), output));
                 }
                 Some(Event::Refused(why) | Event::NotStarted(why)) => {

@@ -14,7 +14,6 @@ use super::{
 use crate::adapters::drive::Unsupported;
 use crate::adapters::files::blocking;
 use crate::adapters::service::{Ask, Refused, Service};
-use crate::base::AgentId;
 use crate::env::Env;
 use crate::ledger::{End, LaunchEntry, LedgerFile, Refusal};
 use crate::protocol::bounded::Bounded;
@@ -72,7 +71,7 @@ fn ask(
     let begun = match answer {
         Ok(Ok(session)) => Ok(session),
         Ok(Err(Refused::Busy)) => Err((End::NotStarted, busy())),
-        Ok(Err(Refused::Problem(problem))) => Err((End::NotStarted, failed_by(agent, problem))),
+        Ok(Err(Refused::Problem(problem))) => Err((End::NotStarted, failed_by(&params, problem))),
         Err(_) => {
             let what = format!("no answer within {} s; it may have begun", SESSION_WAIT.as_secs());
             Err((End::Unknown, failed(agent, Stage::Spawn, None, what)))
@@ -123,11 +122,11 @@ fn check(params: &LaunchParams) -> Result<(), Unsupported> {
 }
 
 /// What a service's refusal means for a launch.
-fn failed_by(agent: &AgentId, problem: Problem) -> RpcError {
+fn failed_by(params: &LaunchParams, problem: Problem) -> RpcError {
     let stage = match problem.kind {
         ProblemKind::Auth => Stage::Auth,
         ProblemKind::Unreachable | ProblemKind::TimedOut => Stage::Spawn,
-        _ => diagnose::stage(&problem.message),
+        _ => diagnose::stage(&problem.message, &params.prompt),
     };
-    failed(agent, stage, None, problem.message)
+    failed(&params.agent, stage, None, problem.message)
 }

@@ -240,14 +240,16 @@ fn a_launch_tells_the_agents_own_id_and_its_end_is_known() {
 #[test]
 fn an_agent_that_ends_before_it_tells_a_session_is_a_failed_launch() {
     let world = World::new();
+    // Its own words, quoted so that they are not the prompt's.
     let cases = [
         (
-            "echo 'Not inside a trusted directory and --skip-git-repo-check was not specified.' >&2; exit 1",
+            "echo 'Not inside a trusted' directory and --skip-git-repo-check was not specified. >&2; exit 1",
             "trust",
             1,
         ),
-        ("echo 'ERROR: 401 Unauthorized' >&2; exit 1", "auth", 1),
-        ("tell; echo 'Not logged in' >&2; exit 1", "auth", 1),
+        ("echo ERROR: '401' Unauthorized >&2; exit 1", "auth", 1),
+        ("tell; echo Not 'logged' in >&2; exit 1", "auth", 1),
+        ("echo \"> $prompt\"; : Not logged in; exit 1", "exit", 1),
         ("echo something else; exit 0", "exit", 0),
         ("kill -9 $$", "exit", 137),
     ];

@@ -3,16 +3,19 @@
 //! It resumes by the transcript's path: by id it looks in the current directory's sessions alone, and elsewhere ends
 //! with success and nothing done. It asks for no permissions, and takes the word behind `--` for a flag's value.
 
+use std::io::{self, Read};
 use std::path::Path;
 
 use crate::adapters::billing::by_model;
 use crate::adapters::drive::{
     Args, CommandLine, Driver, Learn, Order, Polite, PromptBy, Task, UNDRIVEN, Unsupported,
 };
+use crate::adapters::files::open_regular;
 use crate::base::SessionId;
 use crate::protocol::launch::Permissions;
 
 pub(super) static DRIVER: Driver = Driver {
+    is_program: |it| !is_native_pi(it),
     command,
     by_hand,
     nesting: &["PI_CODING_AGENT"],
@@ -20,6 +23,22 @@ pub(super) static DRIVER: Driver = Driver {
     billing: |env| by_model(env, &super::store::agent_dir(env).join("auth.json")),
     ..UNDRIVEN
 };
+
+/// Whether the program is `pi_agent_rust`, which cargo calls `pi`, too: no script, as Pi is, nor the shim of a version
+/// manager, which is a link to a program of another name.
+pub(in crate::adapters) fn is_native_pi(program: &Path) -> bool {
+    let is_named_so = |it: &Path| it.ends_with("pi") || it.ends_with("pi-rust");
+    program.canonicalize().is_ok_and(|it| is_named_so(&it) && is_native(&it).unwrap_or(false))
+}
+
+fn is_native(program: &Path) -> io::Result<bool> {
+    let mut magic = [0; ELF_MAGIC.len()];
+    open_regular(program)?.0.read_exact(&mut magic)?;
+    Ok(magic == ELF_MAGIC)
+}
+
+/// How every program of Linux begins that is no script.
+const ELF_MAGIC: [u8; 4] = *b"\x7fELF";
 
 /// By its path a session is found from everywhere.
 pub(in crate::adapters) fn by_hand(

@@ -370,3 +370,30 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_program_named_pi_is_whose_it_is_by_what_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let put = |path: &str, bytes: &[u8]| {
+        let path = dir.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    };
+    put("script/pi", b"#!/usr/bin/env node\n");
+    put("native/pi", b"\x7fELF\x02\x01\x01");
+    put("short/pi", b"\x7fEL");
+    put("named/pi-rust", b"#!/bin/sh\n");
+    put("manager/volta-shim", b"\x7fELF\x02\x01\x01");
+    fs::create_dir(dir.path().join("shim")).unwrap();
+    std::os::unix::fs::symlink("../manager/volta-shim", dir.path().join("shim/pi")).unwrap();
+    for (path, is_pi, is_rust) in [
+        ("script/pi", true, false),
+        ("native/pi", false, true),
+        ("short/pi", true, false),
+        ("shim/pi", true, false),
+        ("named/pi-rust", true, true),
+    ] {
+        let is = |it: &'static dyn Adapter| (it.driver().is_program)(&dir.path().join(path));
+        assert_eq!((is(&ADAPTER), is(&pi_rust::ADAPTER)), (is_pi, is_rust), "{path}");
+    }
+}

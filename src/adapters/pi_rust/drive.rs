@@ -5,11 +5,16 @@
 use std::path::Path;
 
 use crate::adapters::drive::{Args, CommandLine, Driver, Order, Polite, UNDRIVEN, Unsupported};
-use crate::adapters::pi::drive::{by_hand, finish};
+use crate::adapters::pi::drive::{by_hand, finish, is_native_pi};
 use crate::protocol::launch::Permissions;
 
 pub(super) static DRIVER: Driver =
-    Driver { command, by_hand, polite: Polite::Interrupt, ..UNDRIVEN };
+    Driver { is_program, command, by_hand, polite: Polite::Interrupt, ..UNDRIVEN };
+
+/// Pi's own program has one of its names.
+fn is_program(program: &Path) -> bool {
+    program.ends_with("pi-rust") || is_native_pi(program)
+}
 
 fn command(order: &Order) -> Result<CommandLine, Unsupported> {
     let mut args = Args::of(&["--mode", "json"]);
