@@ -340,7 +340,10 @@ mod tests {
         };
         let answers = "for last; do :; done; eval \"$last\"\n";
         // More than a pipe holds, and a child that keeps it open.
-        put(&shell, format!("#!/bin/sh\nhead -c 200000 /dev/zero\nsleep 1000 &\n{answers}kill $!\n"));
+        put(
+            &shell,
+            format!("#!/bin/sh\nhead -c 200000 /dev/zero\nsleep 1000 &\n{answers}kill $!\n"),
+        );
         assert_eq!(ask(&LoginPath::default()), NotFound::OnEither);
 
         let login = LoginPath::default();

@@ -201,7 +201,7 @@ fn begin(
 }
 
 /// Gives a launch up, and its claim with it, unless its agent has started: then it returns the agent's process.
-fn call_off(ledger: &LedgerFile, id: &str) -> Option<ProcessRef> {
+pub fn call_off(ledger: &LedgerFile, id: &str) -> Option<ProcessRef> {
     match ledger.update(|it| it.call_off(id, scope::now())) {
         Ok(outcome) => outcome.ok().flatten(),
         Err(error) => {

@@ -12,7 +12,6 @@ use super::{
     Request, SESSION_WAIT, begin, diagnose, directory, entry, failed, refused, unsupported,
 };
 use crate::adapters::drive::Unsupported;
-use crate::adapters::files::blocking;
 use crate::adapters::service::{Ask, Refused, Service};
 use crate::env::Env;
 use crate::ledger::{End, LaunchEntry, LedgerFile, Refusal};
@@ -22,18 +21,9 @@ use crate::protocol::launch::{LaunchParams, Launched};
 use crate::protocol::session::{Problem, ProblemKind};
 use crate::scope;
 
-/// Checks everything, asks the service, and notes what it began. Once begun it runs to its end, whether or not
-/// anybody waits: what the service has begun must be noted.
-pub async fn launch(
-    env: Arc<Env>,
-    service: &'static dyn Service,
-    request: Request,
-) -> Result<Launched, RpcError> {
-    let runtime = Handle::current();
-    blocking(move || ask(&runtime, &env, service, request)).await
-}
-
-fn ask(
+/// Checks everything, asks the service, and notes what it began. Blocks, and needs a thread of its own: the service is
+/// asked on the pool of the runtime.
+pub fn launch(
     runtime: &Handle,
     env: &Arc<Env>,
     service: &'static dyn Service,

@@ -265,6 +265,12 @@ impl Ledger {
         Ok(process)
     }
 
+    /// Forgets a launch that nobody wants to know of.
+    pub fn forget(&mut self, id: &str) -> Result<LaunchEntry, Refusal> {
+        let at = self.launches.iter().position(|it| it.launch.launch_id == id);
+        Ok(self.launches.remove(at.ok_or(Refusal::Gone)?))
+    }
+
     /// The agent has told its session.
     pub fn named(&mut self, id: &str, session: SessionId) -> Result<(), Refusal> {
         self.launch_mut(id)?.session = Some(session);
@@ -449,6 +455,10 @@ mod tests {
         assert_eq!(ledger.call_off("two", W::instant(2)), Ok(Some(ALIVE)));
         assert_eq!(ledger.held(world.view()).len(), 1);
         assert_eq!(ledger.call_off("none", W::instant(2)), Err(Refusal::Gone));
+
+        assert_eq!(ledger.forget("two").unwrap().process, Some(ALIVE));
+        assert_eq!(ledger.held(world.view()), []);
+        assert_eq!(ledger.forget("two"), Err(Refusal::Gone));
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! Handlers of `session.launch`, `session.resume` and `session.prune`.
 
 use std::collections::BTreeSet;
+use std::io;
 
 use serde_json::json;
+use tokio::runtime::Handle;
 
 use super::App;
 use super::checks;
@@ -10,9 +12,10 @@ use super::ledger_access::{change, read};
 use super::router::Call;
 use super::session_handlers::{one_session, roster, unanswered, wanted};
 use super::stop_handlers::{cannot, is_at_work, is_hosted};
+use super::unanswered::Unanswered;
 use crate::adapters::Adapter;
 use crate::adapters::drive::Task;
-use crate::adapters::files::blocking;
+use crate::adapters::files::{blocking, on_own_thread};
 use crate::base::{AgentId, SessionId, Timestamp};
 use crate::launch::{self, Request, Site};
 use crate::ledger::{LaunchEntry, Ledger, Life, Pruned, World};
@@ -66,12 +69,9 @@ async fn run(
     let name = adapter.card().name;
     let request = Request { adapter, task, params, cwd_member };
     call.report(json!({ "kind": "begin", "title": format!("Launching {name}") })).await;
-    let launched = match adapter.driver().service {
-        Some(service) => launch::served::launch(call.app.env.clone(), service, request).await,
-        None => spawn(&call, request).await,
-    };
-    let launched = match launched {
-        Ok(launched) => launched,
+    // Held until the answer is made: a client that cancels before knows nothing of the launch.
+    let (launched, _unanswered) = match start(&call, request).await {
+        Ok(started) => started,
         Err(error) => {
             call.report(json!({ "kind": "end", "message": error.to_string() })).await;
             return Err(error);
@@ -92,26 +92,46 @@ async fn run(
     })
 }
 
-/// Starts the agent's process, and waits until it has told its session.
-async fn spawn(call: &Call, request: Request) -> Result<Launched, RpcError> {
-    let app = call.app.clone();
-    let started = blocking(move || {
-        let site = Site { env: &app.env, program: &app.program, login: &app.login_path };
-        launch::start(&site, request)
+/// Starts the agent's process, or asks its service.
+async fn start(call: &Call, request: Request) -> Result<(Launched, Option<Unanswered>), RpcError> {
+    let Some(service) = request.adapter.driver().service else {
+        let (launched, unanswered) = spawn(call, request).await?;
+        return Ok((launched, Some(unanswered)));
+    };
+    let (env, runtime, job) =
+        (call.app.env.clone(), Handle::current(), call.app.unfinished.begin());
+    // Once begun it runs to its end, and the process waits for it: what the service has begun must be noted.
+    let launched = on_own_thread(move || {
+        let _job = job;
+        launch::served::launch(&runtime, &env, service, request)
     });
-    let mut started = started.await?;
+    let no_thread = |it: io::Error| RpcError::Internal(format!("no thread for the launch: {it}"));
+    Ok((launched.await.map_err(no_thread)??, None))
+}
+
+/// Starts the agent's process, and waits until it has told its session.
+async fn spawn(call: &Call, request: Request) -> Result<(Launched, Unanswered), RpcError> {
+    let starting = call.clone();
+    let started = blocking(move || {
+        let App { env, program, login_path, .. } = &*starting.app;
+        let site = Site { env, program, login: login_path };
+        launch::start(&site, request).map(|it| Unanswered::new(&starting, it))
+    });
+    let mut unanswered = started.await?;
     let message = "waiting for the agent to tell its session";
     call.report(json!({ "kind": "report", "message": message })).await;
-    let told = started.told().await?;
-    Ok(Launched {
-        launch_id: started.launch_id,
+    let told = unanswered.started.told().await?;
+    let started = &unanswered.started;
+    let launched = Launched {
+        launch_id: started.launch_id.clone(),
         session_id: told.session,
         pid: Some(told.process.pid),
-        command: Some(started.command),
-        cwd: started.cwd,
-        log_path: Some(started.log),
-        login_path: started.login_path,
-    })
+        command: Some(started.command.clone()),
+        cwd: started.cwd.clone(),
+        log_path: Some(started.log.clone()),
+        login_path: started.login_path.clone(),
+    };
+    Ok((launched, unanswered))
 }
 
 /// Forgets launches that have ended and claims that are void.

@@ -27,6 +27,7 @@ mod session_handlers;
 mod settings;
 mod stop_handlers;
 mod subscription;
+mod unanswered;
 mod watch_handlers;
 
 use counters::Counters;

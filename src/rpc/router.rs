@@ -13,7 +13,7 @@ use crate::protocol::error::RpcError;
 use crate::protocol::reading;
 use crate::protocol::watch::{SubscriptionId, UnwatchParams};
 use crate::protocol::{Method, Subscription};
-use crate::transport::Progress;
+use crate::transport::{Cancellation, Progress};
 
 /// One request as its handler sees it.
 #[derive(Clone)]
@@ -23,9 +23,24 @@ pub struct Call {
     pub table: Arc<[MethodCard]>,
     /// How to tell the client how far the request is; nothing outside a connection.
     pub progress: Option<Progress>,
+    /// Whether the client has cancelled the request.
+    pub cancellation: Cancellation,
 }
 
 impl Call {
+    pub(super) fn new(
+        app: Arc<App>,
+        table: &Arc<[MethodCard]>,
+        extensions: &jsonrpsee::Extensions,
+    ) -> Self {
+        Self {
+            app,
+            table: table.clone(),
+            progress: extensions.get().cloned(),
+            cancellation: extensions.get().cloned().unwrap_or_default(),
+        }
+    }
+
     /// Tells a client that asked for it how far the request is: `value` is a `WorkDoneProgress` of LSP.
     pub(super) async fn report(&self, value: serde_json::Value) {
         if let Some(progress) = &self.progress {
@@ -85,25 +100,24 @@ impl Router {
         });
         self.register.push(Box::new(|module, table| {
             let table = table.clone();
-            let answer = move |params: Params<'static>,
-                               app: Arc<App>,
-                               extensions: jsonrpsee::Extensions| {
-                let timed = Timed::begin(app.clone(), M::NAME);
-                let call = Call { app, table: table.clone(), progress: extensions.get().cloned() };
-                let handler = handler.clone();
-                let answer = async move {
-                    let result = handler(call, parse::<M::Params>(&params)?).await?;
-                    // Written once here, so that no result has to be copied on its way out.
-                    serde_json::value::to_raw_value(&result).map_err(|error| {
-                        ErrorObjectOwned::from(RpcError::Internal(error.to_string()))
-                    })
+            let answer =
+                move |params: Params<'static>, app: Arc<App>, extensions: jsonrpsee::Extensions| {
+                    let timed = Timed::begin(app.clone(), M::NAME);
+                    let call = Call::new(app, &table, &extensions);
+                    let handler = handler.clone();
+                    let answer = async move {
+                        let result = handler(call, parse::<M::Params>(&params)?).await?;
+                        // Written once here, so that no result has to be copied on its way out.
+                        serde_json::value::to_raw_value(&result).map_err(|error| {
+                            ErrorObjectOwned::from(RpcError::Internal(error.to_string()))
+                        })
+                    };
+                    async move {
+                        let answer = answer.await;
+                        timed.answered(answer.is_err());
+                        answer
+                    }
                 };
-                async move {
-                    let answer = answer.await;
-                    timed.answered(answer.is_err());
-                    answer
-                }
-            };
             let registered = module.register_async_method(M::NAME, answer);
             registered.expect("method names are unique");
         }));

@@ -25,7 +25,7 @@ use crate::reconcile::Row;
 use crate::scope::{self, Interest};
 
 /// How long an agent may take to end by itself where the request does not say.
-const GRACE: Duration = Duration::from_secs(5);
+pub(super) const GRACE: Duration = Duration::from_secs(5);
 
 /// How long a supervisor may take to note the end of its agent: it sees it at once, and writes one row.
 const NOTED_MAX: Duration = Duration::from_secs(2);
@@ -189,7 +189,7 @@ async fn end(
 }
 
 /// Waits until the launch is over for the ledger too: whoever stops one finds its directory free, and its exit code.
-fn wait_until_noted(env: &Env, launch_id: &str) {
+pub(super) fn wait_until_noted(env: &Env, launch_id: &str) {
     let file = LedgerFile::of(env);
     let is_over = |ledger: &Ledger| {
         let life = |it: &LaunchEntry| with_world(env, scope::now(), |world| it.life(world));

@@ -76,7 +76,7 @@ pub(super) fn register<S, F, Fut>(
     let table = table.clone();
     let answer =
         move |params: Params<'static>, sink, app: Arc<App>, extensions: jsonrpsee::Extensions| {
-            let call = Call { app, table: table.clone(), progress: extensions.get().cloned() };
+            let call = Call::new(app, &table, &extensions);
             let timed = Timed::begin(call.app.clone(), S::NAME);
             let client = Client { sink, timed, event: PhantomData };
             let handler = handler.clone();

@@ -16,8 +16,9 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::Instrument;
 
+use super::cancellation::Cancellation;
 use super::dispatch;
-use super::flight::{Delivery, Events, Flight, Seat};
+use super::flight::{Delivery, Events, Flight, Seat, Ticket};
 use super::frame::{FrameError, Framing};
 use super::message::{self, Call, Id, Message, Request, beginning};
 use super::parent;
@@ -252,12 +253,15 @@ impl Connection {
         request.params = params;
         let mut extensions = self.extensions.clone();
         extensions.insert(Progress::new(token, &self.outbox));
+        let cancellation = Cancellation::default();
+        extensions.insert(cancellation.clone());
 
-        let (id, bytes) = (request.id.clone(), request.params.len());
-        let span = tracing::info_span!("request", method, %id);
+        let ticket =
+            Ticket { id: request.id.clone(), bytes: request.params.len(), seat, cancellation };
+        let span = tracing::info_span!("request", method, id = %ticket.id);
         let answer =
             dispatch::call(callback, request, extensions, self.permits.clone()).instrument(span);
-        self.flight.start(id, seat, bytes, answer);
+        self.flight.start(ticket, answer);
     }
 
     fn judge(&mut self, call: Call) -> Verdict {

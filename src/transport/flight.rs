@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 use tokio::task::{self, JoinSet};
 
+use super::cancellation::Cancellation;
 use super::dispatch::Answer;
 use super::message::{self, Id};
 
@@ -33,10 +34,18 @@ pub(super) struct Flight {
 
 #[derive(Debug)]
 struct CallInFlight {
-    id: Id,
-    bytes: usize,
-    seat: Seat,
+    ticket: Ticket,
     abort: task::AbortHandle,
+}
+
+/// What is to be known of a request until it is answered.
+#[derive(Debug)]
+pub(super) struct Ticket {
+    pub(super) id: Id,
+    /// Bytes of parameters that it holds.
+    pub(super) bytes: usize,
+    pub(super) seat: Seat,
+    pub(super) cancellation: Cancellation,
 }
 
 /// Where a reply goes.
@@ -72,28 +81,30 @@ impl Flight {
         self.calls.len() < MAX_IN_FLIGHT && self.bytes < MAX_BYTES_IN_FLIGHT
     }
 
-    /// Starts a request that holds `bytes` of parameters.
-    pub(super) fn start<F>(&mut self, id: Id, seat: Seat, bytes: usize, answer: F)
+    /// Starts a request.
+    pub(super) fn start<F>(&mut self, ticket: Ticket, answer: F)
     where
         F: Future<Output = Answer> + Send + 'static,
     {
-        if let Seat::Batch(batch) = seat {
+        if let Seat::Batch(batch) = ticket.seat {
             self.batches.entry(batch).or_default().pending += 1;
         }
         let abort = self.tasks.spawn(answer);
-        self.bytes += bytes;
-        self.calls.insert(abort.id(), CallInFlight { id, bytes, seat, abort });
+        self.bytes += ticket.bytes;
+        self.calls.insert(abort.id(), CallInFlight { ticket, abort });
     }
 
     /// Returns the next text that is ready; `None` when nothing is in flight. Safe to drop at any moment.
     pub(super) async fn next(&mut self) -> Option<Delivery> {
         loop {
             let delivery = match self.tasks.join_next_with_id().await? {
-                Ok((task, answer)) => self.take(task).and_then(|call| self.land(call.seat, answer)),
-                Err(error) => self.take(error.id()).and_then(|call| {
-                    tracing::error!(id = %call.id, %error, "a request's task failed");
-                    let reply = message::error_reply(&call.id, &internal_error());
-                    self.land(call.seat, Answer { reply, events: None })
+                Ok((task, answer)) => {
+                    self.take(task).and_then(|call| self.land(call.ticket.seat, answer))
+                }
+                Err(error) => self.take(error.id()).and_then(|CallInFlight { ticket, .. }| {
+                    tracing::error!(id = %ticket.id, %error, "a request's task failed");
+                    let reply = message::error_reply(&ticket.id, &internal_error());
+                    self.land(ticket.seat, Answer { reply, events: None })
                 }),
             };
             if delivery.is_some() {
@@ -106,15 +117,19 @@ impl Flight {
     ///
     /// Ids are the client's: several requests may carry the same, and then all of them are meant.
     pub(super) fn cancel(&mut self, id: &Id) -> Vec<Delivery> {
-        let meant: Vec<task::Id> =
-            self.calls.iter().filter(|(_, call)| call.id == *id).map(|(task, _)| *task).collect();
+        // What is done and not yet delivered is answered as what it is: it can no longer be undone.
+        let is_meant = |call: &CallInFlight| call.ticket.id == *id && !call.abort.is_finished();
+        let meant = self.calls.iter().filter(|(_, call)| is_meant(call));
+        let meant: Vec<task::Id> = meant.map(|(task, _)| *task).collect();
         let mut deliveries = Vec::new();
         for task in meant {
-            let Some(call) = self.take(task) else { continue };
-            tracing::debug!(id = %call.id, "request cancelled");
-            call.abort.abort();
-            let reply = message::error_reply(&call.id, &cancelled());
-            deliveries.extend(self.land(call.seat, Answer { reply, events: None }));
+            let Some(CallInFlight { ticket, abort }) = self.take(task) else { continue };
+            tracing::debug!(id = %ticket.id, "request cancelled");
+            // First: what the request drops asks why.
+            ticket.cancellation.ask();
+            abort.abort();
+            let reply = message::error_reply(&ticket.id, &cancelled());
+            deliveries.extend(self.land(ticket.seat, Answer { reply, events: None }));
         }
         deliveries
     }
@@ -145,7 +160,7 @@ impl Flight {
 
     fn take(&mut self, task: task::Id) -> Option<CallInFlight> {
         let call = self.calls.remove(&task)?;
-        self.bytes -= call.bytes;
+        self.bytes -= call.ticket.bytes;
         Some(call)
     }
 
@@ -182,4 +197,20 @@ fn cancelled() -> ErrorObjectOwned {
 
 fn internal_error() -> ErrorObjectOwned {
     ErrorObjectOwned::owned(INTERNAL_ERROR_CODE, "internal error; the log has more", None::<()>)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_done_is_answered_though_it_is_cancelled_then() {
+        let mut flight = Flight::default();
+        let (id, cancellation) = (Id::Integer(1), Cancellation::default());
+        let ticket = Ticket { id: id.clone(), bytes: 0, seat: Seat::Alone, cancellation };
+        flight.start(ticket, async { Answer { reply: "done".into(), events: None } });
+        tokio::task::yield_now().await;
+        assert!(flight.cancel(&id).is_empty());
+        assert_eq!(&*flight.next().await.unwrap().text, "done");
+    }
 }

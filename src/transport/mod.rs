@@ -12,6 +12,7 @@
 //! - Its future is dropped when the request is cancelled or the connection ends, at whichever `.await` it stands.
 //! - `extensions.get::<Progress>()` is there in every call; see [`Progress`]. The `workDoneToken` that asked for it
 //!   has been taken out of `params`.
+//! - `extensions.get::<Cancellation>()` tells which of the two it was.
 //! - A subscription's sink closes when the client stops listening, at `shutdown` and at the end of input.
 //! - Unsubscribing works with `{"subscription": id}` and with `[id]`.
 //! - A reply may be as large as it likes.
@@ -19,6 +20,7 @@
 //! What is answered here, without any method: `shutdown`, `exit`, `initialized`, `$/…`. The `processId` of an
 //! `initialize` on its way to its method is noted, and the connection ends when that process does.
 
+mod cancellation;
 mod connection;
 mod dispatch;
 mod flight;
@@ -29,6 +31,7 @@ mod parent;
 mod progress;
 mod stream;
 
+pub use cancellation::Cancellation;
 pub use connection::{Exit, Options, serve};
 pub use frame::Framing;
 pub use hangup::reader_gone;

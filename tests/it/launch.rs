@@ -10,10 +10,13 @@ use std::time::Duration;
 use headcount::adapters::REGISTRY;
 use headcount::env::Env;
 use headcount::rpc::{self, App};
+use headcount::transport;
+use jsonrpsee::Methods;
 use nix::sys::signal::{self, Signal};
 use nix::sys::stat::Mode;
 use nix::unistd::Pid;
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
 use crate::support::{Home, project, talk};
 
@@ -42,6 +45,11 @@ impl World {
     }
 
     pub(crate) fn call_supervised_by(&self, program: &str, method: &str, params: &Value) -> Value {
+        let message = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        talk(&self.methods(program), &[message]).pop().unwrap()
+    }
+
+    fn methods(&self, program: &str) -> Methods {
         let path = format!(
             "{}:/usr/local/bin:/usr/bin:/bin",
             project().join("tests/fixtures/bin").display()
@@ -55,8 +63,7 @@ impl World {
         ];
         let vars = vars.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
         let app = App::new(Env::of_vars(vars).unwrap(), REGISTRY).supervised_by(program.into());
-        let message = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
-        talk(&rpc::router(app).into_methods(), &[message]).pop().unwrap()
+        rpc::router(app).into_methods()
     }
 
     /// Launches the stand-in, which does what `prompt` says; `more` are further parameters.
@@ -371,6 +378,75 @@ fn an_agent_that_leaves_a_child_behind_has_ended() {
     assert_eq!(reply["result"]["launch"]["sessionId"], THREAD, "{reply}");
     assert!(done.read().contains("HEADCOUNT_EXIT_CODE=0\n"));
     assert_eq!(world.locks(), Vec::<Value>::new());
+    hold.release();
+}
+
+/// Launches an agent, waits until it has begun, and leaves after `last_word`; returns what was answered to that.
+fn leave_unanswered(world: &World, prompt: &str, began: &Pipe, last_word: &str) -> String {
+    let params = json!({ "agent": "codex", "cwd": world.work, "prompt": prompt });
+    let order = json!({ "jsonrpc": "2.0", "id": 1, "method": "session.launch", "params": params });
+    let methods = world.methods(env!("CARGO_BIN_EXE_headcount"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (client, server) = tokio::io::duplex(1 << 16);
+        let (reader, writer) = tokio::io::split(server);
+        let (answers, mut input) = tokio::io::split(client);
+        let serving = transport::serve(reader, writer, methods, transport::Options::default());
+        let conversation = async {
+            input.write_all(format!("{order}\n").as_bytes()).await.unwrap();
+            let began = Pipe(began.path().to_owned());
+            tokio::task::spawn_blocking(move || began.read()).await.unwrap();
+            input.write_all(last_word.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            if !last_word.is_empty() {
+                BufReader::new(answers).read_line(&mut answer).await.unwrap();
+            }
+            answer
+        };
+        tokio::select! {
+            exit = serving => panic!("the client is still there: {exit:?}"),
+            answer = conversation => answer,
+        }
+    })
+}
+
+#[test]
+fn a_launch_that_is_cancelled_before_its_answer_is_called_off() {
+    let world = World::new();
+    let (began, gone) = (world.pipe("began"), world.pipe("gone"));
+    // The second pipe is open for as long as anything of the agent lives.
+    let prompt = format!(
+        "exec 3> '{}'; echo began > '{}'; sleep 1000 & sleep 1001",
+        gone.path().display(),
+        began.path().display()
+    );
+    let lives = std::thread::spawn(move || gone.read());
+    let cancel = json!({ "jsonrpc": "2.0", "method": "$/cancelRequest", "params": { "id": 1 } });
+    let answer = leave_unanswered(&world, &prompt, &began, &format!("{cancel}\n"));
+    assert!(answer.contains("-32800"), "{answer}");
+    lives.join().unwrap();
+    let logs = world.home.path().join("state/launches");
+    within_patience(move || {
+        while world.call("session.prune", &json!({ "dryRun": true }))["result"]["kept"] != 0
+            || fs::read_dir(&logs).unwrap().next().is_some()
+        {
+            std::thread::yield_now();
+        }
+        assert_eq!(world.locks(), Vec::<Value>::new());
+        assert_eq!(world.call("session.list", &json!({}))["result"]["sessions"], json!([]));
+    });
+}
+
+#[test]
+fn a_launch_whose_client_merely_left_lives_on() {
+    let world = World::new();
+    let (began, hold) = (world.pipe("began"), world.pipe("hold"));
+    let prompt =
+        format!("echo began > '{}'; read x < '{}'", began.path().display(), hold.path().display());
+    assert_eq!(leave_unanswered(&world, &prompt, &began, ""), "");
+    assert_eq!(world.locks().len(), 1);
+    let listed = world.call("session.list", &json!({}));
+    assert_eq!(listed["result"]["sessions"][0]["status"], "running", "{listed}");
     hold.release();
 }
 

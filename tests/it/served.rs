@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex};
 use headcount::adapters::REGISTRY;
 use headcount::env::Env;
 use headcount::rpc::{self, App};
+use headcount::transport;
+use jsonrpsee::Methods;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::{Message, accept};
 
@@ -112,16 +114,19 @@ impl World {
     }
 
     fn call(&self, method: &str, params: &Value) -> Value {
+        let message = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        let reply = talk(&self.methods(), &[message]).pop().unwrap();
+        assert!(!reply.to_string().contains(SECRET), "{reply}");
+        reply
+    }
+
+    fn methods(&self) -> Methods {
         let vars = [
             ("HOME", self.home.path().to_owned()),
             ("HEADCOUNT_STATE_DIR", self.home.path().join("state")),
         ];
         let vars = vars.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        let app = App::new(Env::of_vars(vars).unwrap(), REGISTRY);
-        let message = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
-        let reply = talk(&rpc::router(app).into_methods(), &[message]).pop().unwrap();
-        assert!(!reply.to_string().contains(SECRET), "{reply}");
-        reply
+        rpc::router(App::new(Env::of_vars(vars).unwrap(), REGISTRY)).into_methods()
     }
 
     /// Launches with further parameters.
@@ -214,6 +219,22 @@ fn a_launch_asks_the_gateway_and_enriches_its_session_without_a_process() {
     let ledger = std::fs::read(world.home.path().join("state/ledger.db")).unwrap();
     let is_secret = |it: &[u8]| it == SECRET.as_bytes();
     assert!(!ledger.windows(SECRET.len()).any(is_secret));
+}
+
+#[test]
+fn a_gateway_that_is_asked_takes_no_thread_that_others_need() {
+    let world = World::new();
+    let order = json!({
+        "jsonrpc": "2.0", "id": 1, "method": "session.launch",
+        "params": { "agent": "openclaw", "cwd": world.work, "prompt": "Do it" },
+    });
+    let mut output = Vec::new();
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().max_blocking_threads(1).build().unwrap();
+    let input = format!("{order}\n");
+    let options = transport::Options::default();
+    runtime.block_on(transport::serve(input.as_bytes(), &mut output, world.methods(), options));
+    key_of(&serde_json::from_slice(&output).unwrap());
 }
 
 #[test]
