@@ -203,8 +203,7 @@ pub struct Claim {
     pub process: ProcessRef,
     /// What the agent's own live record says it does; nothing where there is no such record.
     pub activity: Option<Activity>,
-    /// Whether the agent or the kernel ties the process to the session, or we do.
-    pub certainty: Certainty,
+    pub bond: Bond,
     pub source: Source,
     /// What the live record knows of a session that has no transcript yet.
     pub hints: Hints,
@@ -217,9 +216,30 @@ impl Claim {
             session,
             process,
             activity: None,
-            certainty: Certainty::Asserted,
+            bond: Bond::Asserted,
             source,
             hints: Hints::default(),
+        }
+    }
+}
+
+/// What ties a process to its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Bond {
+    /// Several processes are alike: one of them serves the session, and nothing says which.
+    Alike,
+    /// Concluded from what is known of both.
+    Inferred,
+    /// The agent or the kernel says so.
+    Asserted,
+}
+
+impl Bond {
+    /// How far a status can be trusted that rests on it.
+    pub fn certainty(self) -> Certainty {
+        match self {
+            Self::Alike | Self::Inferred => Certainty::Inferred,
+            Self::Asserted => Certainty::Asserted,
         }
     }
 }

@@ -11,16 +11,17 @@
 //!    others', who are gone.
 //! 4. A session that may belong to several goes to a process that has none, if they can only mean each other;
 //!    a process without a terminal and a turn in flight are the first to.
-//! 5. Several sessions with a turn in flight that are still left, and processes enough for them, belong together
-//!    in the order in which they came to be: which is whose is a guess, that all are at work is none.
+//! 5. Sessions with a turn in flight that are still left, and processes enough for them, belong together, though
+//!    nothing says which is whose: each of these processes may serve each of the sessions. Where there are more
+//!    processes than sessions, they are shown without a session too.
 //!
 //! Whatever is left is not guessed at: the process is shown without a session, the session without a process.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::evidence::{Claim, Hints, Record, TurnState};
+use super::evidence::{Bond, Claim, Hints, Record, TurnState};
 use crate::base::{AbsPath, ProcessRef, SessionId, Timestamp};
-use crate::protocol::session::{Certainty, SessionKind, Source};
+use crate::protocol::session::{SessionKind, Source};
 
 /// How far a record may lie before the start of the process that wrote it: start times are known to a few ticks.
 /// Not more: one agent is often started as soon as another has written something.
@@ -76,7 +77,8 @@ impl<'a> Candidate<'a> {
     }
 }
 
-/// Concludes one claim for each process, in the order of processes. The order of what is given never matters.
+/// Concludes one claim for each process, or one for each session that it may serve as well as others like it. The order
+/// of what is given never matters.
 pub fn pair<'a>(live: &[Live], candidates: impl IntoIterator<Item = Candidate<'a>>) -> Vec<Claim> {
     let mut claims = BTreeMap::new();
     let named: BTreeSet<&SessionId> = live.iter().filter_map(|it| it.session.as_ref()).collect();
@@ -84,7 +86,7 @@ pub fn pair<'a>(live: &[Live], candidates: impl IntoIterator<Item = Candidate<'a
     for it in live {
         let claim = Claim::of(it.process, it.session.clone(), Source::Process);
         let hints = Hints { cwd: it.cwd.clone(), ..Hints::default() };
-        claims.insert(it.process, Claim { hints, ..claim });
+        claims.insert(it.process, vec![Claim { hints, ..claim }]);
         if let (None, Some(cwd), Some(started)) = (&it.session, &it.cwd, it.started) {
             let waiting = Waiting { live: it, started };
             directories.entry(cwd).or_default().processes.push(waiting);
@@ -95,26 +97,40 @@ pub fn pair<'a>(live: &[Live], candidates: impl IntoIterator<Item = Candidate<'a
             directory.candidates.push(candidate);
         }
     }
-    for directory in directories.values() {
-        for (process, finding) in directory.conclude() {
-            let Some(claim) = claims.get_mut(&process) else { continue };
-            claim.certainty = Certainty::Inferred;
-            match finding {
-                Finding::Serves(session) => claim.session = Some(session.clone()),
-                Finding::NothingAsked => claim.hints.nothing_asked = true,
-                Finding::Undecided => {}
-            }
-        }
+    for (process, findings) in directories.values().flat_map(Directory::conclude) {
+        let Some(claims) = claims.get_mut(&process) else { continue };
+        *claims =
+            claims.iter().flat_map(|claim| findings.iter().map(|it| it.about(claim))).collect();
     }
-    claims.into_values().collect()
+    claims.into_values().flatten().collect()
 }
 
 /// What is concluded of one process.
+#[derive(Clone, Copy)]
 enum Finding<'a> {
     Serves(&'a SessionId),
+    /// Or one like it does.
+    MayServe(&'a SessionId),
     /// A person's process, and no session it could have touched.
     NothingAsked,
     Undecided,
+}
+
+impl Finding<'_> {
+    /// The bare claim of the process, with what was found.
+    fn about(self, bare: &Claim) -> Claim {
+        let mut claim = Claim { bond: Bond::Inferred, ..bare.clone() };
+        match self {
+            Self::Serves(session) => claim.session = Some(session.clone()),
+            Self::MayServe(session) => {
+                claim.session = Some(session.clone());
+                claim.bond = Bond::Alike;
+            }
+            Self::NothingAsked => claim.hints.nothing_asked = true,
+            Self::Undecided => {}
+        }
+        claim
+    }
 }
 
 /// A process whose session is sought.
@@ -160,7 +176,8 @@ struct Directory<'a> {
 }
 
 impl<'a> Directory<'a> {
-    fn conclude(&self) -> BTreeMap<ProcessRef, Finding<'a>> {
+    /// What is found of each process, at least one thing.
+    fn conclude(&self) -> BTreeMap<ProcessRef, Vec<Finding<'a>>> {
         let mut own: BTreeMap<ProcessRef, Vec<(Precedence, &Candidate<'a>)>> = BTreeMap::new();
         let mut shared = Vec::new();
         for candidate in &self.candidates {
@@ -177,22 +194,25 @@ impl<'a> Directory<'a> {
             own.iter().filter_map(|(process, own)| Some((*process, first(own)?.session))).collect();
         let without: Vec<&Waiting<'a>> =
             self.processes.iter().filter(|it| !own.contains_key(&it.live.process)).collect();
-        served.extend(match_up(&without, &shared));
-        self.processes
-            .iter()
-            .map(|it| {
-                let process = it.live.process;
-                let has_choice =
-                    || shared.iter().any(|shared| shared.possible_for(process).is_some());
-                let finding = match served.get(&process) {
+        let pairs = match_up(&without, &shared);
+        let mut findings: BTreeMap<ProcessRef, Vec<Finding<'a>>> = BTreeMap::new();
+        for (process, finding) in alike(&without, &shared, &pairs) {
+            findings.entry(process).or_default().push(finding);
+        }
+        served.extend(pairs);
+        for it in &self.processes {
+            let process = it.live.process;
+            let has_choice = || shared.iter().any(|shared| shared.possible_for(process).is_some());
+            findings.entry(process).or_insert_with(|| {
+                vec![match served.get(&process) {
                     Some(session) => Finding::Serves(session),
                     None if !it.live.is_interactive => Finding::Undecided,
                     None if own.contains_key(&process) || has_choice() => Finding::Undecided,
                     None => Finding::NothingAsked,
-                };
-                (process, finding)
-            })
-            .collect()
+                }]
+            });
+        }
+        findings
     }
 }
 
@@ -244,39 +264,50 @@ fn match_up<'a>(
     let rest: Vec<_> = without.iter().copied().filter(is_left).collect();
     let taken: Vec<_> = pairs.iter().map(|(_, session)| *session).collect();
     pairs.extend(only_pairs(&rest, shared, |_, it| !taken.contains(&it.candidate.session)));
-    pairs.extend(in_order(without, shared, &pairs));
     pairs
 }
 
-/// Gives the sessions at work that are left to processes that are left, in the order in which both came to be.
-fn in_order<'a>(
+/// Sessions at work that nothing ties to one of the processes that are left, which suffice for them.
+///
+/// A process without a terminal has a turn in flight: where those suffice, nobody else is meant.
+fn alike<'a>(
     without: &[&Waiting<'a>],
     shared: &[Shared<'_, 'a>],
     pairs: &[(ProcessRef, &SessionId)],
-) -> Vec<(ProcessRef, &'a SessionId)> {
-    let mut processes: Vec<_> = without
-        .iter()
-        .filter(|it| pairs.iter().all(|(process, _)| *process != it.live.process))
-        .collect();
-    processes.sort_by_key(|it| (it.live.is_interactive, it.started, it.live.process));
+) -> Vec<(ProcessRef, Finding<'a>)> {
+    let is_left = |it: &&Waiting<'_>| pairs.iter().all(|(process, _)| *process != it.live.process);
+    let left: Vec<_> = without.iter().copied().filter(is_left).collect();
+    let workers: Vec<_> = left.iter().copied().filter(|it| !it.live.is_interactive).collect();
     let mut sessions: Vec<_> = shared
         .iter()
         .filter(|it| it.candidate.is_in_flight)
         .filter(|it| pairs.iter().all(|(_, session)| *session != it.candidate.session))
         .collect();
-    // With more of them than processes, some are over, and nothing says which.
-    if sessions.len() < 2 || sessions.len() > processes.len() {
+    sessions.sort_by_key(|it| it.candidate.session);
+    // With more sessions than processes some are over, and nothing says which.
+    let Some(processes) = [workers, left].into_iter().find(|it| suffice(it, &sessions)) else {
         return Vec::new();
+    };
+    let has_spare = processes.len() > sessions.len();
+    let mut findings = Vec::new();
+    for process in processes.iter().map(|it| it.live.process) {
+        let fitting = sessions.iter().filter(|it| it.possible_for(process).is_some());
+        findings.extend(fitting.map(|it| (process, Finding::MayServe(it.candidate.session))));
+        // Which of them serves none is not known either: each is shown.
+        findings.extend(has_spare.then_some((process, Finding::Undecided)));
     }
-    sessions.sort_by_key(|it| (it.candidate.created, it.candidate.session));
-    let mut served = Vec::new();
-    for it in sessions {
-        let fits = |process: &&Waiting<'_>| it.possible_for(process.live.process).is_some();
-        if let Some(at) = processes.iter().position(|process| fits(process)) {
-            served.push((processes.remove(at).live.process, it.candidate.session));
-        }
-    }
-    served
+    findings
+}
+
+/// Whether each session can have a process of its own. Whoever may have touched a session started before a certain time,
+/// so that of two sessions one's processes are all among the other's, and counting is enough.
+fn suffice(processes: &[&Waiting<'_>], sessions: &[&Shared<'_, '_>]) -> bool {
+    let possible_for = |session: &&Shared<'_, '_>| {
+        processes.iter().filter(|it| session.possible_for(it.live.process).is_some()).count()
+    };
+    let mut possible: Vec<usize> = sessions.iter().map(possible_for).collect();
+    possible.sort_unstable();
+    possible.iter().enumerate().all(|(others, possible)| *possible > others)
 }
 
 /// The pairs in which neither side has another choice.

@@ -20,7 +20,7 @@ use crate::ledger::{
     LaunchEntry, LedgerError, LedgerFile, Refusal, directory, launch_log_dir, with_world,
 };
 use crate::procs::{self, ProcessTable};
-use crate::protocol::error::{Claiming, LaunchFailure, RpcError, Stage};
+use crate::protocol::error::{Claiming, LaunchFailure, LiveOwner, RpcError, Stage};
 use crate::protocol::launch::LaunchParams;
 use crate::protocol::session::Launch;
 use crate::scope;
@@ -339,7 +339,7 @@ fn refused(env: &Env, refusal: Refusal, session: Option<&SessionId>) -> RpcError
             let internal = || RpcError::Internal(format!("process {} owns it", owner.pid));
             process.map_or_else(internal, |process| RpcError::SessionAlive {
                 session: session.clone(),
-                process: Some(process),
+                owner: LiveOwner::Process(process),
             })
         }
         (Refusal::Alive(_) | Refusal::Gone, _) => {

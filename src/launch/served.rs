@@ -16,7 +16,7 @@ use crate::adapters::service::{Ask, Refused, Service};
 use crate::env::Env;
 use crate::ledger::{End, LaunchEntry, LedgerFile, Refusal};
 use crate::protocol::bounded::Bounded;
-use crate::protocol::error::{RpcError, Stage};
+use crate::protocol::error::{LiveOwner, RpcError, Stage};
 use crate::protocol::launch::{LaunchParams, Launched};
 use crate::protocol::session::{Problem, ProblemKind};
 use crate::scope;
@@ -35,7 +35,7 @@ pub fn launch(
     let resumed = task.resumed().cloned();
     let busy = || match resumed.clone() {
         // The process is not the session's, but the service's or ours.
-        Some(session) => RpcError::SessionAlive { session, process: None },
+        Some(session) => RpcError::SessionAlive { session, owner: LiveOwner::Service },
         None => RpcError::Internal("a session that is not there yet is busy".into()),
     };
     let ask = Ask {

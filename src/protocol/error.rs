@@ -1,5 +1,7 @@
 //! Why a request cannot be answered: one enum, its codes and its machine-readable data.
 
+use std::fmt;
+
 use jsonrpsee::types::ErrorObjectOwned;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -142,6 +144,26 @@ pub struct LaunchFailure {
     pub output: String,
 }
 
+/// Who keeps a session alive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LiveOwner {
+    Process(Process),
+    /// Nothing says which of several processes, named here.
+    OneOf(String),
+    /// A run in the agent's own service.
+    Service,
+}
+
+impl fmt::Display for LiveOwner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Process(_) => f.write_str("a live process"),
+            Self::OneOf(named) => f.write_str(named),
+            Self::Service => f.write_str("a run in its service"),
+        }
+    }
+}
+
 /// A request that cannot be answered. An adapter's failure is never one of these.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum RpcError {
@@ -160,9 +182,9 @@ pub enum RpcError {
     /// The client has to name one of the `known`.
     #[error("no adapter is called `{agent}`")]
     AgentUnknown { agent: String, known: Vec<AgentId> },
-    /// `process` is not known where a service serves the session.
-    #[error("session `{session}` is owned by {}", if process.is_some() { "a live process" } else { "a run in its service" })]
-    SessionAlive { session: SessionId, process: Option<Process> },
+    /// The client can wait, or have the session stopped; where `owner` names several processes, the user ends one.
+    #[error("session `{session}` is owned by {owner}")]
+    SessionAlive { session: SessionId, owner: LiveOwner },
     /// Whoever holds the claim can give it up; the client can wait, or go over it as `asked` allows.
     #[error("{directory} is claimed by `{}`", holder.by)]
     DirectoryLocked { directory: AbsPath, holder: Box<Holder>, asked: Claiming },
@@ -253,14 +275,14 @@ impl RpcError {
                 serde_json::json!({ "candidates": candidates })
             }
             Self::AgentUnknown { known, .. } => serde_json::json!({ "known": known }),
-            Self::SessionAlive { process: Some(process), .. } => {
+            Self::SessionAlive { owner: LiveOwner::Process(process), .. } => {
                 serde_json::json!({ "process": process })
             }
             Self::DirectoryLocked { directory, holder, asked: _ } => {
                 serde_json::json!({ "directory": directory, "holder": holder })
             }
             Self::LaunchFailed { failure, .. } => serde_json::json!(failure),
-            Self::SessionAlive { process: None, .. }
+            Self::SessionAlive { .. }
             | Self::Internal(_)
             | Self::SessionNotFound { .. }
             | Self::Unsupported { .. }

@@ -285,7 +285,7 @@ pub struct Session {
     /// When the session ended, if that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
-    /// The live owner.
+    /// The live owner; absent too where one of several processes owns the session and nothing says which.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process: Option<Process>,
     /// The session that started this one.

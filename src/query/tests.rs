@@ -28,7 +28,13 @@ fn row(id: &str, status: Status, minute: Option<i64>) -> Row {
         host: None,
         evidence: None,
     };
-    Row { session: Box::new(session), evidence: Vec::new(), record: None, owners: Vec::new() }
+    Row {
+        session: Box::new(session),
+        evidence: Vec::new(),
+        record: None,
+        owners: Vec::new(),
+        candidates: Vec::new(),
+    }
 }
 
 fn rows() -> Vec<Row> {

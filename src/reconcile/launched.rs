@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Look;
 use crate::adapters::Record;
-use crate::adapters::evidence::{Claim, Hints, TurnState};
+use crate::adapters::evidence::{Bond, Claim, Hints, TurnState};
 use crate::base::{AgentId, ProcessRef, Timestamp};
 use crate::ledger::{End, LaunchEntry, Ledger};
 use crate::procs::ProcessTable;
@@ -31,9 +31,7 @@ pub(super) fn claim_launched(
             |process: ProcessRef| processes.lineage(process.pid).any(|it| it.identity == top);
         let related: Vec<&Claim> = claims.iter().filter(|it| is_below(it.process)).collect();
         let says_other = |it: &&&Claim| {
-            it.certainty == Certainty::Asserted
-                && it.session.is_some()
-                && it.session != launch.session
+            it.bond == Bond::Asserted && it.session.is_some() && it.session != launch.session
         };
         let is_settled = match &launch.session {
             // The agent's own word about its process goes before ours: sessions change in place.

@@ -5,19 +5,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::adapters::Record;
-use crate::adapters::evidence::{Claim, Prompt, Sighting};
+use crate::adapters::evidence::{Bond, Claim, Prompt, Sighting};
 use crate::base::{AgentId, ProcessRef, SessionId, Timestamp};
 use crate::census::Surveyed;
 use crate::ledger::{LaunchEntry, Ledger};
 use crate::procs::ProcessTable;
 use crate::protocol::session::{
-    AgentReport, Certainty, Conflict, Evidence, Outcome, Problem, Session, SessionKind,
-    SessionUsage, Usage,
+    AgentReport, Conflict, Evidence, Outcome, Problem, Session, SessionKind, SessionUsage, Usage,
 };
 
+mod alike;
 mod launched;
 mod status;
 
+pub use alike::one_of;
 pub use launched::{fades_after, keepers_to_hear};
 
 /// Most problems of an agent that are listed; more are counted.
@@ -61,6 +62,8 @@ pub struct Row {
     pub record: Option<Arc<Record>>,
     /// The live processes that own it, the one shown and any other.
     pub owners: Vec<ProcessRef>,
+    /// Where nothing says which of several live processes owns it: all of them.
+    pub candidates: Vec<ProcessRef>,
 }
 
 /// Concludes the sessions. The order of surveys and of sightings never matters.
@@ -182,15 +185,15 @@ impl<'a> Gathered<'a> {
     fn assign(&mut self, mut claims: Vec<Claim>) {
         let asserted: Vec<ProcessRef> = claims
             .iter()
-            .filter(|it| it.session.is_some() && it.certainty == Certainty::Asserted)
+            .filter(|it| it.session.is_some() && it.bond == Bond::Asserted)
             .map(|it| it.process)
             .collect();
         claims.retain(|it| {
-            it.certainty == Certainty::Asserted && it.session.is_some()
-                || !asserted.contains(&it.process)
+            it.bond == Bond::Asserted && it.session.is_some() || !asserted.contains(&it.process)
         });
-        let bound: Vec<ProcessRef> =
-            claims.iter().filter(|it| it.session.is_some()).map(|it| it.process).collect();
+        alike::settle(&mut claims);
+        let is_bound = |it: &&Claim| it.session.is_some() && it.bond != Bond::Alike;
+        let bound: Vec<ProcessRef> = claims.iter().filter(is_bound).map(|it| it.process).collect();
         // The order of claims is ours: what the agent says itself comes first, then by source and process.
         claims.sort_by_cached_key(|it| (it.activity.is_none(), it.source, it.process, it.clone()));
         for claim in claims {
@@ -242,17 +245,18 @@ impl<'a> Gathered<'a> {
             let mut ancestor = parent_of(seen);
             for _ in 0..SUBAGENT_DEPTH_MAX {
                 let Some(up) = ancestor.and_then(|it| self.sessions.get(&it)) else { break };
-                if let Some(claim) = up.claims.first() {
-                    let claim =
-                        Claim { session: Some(id.clone()), activity: None, ..claim.clone() };
-                    inherited.push((id.clone(), claim));
+                if let Some(first) = up.claims.first() {
+                    let is_its = |it: &&Claim| *it == first || it.bond == Bond::Alike;
+                    let claims = up.claims.iter().filter(is_its).cloned();
+                    let its = |claim| Claim { session: Some(id.clone()), activity: None, ..claim };
+                    inherited.push((id.clone(), claims.map(its).collect::<Vec<_>>()));
                     break;
                 }
                 ancestor = parent_of(up);
             }
         }
-        for (id, claim) in inherited {
-            self.sessions.entry(id).or_default().claims.push(claim);
+        for (id, claims) in inherited {
+            self.sessions.entry(id).or_default().claims.extend(claims);
         }
     }
 
@@ -322,12 +326,14 @@ fn row(
     // Facts come from the record; what a live record hints at fills the gaps.
     let fact = |of: fn(&Record) -> Option<String>| record.as_deref().and_then(of);
     let hints = claims.first().map(|it| &it.hints);
-    let owners: Vec<ProcessRef> = {
-        let mut owners: Vec<_> = claims.iter().map(|it| it.process).collect();
-        owners.sort_unstable();
-        owners.dedup();
-        owners
+    let claimants = |is_it: fn(&&Claim) -> bool| {
+        let mut processes: Vec<_> = claims.iter().filter(is_it).map(|it| it.process).collect();
+        processes.sort_unstable();
+        processes.dedup();
+        processes
     };
+    let owners = claimants(|it| it.bond != Bond::Alike);
+    let candidates = claimants(|it| it.bond == Bond::Alike);
     let kind = match record.as_deref() {
         Some(record) if record.kind != SessionKind::Main => record.kind,
         _ if hints.is_some_and(|it| it.is_background) => SessionKind::Background,
@@ -382,7 +388,7 @@ fn row(
         host: None,
         evidence: None,
     });
-    Row { session, evidence: concluded.evidence, record, owners }
+    Row { session, evidence: concluded.evidence, record, owners, candidates }
 }
 
 #[cfg(test)]

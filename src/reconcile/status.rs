@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::{Look, launched};
+use super::{Look, alike, launched};
 use crate::adapters::Record;
-use crate::adapters::evidence::{Activity, Claim, Failure, Owner, TurnState, WaitingFor};
+use crate::adapters::evidence::{Activity, Bond, Claim, Failure, Owner, TurnState, WaitingFor};
 use crate::base::ProcessRef;
 use crate::ledger::LaunchEntry;
 use crate::procs::ProcessTable;
@@ -36,14 +36,20 @@ pub(super) fn conclude(
     let mut say = |source: Source, says: Cow<'static, str>| {
         evidence.push(Evidence { source, observed_at: now, says });
     };
-    for claim in claims {
+    let (several, firm): (Vec<&Claim>, Vec<&Claim>) =
+        claims.iter().partition(|it| it.bond == Bond::Alike);
+    for claim in firm {
         say(claim.source, describe(claim, processes).into());
+    }
+    if let Some(first) = several.first() {
+        say(first.source, describe_alike(&several).into());
     }
     if let Some(record) = record {
         say(record.source, describe_turn(record));
     }
     let hosted = record.filter(|it| it.owner == Owner::Gateway);
-    let verdicts = claims.iter().map(|claim| (alive(record, claim), Some(claim.process)));
+    let owner = |claim: &Claim| (claim.bond != Bond::Alike).then_some(claim.process);
+    let verdicts = claims.iter().map(|claim| (alive(record, claim), owner(claim)));
     let by_precedence =
         |((status, _, certainty), _): &(Verdict, _)| (*status, std::cmp::Reverse(*certainty));
     let ((status, reason, certainty), owner) = match hosted {
@@ -89,7 +95,7 @@ fn alive(record: Option<&Record>, claim: &Claim) -> Verdict {
         None if record.is_none() && claim.hints.nothing_asked => {
             (Status::Idle, Reason::NeverPrompted, Certainty::Inferred)
         }
-        None => unheard(record, claim.certainty),
+        None => unheard(record, claim.bond.certainty()),
     }
 }
 
@@ -177,8 +183,17 @@ fn describe(claim: &Claim, processes: &ProcessTable) -> String {
         None if claim.session.is_none() => {
             format!("process {pid}{since} is alive and shows no session yet")
         }
-        None => format!("process {pid}{since} is alive and owns the session"),
+        None if claim.bond == Bond::Asserted => {
+            format!("process {pid}{since} is alive and owns the session")
+        }
+        None => format!("process {pid}{since} is alive and may own the session"),
     }
+}
+
+/// Processes of which one owns the session.
+fn describe_alike(claims: &[&Claim]) -> String {
+    let processes: Vec<ProcessRef> = claims.iter().map(|it| it.process).collect();
+    format!("{}, may own the session", alike::one_of(&processes))
 }
 
 fn awaited(what: WaitingFor) -> &'static str {

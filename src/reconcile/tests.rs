@@ -7,11 +7,11 @@ use proptest::prelude::*;
 use super::*;
 use crate::adapters::Survey;
 use crate::adapters::evidence::{
-    Activity, Failure, Hints, Owner, PROMPT_MAX, TurnState, WaitingFor,
+    Activity, Bond, Failure, Hints, Owner, PROMPT_MAX, TurnState, WaitingFor,
 };
 use crate::base::AbsPath;
 use crate::ledger::End;
-use crate::protocol::session::{Launch, Problem, ProblemKind, Reason, Source, Status};
+use crate::protocol::session::{Certainty, Launch, Problem, ProblemKind, Reason, Source, Status};
 use crate::testing::FakeProc;
 
 /// Two processes live in every test here: 100 and 200. 300 does not.
@@ -205,11 +205,7 @@ fn a_live_process_without_a_session_is_a_row_of_its_own_until_one_is_known() {
     let hints = Hints { cwd: AbsPath::parse("/home/dev/work"), ..Hints::default() };
     let bare = || {
         let claim = Claim { session: None, hints: hints.clone(), ..claim("x", 100) };
-        Sighting::Claimed(Claim {
-            certainty: Certainty::Inferred,
-            source: Source::Process,
-            ..claim
-        })
+        Sighting::Claimed(Claim { bond: Bond::Inferred, source: Source::Process, ..claim })
     };
     let roster = world().conclude(vec![bare()]);
     assert_eq!(
@@ -229,7 +225,7 @@ fn a_live_process_without_a_session_is_a_row_of_its_own_until_one_is_known() {
 
 #[test]
 fn what_was_inferred_of_a_process_is_void_where_its_session_is_asserted() {
-    let guess = Claim { certainty: Certainty::Inferred, ..claim("old", 100) };
+    let guess = Claim { bond: Bond::Inferred, ..claim("old", 100) };
     let roster = world().conclude(vec![
         seen(record("old", TurnState::InProgress)),
         seen(record("s1", TurnState::InProgress)),
@@ -241,6 +237,76 @@ fn what_was_inferred_of_a_process_is_void_where_its_session_is_asserted() {
     assert_eq!(
         owned,
         [(Some("old"), Status::Stopped, None), (Some("s1"), Status::Running, Some(100))]
+    );
+}
+
+/// Two sessions at work, which the processes 100 and 200 may serve, each as well as the other.
+fn alike() -> Vec<Sighting> {
+    let may_serve = |session: &str, pid| {
+        Sighting::Claimed(Claim {
+            bond: Bond::Alike,
+            source: Source::Process,
+            ..claim(session, pid)
+        })
+    };
+    vec![
+        seen(record("s1", TurnState::InProgress)),
+        seen(record("s2", TurnState::InProgress)),
+        may_serve("s1", 100),
+        may_serve("s1", 200),
+        may_serve("s2", 100),
+        may_serve("s2", 200),
+    ]
+}
+
+/// Which sessions are alive, and which process is shown with them.
+fn owned(roster: &Roster) -> Vec<(&str, Status, Option<i32>)> {
+    let owned = |it| {
+        let (id, status, .., owner) = verdict(it);
+        (id.unwrap_or("-"), status, owner)
+    };
+    roster.rows.iter().map(owned).collect()
+}
+
+#[test]
+fn sessions_of_processes_that_are_alike_are_alive_and_show_none_of_them() {
+    let roster = world().conclude(alike());
+    let alive = |id| (Some(id), Status::Running, Reason::TurnInProgress, Certainty::Inferred, None);
+    assert_eq!(verdicts(&roster), [alive("s1"), alive("s2")]);
+    for row in &roster.rows {
+        assert_eq!((&row.owners[..], row.session.conflict), (&[][..], None));
+        assert_eq!(row.candidates, [process(100), process(200)]);
+        let says = "one of the processes 100 and 200, which are alike, may own the session";
+        assert_eq!(row.evidence[0].says, says);
+    }
+}
+
+#[test]
+fn what_is_known_of_one_of_them_leaves_the_other_no_choice() {
+    let running = |id, pid| (id, Status::Running, Some(pid));
+    let told =
+        |of: Claim| world().conclude(alike().into_iter().chain([Sighting::Claimed(of)]).collect());
+    assert_eq!(owned(&told(claim("s2", 100))), [running("s1", 200), running("s2", 100)]);
+
+    let by_launch = conclude_with(vec![launch()], Survey::of(alike(), Vec::new()));
+    assert_eq!(owned(&by_launch), [running("s1", 100), running("s2", 200)]);
+
+    // It serves another: that one of the two is alive is known, and no more.
+    let elsewhere = told(claim("s3", 100));
+    let either = |id| (id, Status::Running, None);
+    assert_eq!(owned(&elsewhere), [either("s1"), either("s2"), running("s3", 100)]);
+    assert_eq!(elsewhere.rows[0].candidates, [process(200)]);
+}
+
+#[test]
+fn a_subagent_lives_in_one_of_the_processes_that_its_parent_may_live_in() {
+    let child = seen(subagent("child", "s1", TurnState::InProgress));
+    let roster = world().conclude(alike().into_iter().chain([child]).collect());
+    let child = &roster.rows[0];
+    assert_eq!(child.session.session_id, Some(id("child")));
+    assert_eq!(
+        (child.session.status, &child.candidates[..]),
+        (Status::Running, &[process(100), process(200)][..])
     );
 }
 
@@ -421,7 +487,7 @@ fn any_sighting() -> impl Strategy<Value = Sighting> {
         prop::sample::select(vec![TurnState::InProgress, TurnState::Completed, TurnState::Unknown]);
     let activity = prop::sample::select(vec![None, Some(Activity::Busy), Some(Activity::Idle)]);
     let pid = prop::sample::select(vec![100, 200, 300]);
-    let certainty = prop::sample::select(vec![Certainty::Asserted, Certainty::Inferred]);
+    let bond = prop::sample::select(vec![Bond::Asserted, Bond::Inferred, Bond::Alike]);
     prop_oneof![
         (session.clone(), turn, prop::option::of(session.clone()), 0..60_i64).prop_map(
             |(own, turn, parent, minute)| {
@@ -437,12 +503,14 @@ fn any_sighting() -> impl Strategy<Value = Sighting> {
                 })
             }
         ),
-        (prop::option::of(session), pid, activity, certainty).prop_map(
-            |(session, pid, activity, certainty)| {
+        (prop::option::of(session), pid, activity, bond).prop_map(
+            |(session, pid, activity, bond)| {
+                // A process is one of several alike only for a session.
+                let bond = if session.is_none() { bond.max(Bond::Inferred) } else { bond };
                 Sighting::Claimed(Claim {
                     session: session.map(id),
                     activity,
-                    certainty,
+                    bond,
                     ..claim("x", pid)
                 })
             }
@@ -475,7 +543,9 @@ proptest! {
         for row in world().conclude(sightings).rows {
             let session = row.session;
             let says_alive = matches!(session.status, Status::Running | Status::Idle | Status::Waiting);
-            prop_assert_eq!(says_alive, session.process.is_some());
+            let one_of_several = session.process.is_none() && !row.candidates.is_empty();
+            prop_assert_eq!(says_alive, session.process.is_some() || one_of_several);
+            prop_assert!(row.owners.is_empty() || row.candidates.is_empty());
             prop_assert!(session.session_id.is_some() || session.process.is_some());
         }
     }
@@ -702,7 +772,7 @@ fn the_ledger_names_the_session_of_a_process_and_adds_no_second_owner() {
     assert_eq!(roster.rows.len(), 1);
     assert_eq!(roster.rows[0].session.conflict, None);
 
-    let guessed = Claim { certainty: Certainty::Inferred, ..claim("other", 100) };
+    let guessed = Claim { bond: Bond::Inferred, ..claim("other", 100) };
     let sightings = vec![seen(record("other", TurnState::InProgress)), Sighting::Claimed(guessed)];
     let roster = conclude_with(vec![launch()], Survey::of(sightings, Vec::new()));
     let owners: Vec<_> = verdicts(&roster).iter().map(|it| (it.0, it.4)).collect();

@@ -19,12 +19,12 @@ use crate::adapters::files::{blocking, on_own_thread};
 use crate::base::{AgentId, SessionId, Timestamp};
 use crate::launch::{self, Request, Site};
 use crate::ledger::{LaunchEntry, Ledger, Life, Pruned, World};
-use crate::protocol::error::RpcError;
+use crate::protocol::error::{LiveOwner, RpcError};
 use crate::protocol::launch::{
     Forgotten, LaunchParams, LaunchResult, Launched, PruneParams, PruneResult, ReleasedClaim,
     ResumeParams,
 };
-use crate::reconcile::Row;
+use crate::reconcile::{Row, one_of};
 use crate::scope::Interest;
 
 /// Starts an agent.
@@ -38,13 +38,18 @@ pub(super) async fn launch(call: Call, params: LaunchParams) -> Result<LaunchRes
 pub(super) async fn resume(call: Call, params: ResumeParams) -> Result<LaunchResult, RpcError> {
     let (query, agent) = (&params.session_id, params.agent.as_ref());
     let (row, ..) = one_session(&call.app, query, agent, Interest::SESSIONS).await?;
-    let session = row.session;
+    let session = *row.session;
     let Some(id) = session.session_id else {
         return Err(RpcError::Internal("a session was found by an id that it has not".into()));
     };
     let is_busy_in_service = is_hosted(row.record.as_deref()) && is_at_work(session.status);
-    if session.process.is_some() || is_busy_in_service {
-        return Err(RpcError::SessionAlive { session: id, process: session.process });
+    let owner = match session.process {
+        Some(process) => Some(LiveOwner::Process(process)),
+        None if !row.candidates.is_empty() => Some(LiveOwner::OneOf(one_of(&row.candidates))),
+        None => is_busy_in_service.then_some(LiveOwner::Service),
+    };
+    if let Some(owner) = owner {
+        return Err(RpcError::SessionAlive { session: id, owner });
     }
     let Some(cwd) = session.cwd else {
         let what = "resume a session whose directory is not known";

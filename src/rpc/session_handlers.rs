@@ -121,9 +121,12 @@ async fn owned_by(app: &Arc<App>, pid: Pid, agent: Option<&AgentId>) -> Result<A
     let interest = Interest { usage: UsageWanted::None, subagents: false };
     let mut roster = roster(app, &adapters, interest).await;
     let complete = roster.is_complete();
-    roster.rows.retain(|row| row.owners.iter().any(|it| it.pid == pid));
+    let is_among = |processes: &[ProcessRef]| processes.iter().any(|it| it.pid == pid);
+    let is_owned = roster.rows.iter().any(|row| is_among(&row.owners));
+    roster.rows.retain(|row| is_among(if is_owned { &row.owners } else { &row.candidates }));
     let query = format!("process {pid}");
-    if roster.rows.len() > 1 {
+    // One that it may own as well as others is not said to be its own.
+    if roster.rows.len() > 1 || !roster.rows.is_empty() && !is_owned {
         return Err(ambiguous(&query, roster.rows.iter().map(|it| &*it.session)));
     }
     let Some(row) = roster.rows.pop() else {

@@ -21,7 +21,7 @@ use crate::procs::ProcessTable;
 use crate::protocol::error::RpcError;
 use crate::protocol::launch::{Signalled, StopOutcome, StopParams, StopResult};
 use crate::protocol::session::{Process, Session, SessionKind, Status};
-use crate::reconcile::Row;
+use crate::reconcile::{Row, one_of};
 use crate::scope::{self, Interest};
 
 /// How long an agent may take to end by itself where the request does not say.
@@ -41,6 +41,7 @@ pub(super) async fn stop(call: Call, params: StopParams) -> Result<StopResult, R
     let late = unanswered(&roster.reports);
     let alive: Vec<Owned> = roster.rows.iter().filter_map(Owned::of).collect();
     let row = matching(roster.rows, &params.session_id, late)?;
+    refuse_to_guess(&row)?;
     let grace = params.grace_ms.map_or(GRACE, |it| Duration::from_millis(it.get()));
     let ended = match owner_to_end(&row, &alive) {
         Some(owner) => end(app, &row.session, owner, grace).await?,
@@ -53,6 +54,17 @@ pub(super) async fn stop(call: Call, params: StopParams) -> Result<StopResult, R
         End::Shared => Ended::without_signal(end_turn(app, &row, grace).await?),
     };
     Ok(StopResult { outcome, signals, survivors, complete, agents: roster.reports })
+}
+
+/// Refuses to signal one of several processes, of which the others may be the session's own.
+fn refuse_to_guess(row: &Row) -> Result<(), RpcError> {
+    if row.candidates.is_empty() {
+        return Ok(());
+    }
+    let candidates = one_of(&row.candidates);
+    let what = format!("stop this session alone: it runs in {candidates}");
+    let hint = "end it in its own terminal, or by its process; nothing was signalled";
+    Err(cannot(&row.session.agent, &what, hint))
 }
 
 /// The process that is to end; nothing where the session has none, or others need it.

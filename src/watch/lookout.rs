@@ -260,7 +260,8 @@ impl Seen {
                 return;
             }
         }
-        awaited.extend(roster.rows.iter().flat_map(|it| it.owners.iter().copied()));
+        let owning = roster.rows.iter().flat_map(|it| it.owners.iter().chain(&it.candidates));
+        awaited.extend(owning);
         owners.replace(agent, awaited);
         self.sessions.insert(agent, roster.rows.into_iter().map(|it| *it.session).collect());
     }

@@ -46,7 +46,7 @@ Row = dict[str, Any]
 def row(session_id: str | None, status: Any, reason: Any = None, process: Any = None, **fields: Any) -> Row:
     """Returns what one row must say; fields are spelled as on the wire.
 
-    A tuple stands for equally true values, and so does a list of processes.
+    A tuple stands for equally true values.
     What is not named must be as plain as can be: a main session, no parent, no conflict, no owner.
     """
     expected: Row = {"kind": "main", "parentSessionId": ABSENT, "conflict": ABSENT, "forkedFrom": ABSENT}
@@ -297,9 +297,8 @@ def _agrees(field: str, want: Any, got: Any) -> bool:
     if want is ABSENT or got is ABSENT:
         return want is got
     if field == "process":
-        owners = want if isinstance(want, list) else [want]
         started = datetime.fromisoformat(got["startedAt"].replace("Z", "+00:00")).timestamp()
-        return any(got["pid"] == owner.pid and abs(started - owner.started) < START_SLACK_S for owner in owners)
+        return bool(got["pid"] == want.pid and abs(started - want.started) < START_SLACK_S)
     if field == "usage":
         return all(key in got and abs(got[key] - value) < 1e-9 for key, value in want.items())
     return bool(got == want)

@@ -1,6 +1,6 @@
 //! A hermetic home with recorded stores, and the server talking in memory.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use headcount::adapters::REGISTRY;
 use headcount::env::Env;
@@ -20,14 +20,16 @@ pub(crate) fn is_blessing() -> bool {
     std::env::var_os("HEADCOUNT_BLESS").is_some()
 }
 
-/// A home of its own for one test; gone when dropped. No process lives in its world.
+/// A home of its own for one test; gone when dropped. No process lives in its world but those that the test puts there.
 pub(crate) struct Home {
     dir: tempfile::TempDir,
+    proc: tempfile::TempDir,
 }
 
 impl Home {
     pub(crate) fn empty() -> Self {
-        Self { dir: tempfile::tempdir().expect("a temporary directory can be made") }
+        let temporary = || tempfile::tempdir().expect("a temporary directory can be made");
+        Self { dir: temporary(), proc: temporary() }
     }
 
     /// A home with the recorded store of an agent.
@@ -41,13 +43,18 @@ impl Home {
         self.dir.path()
     }
 
+    /// What shows the processes of its world.
+    pub(crate) fn proc_root(&self) -> &Path {
+        self.proc.path()
+    }
+
     pub(crate) fn env(&self) -> Env {
         let vars =
             [("HOME", self.path().to_owned()), ("HEADCOUNT_STATE_DIR", self.path().join("state"))];
         let vars = vars.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
         Env::of_vars(vars)
             .expect("test homes are absolute")
-            .with_proc_root(PathBuf::from("/nonexistent"))
+            .with_proc_root(self.proc_root().to_owned())
     }
 
     pub(crate) fn methods(&self) -> Methods {

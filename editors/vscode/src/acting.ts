@@ -2,6 +2,7 @@
 
 import * as vscode from "vscode";
 import type { Tools } from "./commands";
+import { isAlive } from "./facets";
 import { inView } from "./progress";
 import type { Session, StatusResult } from "./protocol.gen";
 import { whichOf } from "./roster";
@@ -23,7 +24,13 @@ export async function resume(tools: Tools, known: Session): Promise<void> {
     if ((await vscode.window.showInformationMessage(text, go)) === go) await showTerminal(status);
     return;
   }
-  resumeInTerminal(status.session, resumeCommandOf(tools, status));
+  const command = resumeCommandOf(tools, status);
+  if (isAlive(status.session)) {
+    const text = "This session is alive, though nothing says in which process: resuming it would make two.";
+    void vscode.window.showInformationMessage(text);
+    return;
+  }
+  resumeInTerminal(status.session, command);
 }
 
 function resumeCommandOf(

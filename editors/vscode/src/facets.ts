@@ -8,6 +8,11 @@ import type { Session } from "./protocol.gen";
  */
 export type Facet = "known" | "live" | "stoppable" | "own" | "resumable";
 
+/** Whether a live process or the agent's service owns the session, shown or not. */
+export function isAlive({ status }: Session): boolean {
+  return status === "running" || status === "waiting" || status === "idle";
+}
+
 export function facetsOf({ sessionId, status, process, kind }: Session): readonly Facet[] {
   const isKnown = sessionId !== undefined;
   const isLive = process !== undefined;

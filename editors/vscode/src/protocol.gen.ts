@@ -172,7 +172,7 @@ export interface Session {
   readonly updatedAt?: Timestamp;
   /** When the session ended, if that is known. */
   readonly endedAt?: Timestamp;
-  /** The live owner. */
+  /** The live owner; absent too where one of several processes owns the session and nothing says which. */
   readonly process?: Process;
   /** The session that started this one. */
   readonly parentSessionId?: SessionId;

@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use super::starting;
 use crate::adapters::Record;
 use crate::adapters::evidence::{
-    Activity, Claim, Hints, Prompt, Sighting, TurnState, WaitingFor, problem_at,
+    Activity, Bond, Claim, Hints, Prompt, Sighting, TurnState, WaitingFor, problem_at,
 };
 use crate::adapters::files::{Beyond, Found, read_small};
 use crate::adapters::jsonl::{self, Text};
@@ -289,7 +289,7 @@ fn host(scope: &Scope, root: &Path, job: &str, record: &Record) -> Option<Claim>
     let is_same = worker.session_id.get() == record.session.as_str();
     // The roster does not say when the process started: that it bears the agent's name has to do.
     let claim = Claim::of(process.identity, Some(record.session.clone()), Source::Registry);
-    is_same.then_some(Claim { certainty: Certainty::Inferred, ..claim })
+    is_same.then_some(Claim { bond: Bond::Inferred, ..claim })
 }
 
 /// The names in a directory, in order; none where there is no such directory.

@@ -6,12 +6,12 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use crate::adapters::evidence::{Claim, Hints, Sighting};
+use crate::adapters::evidence::{Bond, Claim, Hints, Sighting};
 use crate::adapters::files::Beyond;
 use crate::adapters::live;
 use crate::base::ProcessRef;
 use crate::procs::{Process, ProcessTable};
-use crate::protocol::session::{Certainty, Source};
+use crate::protocol::session::Source;
 use crate::scope::Scope;
 
 /// Commands of `claude` that hold no session (2.1.197), and how its daemon names what is none yet.
@@ -48,7 +48,7 @@ pub(super) fn observe(scope: &Scope, registered: &HashSet<ProcessRef>, beyond: &
         let seen = live::observe(scope, process, None);
         let hints = Hints { cwd: seen.cwd, nothing_asked: seen.is_interactive, ..Hints::default() };
         let claim = Claim::of(process.identity, None, Source::Process);
-        let claim = Claim { certainty: Certainty::Inferred, hints, ..claim };
+        let claim = Claim { bond: Bond::Inferred, hints, ..claim };
         beyond.sightings.push(Sighting::Claimed(claim));
     }
 }

@@ -11,14 +11,14 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 
-use super::super::evidence::{Claim, Hints, TurnState, problem_at};
+use super::super::evidence::{Bond, Claim, Hints, TurnState, problem_at};
 use super::super::files::Found;
 use super::super::live::{lock_holders, uses_store};
 use super::rollout;
 use crate::base::{AbsPath, ProcessRef, SessionId, Timestamp};
 use crate::memo::FileStamp;
 use crate::procs::ProcessTable;
-use crate::protocol::session::{Certainty, Problem, ProblemKind, Source};
+use crate::protocol::session::{Problem, ProblemKind, Source};
 use crate::scope::Scope;
 
 /// Where the locks are, below the root.
@@ -137,7 +137,7 @@ fn open_threads(processes: &ProcessTable, process: ProcessRef, root: &Path) -> V
             }
         } else if let Some(thread) = rollout::thread_in(name) {
             let claim = Claim::of(process, Some(thread.clone()), Source::Process);
-            let claim = Claim { certainty: Certainty::Inferred, ..claim };
+            let claim = Claim { bond: Bond::Inferred, ..claim };
             claims.entry(thread).or_insert(claim);
         }
     }
@@ -263,7 +263,7 @@ fn starting(scope: &Scope, others: &[Codex], owners: &BTreeSet<ProcessRef>) -> V
         ..Hints::default()
     };
     let claim = |it: &Codex| Claim {
-        certainty: Certainty::Inferred,
+        bond: Bond::Inferred,
         hints: hints(it),
         ..Claim::of(it.process, None, Source::Process)
     };

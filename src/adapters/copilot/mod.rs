@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Watched;
-use super::evidence::{Claim, Hints, Sighting};
+use super::evidence::{Bond, Claim, Hints, Sighting};
 use super::files::{Beyond, EntryKind, FileAgent, Finder, Found, TAIL, remembered};
 use super::live::{lock_holders, observe, uses_store};
 use super::parallel;
@@ -38,7 +38,7 @@ use crate::env::Env;
 use crate::memo::FileStamp;
 use crate::procs::{Process, ProcessTable};
 use crate::protocol::lifecycle::AgentCard;
-use crate::protocol::session::{Certainty, Problem, Source};
+use crate::protocol::session::{Problem, Source};
 use crate::scope::Scope;
 
 mod drive;
@@ -173,8 +173,8 @@ fn open_sessions(
         let stamp = std::fs::metadata(&path).ok().map(|it| FileStamp::of(&it));
         let is_locked =
             stamp.is_some_and(|it| holders.get(&(it.device, it.inode)) == Some(&process));
-        let certainty = if is_locked { Certainty::Asserted } else { Certainty::Inferred };
-        let claim = Claim { certainty, ..Claim::of(process, Some(session), Source::Lock) };
+        let bond = if is_locked { Bond::Asserted } else { Bond::Inferred };
+        let claim = Claim { bond, ..Claim::of(process, Some(session), Source::Lock) };
         open.push(Open { dir: dir.to_owned(), claim });
     }
     open
@@ -196,7 +196,7 @@ fn starting(scope: &Scope, process: ProcessRef) -> Option<Claim> {
     let nothing_asked = live.is_interactive && !is_asked(&arguments);
     let hints = Hints { cwd: live.cwd, nothing_asked, ..Hints::default() };
     let claim = Claim::of(process, None, Source::Process);
-    Some(Claim { certainty: Certainty::Inferred, hints, ..claim })
+    Some(Claim { bond: Bond::Inferred, hints, ..claim })
 }
 
 /// What is known of a session without records. One that was given its prompt with `-p` is about to write some.

@@ -1,9 +1,9 @@
 use proptest::prelude::*;
 
-use super::super::evidence::{Claim, TurnState};
+use super::super::evidence::{Bond, Claim, TurnState};
 use super::super::excerpt::Excerpt;
 use super::*;
-use crate::protocol::session::{Certainty, Role};
+use crate::protocol::session::Role;
 use crate::testing::{self, FakeProc, FakeProcess};
 
 const ID: &str = "11111111-2222-4333-8444-555555555555";
@@ -72,7 +72,7 @@ fn one_that_names_no_session_is_paired_by_directory_and_times() {
     let claims = claims(&table.scope(home.path()));
     let [claim] = &claims[..] else { panic!("{claims:?}") };
     assert_eq!(claim.session.as_ref().map(SessionId::as_str), Some(SLOW));
-    assert_eq!((claim.process.pid.0, claim.certainty), (30743, Certainty::Inferred));
+    assert_eq!((claim.process.pid.0, claim.bond), (30743, Bond::Inferred));
 }
 
 #[test]

@@ -61,16 +61,20 @@ fn in_flight(name: &str, created: i64, touched: i64) -> Told {
     Told { in_flight: true, ..ended(name, created, touched) }
 }
 
-/// Says of each process which session it serves, `-` for none and `nothing asked`.
+/// Says of each process which session it serves, `-` for none and `nothing asked`; with `?` for one that others like it
+/// may serve as well.
 fn check(live: &[Live], told: &[Told], expect: &[(i32, &str)]) {
     let claims = pair(live, told.iter().map(Told::candidate));
     let found: Vec<_> = claims
         .iter()
         .map(|it| {
             let none = if it.hints.nothing_asked { "nothing asked" } else { "-" };
-            (it.process.pid.0, it.session.as_ref().map_or(none, SessionId::as_str))
+            let session = it.session.as_ref().map_or(none, SessionId::as_str);
+            let mark = if it.bond == Bond::Alike { "?" } else { "" };
+            (it.process.pid.0, format!("{session}{mark}"))
         })
         .collect();
+    let expect: Vec<_> = expect.iter().map(|(pid, says)| (*pid, (*says).to_owned())).collect();
     assert_eq!(found, expect);
 }
 
@@ -80,9 +84,9 @@ fn a_session_in_the_arguments_is_asserted_and_nobody_elses() {
     let claims =
         pair(&[named.clone(), tui(2, 100)], [in_flight("s", 10, 200)].iter().map(Told::candidate));
     assert_eq!(claims[0].session, Some(id("s")));
-    assert_eq!(claims[0].certainty, Certainty::Asserted);
+    assert_eq!(claims[0].bond, Bond::Asserted);
     assert_eq!(claims[0].hints.cwd, Some(dir("a")));
-    assert_eq!((&claims[1].session, claims[1].certainty), (&None, Certainty::Inferred));
+    assert_eq!((&claims[1].session, claims[1].bond), (&None, Bond::Inferred));
 }
 
 #[test]
@@ -160,28 +164,61 @@ fn a_first_session_is_the_new_processs_and_not_the_idle_ones() {
 
 #[test]
 fn what_cannot_be_told_apart_is_not_guessed_at() {
-    let two = [in_flight("x", 400, 410), in_flight("y", 400, 410)];
-    check(&[tui(1, 100), tui(2, 100)], &two[..1], &[(1, "-"), (2, "-")]);
-    check(&[tui(1, 100)], &two, &[(1, "-")]);
+    check(&[tui(1, 100), tui(2, 100)], &[ended("x", 400, 410)], &[(1, "-"), (2, "-")]);
+    check(&[tui(1, 100)], &[in_flight("x", 400, 410), in_flight("y", 400, 410)], &[(1, "-")]);
 }
 
 #[test]
-fn sessions_at_work_go_to_processes_in_the_order_of_their_times() {
+fn sessions_at_work_belong_to_processes_that_are_alike_and_nothing_says_which_to_which() {
     // Started at once, by a script.
     let told = [in_flight("second", 103, 410), in_flight("first", 102, 410)];
-    check(&[headless(1, 100), headless(2, 100)], &told, &[(1, "first"), (2, "second")]);
-    // A third one's first answer left no session yet; a terminal idles beside them.
-    check(
-        &[headless(1, 100), headless(2, 101), headless(3, 101), tui(4, 90)],
-        &told,
-        &[(1, "first"), (2, "second"), (3, "-"), (4, "-")],
-    );
+    let either = [(1, "first?"), (1, "second?"), (2, "first?"), (2, "second?")];
+    check(&[headless(1, 100), headless(2, 100)], &told, &either);
     // Terminals, asked for the first time long after their start.
     let told = [in_flight("first", 300, 410), in_flight("second", 310, 410)];
-    check(&[tui(1, 100), tui(2, 200)], &told, &[(1, "first"), (2, "second")]);
-    // One of three was killed: nothing says which.
+    check(&[tui(1, 100), tui(2, 200)], &told, &either);
+    // One of them was there only for one of the sessions.
+    let told = [in_flight("first", 90, 310), in_flight("second", 90, 410)];
+    check(&[tui(1, 100), tui(2, 300)], &told, &either);
+    let told = [in_flight("first", 90, 310), in_flight("second", 90, 410), ended("own", 500, 510)];
+    check(
+        &[tui(1, 100), tui(2, 300), tui(3, 400), tui(4, 495)],
+        &told,
+        &[
+            (1, "first?"),
+            (1, "second?"),
+            (1, "-"),
+            (2, "first?"),
+            (2, "second?"),
+            (2, "-"),
+            (3, "second?"),
+            (3, "-"),
+            (4, "own"),
+        ],
+    );
+}
+
+#[test]
+fn with_more_processes_than_sessions_each_is_shown_without_one_too() {
+    let told = [in_flight("x", 102, 410), in_flight("y", 103, 410)];
+    let one_too_many: Vec<_> =
+        (1..=3).flat_map(|pid| [(pid, "x?"), (pid, "y?"), (pid, "-")]).collect();
+    check(&[headless(1, 100), headless(2, 101), headless(3, 101)], &told, &one_too_many);
+    // A terminal idles beside them: those who must be at work suffice.
+    let beside: Vec<_> = one_too_many.iter().copied().chain([(4, "-")]).collect();
+    check(&[headless(1, 100), headless(2, 101), headless(3, 101), tui(4, 90)], &told, &beside);
+    let only = [(1, "x?"), (1, "-"), (2, "x?"), (2, "-")];
+    check(&[tui(1, 100), tui(2, 100)], &[in_flight("x", 400, 410)], &only);
+}
+
+#[test]
+fn with_fewer_processes_than_sessions_nothing_says_which_are_over() {
     let told = [in_flight("x", 102, 410), in_flight("y", 102, 410), in_flight("z", 102, 410)];
     check(&[headless(1, 100), headless(2, 100)], &told, &[(1, "-"), (2, "-")]);
+    // Enough of them, but not for those that were worked on before the second started.
+    let told = [in_flight("x", 50, 150), in_flight("y", 50, 150), in_flight("z", 50, 150)];
+    let expect = [(1, "-"), (2, "-"), (3, "nothing asked")];
+    check(&[tui(1, 100), tui(2, 100), tui(3, 300)], &told, &expect);
 }
 
 #[test]
@@ -238,12 +275,17 @@ proptest! {
         let claims = pair(&live, told.iter().map(Told::candidate));
         prop_assert_eq!(&claims, &pair(&shuffled_live, shuffled_told.iter().map(Told::candidate)));
 
-        let processes: Vec<_> = claims.iter().map(|it| it.process).collect();
+        let mut processes: Vec<_> = claims.iter().map(|it| it.process).collect();
+        processes.dedup();
         prop_assert_eq!(processes, live.iter().map(|it| it.process).collect::<Vec<_>>());
-        let mut inferred = BTreeSet::new();
-        for claim in claims.iter().filter(|it| it.certainty == Certainty::Inferred) {
+        let mut owned = BTreeSet::new();
+        for claim in claims.iter().filter(|it| it.bond != Bond::Asserted) {
             let Some(session) = &claim.session else { continue };
-            prop_assert!(inferred.insert(session.clone()), "{} has two", session);
+            let is_alone = claims
+                .iter()
+                .all(|it| it.bond == Bond::Alike || it.session.as_ref() != Some(session));
+            let is_first = claim.bond == Bond::Inferred && owned.insert(session.clone());
+            prop_assert!(is_first || is_alone, "{} has two", session);
             prop_assert!(live.iter().all(|it| it.session.as_ref() != Some(session)));
             let process = live.iter().find(|it| it.process == claim.process).unwrap();
             let session = told.iter().find(|it| it.id == *session).unwrap();

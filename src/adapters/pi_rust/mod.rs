@@ -21,7 +21,7 @@
 use std::path::Path;
 
 use super::Watched;
-use super::evidence::{Claim, Hints, Sighting};
+use super::evidence::{Bond, Claim, Hints, Sighting};
 use super::files::{Beyond, FileAgent, Found, TAIL};
 use super::live;
 use super::pairing::{self, Candidate, Live};
@@ -29,7 +29,7 @@ use super::pi::{self, beyond, store, transcript};
 use crate::base::{AgentId, SessionId};
 use crate::procs::Process;
 use crate::protocol::lifecycle::AgentCard;
-use crate::protocol::session::{Certainty, Source};
+use crate::protocol::session::Source;
 use crate::scope::Scope;
 
 mod databases;
@@ -81,7 +81,7 @@ fn claims(scope: &Scope, found: &Found, beyond: &[Sighting]) -> Vec<Claim> {
         } else {
             let claim = Claim::of(process.identity, None, Source::Process);
             let hints = Hints { cwd: seen.cwd, ..Hints::default() };
-            claims.push(Claim { certainty: Certainty::Inferred, hints, ..claim });
+            claims.push(Claim { bond: Bond::Inferred, hints, ..claim });
         }
     }
     let in_databases = beyond.iter().filter_map(|it| match it {

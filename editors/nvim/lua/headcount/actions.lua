@@ -109,6 +109,9 @@ function M.stop(session, is_sure)
   end)
 end
 
+--- What a session is called that somebody owns, whether or not it is known who.
+local ALIVE = { running = true, waiting = true, idle = true }
+
 --- Opens a terminal that runs the command.
 ---@param resume headcount.ResumeCommand
 ---@param cwd string|nil
@@ -177,6 +180,8 @@ function M.resume(session, prompt)
       complain(err)
     elseif status.session.process then
       say('a live process owns this session: resuming it would make two', vim.log.levels.WARN)
+    elseif status.resume and ALIVE[status.session.status] then
+      say('it is alive, in which process nothing says: resuming it would make two', vim.log.levels.WARN)
     elseif status.resume then
       in_terminal(status.resume, status.session.cwd)
     else

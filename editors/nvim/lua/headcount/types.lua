@@ -416,7 +416,7 @@
 ---@field launch headcount.Launch|nil What headcount knows because it launched the session.
 ---@field model string|nil The last real model; never the name of a stand-in.
 ---@field parentSessionId headcount.SessionId|nil The session that started this one.
----@field process headcount.Process|nil The live owner.
+---@field process headcount.Process|nil The live owner; absent too where one of several processes owns the session and nothing says which.
 ---@field prompt string|nil The first human prompt, at most 500 characters; never a machine-made preamble.
 ---@field reason headcount.Reason Why the status is what it is.
 ---@field sessionId headcount.SessionId|nil The agent's own id of the session; absent for a live agent whose store shows no session yet,
