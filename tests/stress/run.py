@@ -1,6 +1,6 @@
 """Many servers at one ledger, killed at random; more launches than anybody makes in a month; a terminal that is closed.
 
-    python3 tests/stress/run.py --headcount target/debug/headcount [--seconds 60] [--launches 1000] [--seed N]
+    python3 tests/stress/run.py --headcount target/debug/headcount [--seconds 60] [--fuses 32] [--launches 1000] [--seed N]
 
 Prints one line per promise and ends with `N passed, N failed`. The stand-in agent does what its prompt says; witness
 files, which the kernel unlocks when a process dies, tell whether two ever held one directory.
@@ -56,6 +56,7 @@ class World:
         self.root = Path(tempfile.mkdtemp(prefix="headcount-stress-")).resolve()
         self.state = self.root / "state"
         self.broken = self.root / "broken"
+        self.fired = self.root / "fired"
         self.env = {"PATH": f"{STAND_IN}:/usr/local/bin:/usr/bin:/bin", "HOME": str(self.root / "home"), "SHELL": "/bin/false",
                     "HEADCOUNT_STATE_DIR": str(self.state), "LANG": "C.UTF-8"}
         self.work = self.root / "work"
@@ -101,6 +102,18 @@ class World:
             steps.append(f"exec {number}>{path}; flock -n {kind} {number} || echo 'an agent found {directory} held' >> {self.broken}")
         # In the agent's own process: were it killed, a child of it would go on to hold what nobody claims any more.
         return "; ".join([*steps, f"exec sleep {seconds:.2f}"])
+
+    def fuse(self, directory: Path, ttl_ms: int) -> Row:
+        """Returns what sets a fuse that notes when it is fired."""
+        command = ["/bin/sh", "-c", f"echo {uuid.uuid4()} >> {self.fired}"]
+        return {"directory": str(directory), "ttlMs": ttl_ms, "onExpire": {"command": command, "event": "time"}}
+
+    def fuses_fired(self) -> int:
+        """Returns how many fuses have been fired; that one was fired twice is a broken promise."""
+        fired = self.fired.read_text().splitlines() if self.fired.exists() else []
+        twice = [one for one, count in Counter(fired).items() if count > 1]
+        assert not twice, f"{len(twice)} fuses were fired more than once"
+        return len(fired)
 
     def ours(self) -> list[str]:
         """Returns the processes of this world that live or were never reaped."""
@@ -254,7 +267,7 @@ class Client:
         elif what < 0.8:
             self.request("lock.list", {})
         elif what < 0.9:
-            self.request("fuse.set", {"directory": str(directory), "ttlMs": self.chance.randint(1, 400), "onExpire": {"event": "time"}})
+            self.request("fuse.set", self.world.fuse(directory, self.chance.randint(1, 400)))
         elif what < 0.95:
             self.request("fuse.cancel", {"directory": str(directory)})
         else:
@@ -312,7 +325,8 @@ def hammer(world: World, seconds: float, seed: int) -> str:
     sound(world)
     done = sum((client.done for client in clients), Counter())
     assert done["killed"] and done["refused"] and done["session.launch"] and done["lock.acquire"], f"it was not busy: {done}"
-    done["supervisors killed"] = supervisors
+    done["supervisors killed"], done["fuses fired"] = supervisors, world.fuses_fired()
+    assert done["fuses fired"], f"no fuse was fired: {done}"
     return ", ".join(f"{count} {what}" for what, count in done.most_common())
 
 
@@ -321,6 +335,30 @@ def sound(world: World) -> None:
     with contextlib.closing(sqlite3.connect(world.state / "ledger.db")) as database:
         said = database.execute("PRAGMA integrity_check").fetchall()
     assert said == [("ok",)], f"the ledger is not whole: {said}"
+
+
+def many_fuses(world: World, fuses: int, _seed: int) -> str:
+    """Fuses that are due, and servers that live for one request each: every one is fired, and once."""
+    for number in range(fuses):
+        folder = world.work / f"fuse-{number}"
+        folder.mkdir()
+        world.call("fuse.set", world.fuse(folder, 1))
+
+    def serve(_worker: int) -> int:
+        served = 0
+        while world.call("fuse.list", {})["fuses"]:
+            subprocess.run([world.binary, "serve"], env=world.env, input=b'{"jsonrpc":"2.0","id":1,"method":"lock.list"}\n', capture_output=True,
+                           timeout=REPLY_S, check=True)
+            served += 1
+        return served
+
+    with ThreadPoolExecutor(SERVERS) as pool:
+        servers = sum(pool.map(serve, range(SERVERS)))
+    world.settles("commands live on", world.ours)
+    fired = world.fuses_fired()
+    assert fired == fuses, f"{fired} of {fuses} fuses were fired"
+    sound(world)
+    return f"{fired} fuses, fired by {servers} servers"
 
 
 def many_launches(world: World, launches: int, _seed: int) -> str:
@@ -399,12 +437,14 @@ def main() -> int:
     parser.add_argument("--headcount", metavar="PATH", required=True, help="the binary under test")
     parser.add_argument("--seconds", type=float, default=8, help="how long the servers are hammered")
     parser.add_argument("--launches", type=int, default=64, help="how many launches are made")
+    parser.add_argument("--fuses", type=int, default=32, help="how many fuses are due")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().getrandbits(32))
     options = parser.parse_args()
     binary = str(Path(options.headcount).resolve())
     print(f"seed {options.seed}")
     passed = failed = 0
     for name, body, amount in (("eight servers at one ledger, killed at random", hammer, options.seconds),
+                               ("fuses by servers that live for one request", many_fuses, options.fuses),
                                ("launches by servers that live for one request", many_launches, options.launches),
                                ("a terminal that is closed", closed_terminal, 1)):
         world = World(binary)
