@@ -15,6 +15,7 @@ use crate::protocol::session::{
 };
 
 mod alike;
+mod asking;
 mod launched;
 mod status;
 
@@ -230,6 +231,7 @@ impl<'a> Gathered<'a> {
             let seen = Seen { launch: Some(launch), ..Seen::default() };
             rows.push(row(agent, None, seen, None, look));
         }
+        asking::pass_up(&mut rows, look.now);
         rows
     }
 

@@ -335,6 +335,52 @@ fn a_subagent_lives_in_its_parents_process_but_speaks_for_itself() {
 }
 
 #[test]
+fn whoever_started_a_subagent_that_waits_waits_with_it() {
+    let asks = || TurnState::Waiting(WaitingFor::Permission);
+    let check = |top: Activity, asking: Activity, expect| {
+        let roster = world().conclude(vec![
+            seen(record("top", TurnState::InProgress)),
+            seen(subagent("middle", "top", TurnState::InProgress)),
+            seen(subagent("low", "middle", TurnState::InProgress)),
+            seen(subagent("other", "top", TurnState::InProgress)),
+            busy("top", 100, top),
+            busy("low", 100, asking),
+        ]);
+        let top = roster.rows.iter().find(|it| it.session.session_id == Some(id("top"))).unwrap();
+        let middle = &roster.rows.iter().find(|it| it.session.session_id == Some(id("middle")));
+        let other = &roster.rows.iter().find(|it| it.session.session_id == Some(id("other")));
+        assert_eq!(other.unwrap().session.status, Status::Running);
+        let told = [top, middle.unwrap()].map(|it| (it.session.status, it.session.reason));
+        assert_eq!(told, expect);
+        top.evidence.last().unwrap().says.to_string()
+    };
+    let waiting = (Status::Waiting, Reason::Permission);
+    let question = || Activity::Waiting(WaitingFor::Permission);
+    let says = check(Activity::Busy, question(), [waiting, waiting]);
+    assert_eq!(says, "its subagent low waits");
+    check(Activity::Idle, question(), [waiting, waiting]);
+    let running = (Status::Running, Reason::TurnInProgress);
+    check(Activity::Busy, Activity::Busy, [running, running]);
+    let own_question = Activity::Waiting(WaitingFor::Plan);
+    check(own_question, question(), [(Status::Waiting, Reason::Plan), waiting]);
+
+    // One that is only inferred counts within a turn, and one of another process not at all.
+    let inferred = |turn, owner_of_child| {
+        let roster = world().conclude(vec![
+            seen(record("top", turn)),
+            seen(subagent("low", "top", asks())),
+            Sighting::Claimed(claim("top", 100)),
+            Sighting::Claimed(claim("low", owner_of_child)),
+        ]);
+        verdict(&roster.rows[1]).1
+    };
+    assert_eq!(inferred(TurnState::InProgress, 100), Status::Waiting);
+    assert_eq!(inferred(TurnState::Completed, 100), Status::Idle);
+    assert_eq!(inferred(TurnState::InProgress, 200), Status::Running);
+    assert_eq!(inferred(TurnState::InProgress, 300), Status::Waiting, "it lives in its parent");
+}
+
+#[test]
 fn subagents_that_are_each_others_parents_end_nowhere() {
     let roster = world().conclude(vec![
         seen(subagent("a", "b", TurnState::InProgress)),
