@@ -13,6 +13,8 @@ use crate::protocol::session::{Problem, ProblemKind, SessionKind, Source};
 
 /// Most directories that one server is asked about: those it was last at work in.
 const DIRECTORIES_MAX: usize = 16;
+/// How long a call that nobody is asked about may look like one that waits: 0.2 seconds were seen on a busy machine.
+const BEGINS_MS: u64 = 500;
 /// Deepest chain of subagents that lives in the process of the top.
 const SUBAGENT_DEPTH_MAX: usize = 16;
 
@@ -142,11 +144,12 @@ fn touched_at(record: &Record) -> Option<Timestamp> {
 }
 
 /// The records, in which a turn that seems to be in progress is known to be dead if the process that serves the session
-/// now started after it last moved.
+/// now started after it last moved, and a call that has just begun is not taken for one that waits.
 pub(super) fn records(
     sessions: Vec<Stored>,
     claims: &[Claim],
     agents: &[Agent],
+    now: Timestamp,
 ) -> Vec<Arc<Record>> {
     let mut owners: BTreeMap<SessionId, &Live> = BTreeMap::new();
     for claim in claims.iter().filter(|it| it.activity.is_none()) {
@@ -167,10 +170,13 @@ pub(super) fn records(
             let owner = owner(&it.record.session);
             let is_dead =
                 it.in_flight_since.zip(owner).is_some_and(|(moved, owner)| !owner.was_there(moved));
-            if !is_dead {
-                return it.record;
-            }
-            Arc::new(Record { turn: TurnState::Killed, ..(*it.record).clone() })
+            let is_beginning = it.asks_since.is_some_and(|at| now.millis_since(at) < BEGINS_MS);
+            let turn = match (is_dead, is_beginning) {
+                (true, _) => TurnState::Killed,
+                (false, true) => TurnState::InProgress,
+                (false, false) => return it.record,
+            };
+            Arc::new(Record { turn, ..(*it.record).clone() })
         })
         .collect()
 }

@@ -124,6 +124,12 @@ impl Message {
             (turn, _) => turn,
         }
     }
+
+    /// Since when a call waits that seems to wait for a permission.
+    pub fn asks_since(parts: &[Part]) -> Option<Timestamp> {
+        let mut calls = parts.iter().filter_map(Part::as_tool);
+        calls.find(|it| it.waiting_for() == Some(WaitingFor::Permission))?.started
+    }
 }
 
 #[derive(Deserialize)]
@@ -215,7 +221,7 @@ pub enum Part {
 pub struct ToolCall {
     pub name: String,
     pub is_running: bool,
-    /// Whether the tool has begun to work: a running one without metadata was seen to wait for approval.
+    /// Whether the tool has begun to work: see [`APPROVED_FIRST`].
     pub has_metadata: bool,
     pub started: Option<Timestamp>,
     input: String,
@@ -289,15 +295,21 @@ struct RawStart {
     start: Option<i64>,
 }
 
+/// Tools that were seen (1.18.33) to wait for approval while they run and have no metadata. A `bash` that works has
+/// some, and the others are done within 0.2 seconds, even on a busy machine.
+const APPROVED_FIRST: [&str; 4] = ["bash", "write", "edit", "apply_patch"];
+
 impl ToolCall {
     /// What a running call waits for, if a human is what it waits for.
     ///
-    /// Nothing in the store says so outright: a `bash` that runs has metadata (1.18.33), and one that waits for
-    /// approval has none. The tools that ask a question do nothing but wait.
+    /// Nothing in the store says so outright. The tools that ask a question do nothing but wait. Tools that work for
+    /// longer without metadata, like `webfetch`, may be either.
     fn waiting_for(&self) -> Option<WaitingFor> {
         match &*self.name {
             _ if !self.is_running => None,
-            "bash" if !self.has_metadata => Some(WaitingFor::Permission),
+            it if APPROVED_FIRST.contains(&it) && !self.has_metadata => {
+                Some(WaitingFor::Permission)
+            }
             "question" => Some(WaitingFor::Question),
             "plan_enter" | "plan_exit" => Some(WaitingFor::Plan),
             _ => None,

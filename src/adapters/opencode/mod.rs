@@ -16,8 +16,8 @@
 //! - **A fork** is a session of its own, which begins with copies of its source's messages: older than itself, and with
 //!   the tokens that its source spent. It does not say whose fork it is.
 //!
-//! Not known: which session the terminal interface shows; that it waits for approval of anything but a command
-//! (only a server says so); the branch; whose fork a session is; the even older layout `project/<name>/storage`.
+//! Not known: which session the terminal interface shows; that it waits for approval of anything but a command or a
+//! file's change (a server says so; `log/opencode.log` tells that `webfetch` asked, and never the answer); the branch; whose fork a session is; the even older layout `project/<name>/storage`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -35,7 +35,7 @@ use super::evidence::{Record, Sighting, Survey, problem_at};
 use super::files::blocking;
 use super::service::{Served, TurnEnd};
 use super::{Adapter, Peeked, Watched};
-use crate::base::{AgentId, ProcessRef, SessionId};
+use crate::base::{AgentId, ProcessRef, SessionId, Timestamp};
 use crate::env::Env;
 use crate::protocol::lifecycle::AgentCard;
 use crate::protocol::session::{Problem, ProblemKind, Source, Usage};
@@ -64,7 +64,8 @@ pub(super) static ADAPTER: OpenCode = OpenCode {
         seen_version: "1.18.33",
         live_signal: "processes that hold the database open; the agent's own server, where one listens",
         blind_spots: "which of several sessions in one directory a process serves, unless its arguments or \
-                      its server say so; approvals that the terminal interface waits for, commands excepted",
+                      its server say so; approvals that the terminal interface waits for, but for commands and changes \
+                      of files: those of `webfetch` and other slow tools are not told",
     },
 };
 
@@ -99,7 +100,7 @@ impl Adapter for OpenCode {
                 let scope = scope.clone();
                 blocking(move || Look::at(&scope)).await
             };
-            look.conclude().await
+            look.conclude(scope.now).await
         }
         .boxed()
     }
@@ -200,13 +201,13 @@ impl Look {
         }
     }
 
-    async fn conclude(mut self) -> Survey {
+    async fn conclude(mut self, now: Timestamp) -> Survey {
         if !self.is_present && self.problems.is_empty() {
             return Survey::absent();
         }
         let answers = self.ask_servers().await;
         let claims = claims::conclude(&self.agents, &self.sessions, &answers);
-        let records = claims::records(self.sessions, &claims, &self.agents);
+        let records = claims::records(self.sessions, &claims, &self.agents, now);
         let recorded = records.into_iter().map(Sighting::Recorded);
         let claimed = claims.into_iter().map(Sighting::Claimed);
         Survey::of(recorded.chain(claimed).chain(self.counted).collect(), self.problems)

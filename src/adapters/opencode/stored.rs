@@ -15,6 +15,8 @@ pub(super) struct Stored {
     pub(super) record: Arc<Record>,
     /// When the turn in flight last moved: a process that started later has no part in it.
     pub(super) in_flight_since: Option<Timestamp>,
+    /// Since when it seems to wait for a permission.
+    pub(super) asks_since: Option<Timestamp>,
     /// Its own calls, where the session itself says what they add up to.
     pub(super) usage: Option<Usage>,
     /// Whether `opencode run` began it, in a process of its own.
@@ -86,6 +88,7 @@ impl Facts {
         Stored {
             record: Arc::new(record),
             in_flight_since: moved.filter(|_| is_in_flight),
+            asks_since: Message::asks_since(parts),
             usage: self.usage,
             is_headless: self.is_headless,
         }

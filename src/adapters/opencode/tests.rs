@@ -289,6 +289,26 @@ fn a_tool_at_work_is_in_progress_and_one_without_its_process_was_killed() {
 }
 
 #[test]
+fn a_tool_that_has_just_begun_is_not_taken_for_one_that_waits() {
+    let check = |started_ms_ago: i64, expect: &str| {
+        let recorded = recorded("tool-running-1.18.33.sql");
+        let table = FakeProc::new();
+        let begun = recorded.split_once(r#""time":{"start":"#).unwrap().1;
+        let begun: i64 = begun.split_once('}').unwrap().0.parse().unwrap();
+        let asking = recorded.replace(r#""metadata":{"output":""},"#, "");
+        assert_ne!(asking, recorded);
+        let home = Home::new().with_database("opencode.db", &asking);
+        process(&table, &home, 21_955, ticks(22, 20), "/home/dev/work/b", &["opencode"]);
+        let mut scope = table.scope(home.path());
+        scope.now = Timestamp::from_millis(begun + started_ms_ago).unwrap();
+        let concluded = testing::concluded(&ADAPTER, &scope);
+        assert_eq!(concluded["sessions"][0]["reason"], expect, "{started_ms_ago}");
+    };
+    check(499, "turn_in_progress");
+    check(500, "permission");
+}
+
+#[test]
 fn a_terminal_beside_old_sessions_has_none_of_them_and_nothing_asked() {
     let home = Home::new().with_database("opencode.db", &recorded("final-1.18.33.sql"));
     let table = FakeProc::new();

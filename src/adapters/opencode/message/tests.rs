@@ -48,6 +48,18 @@ fn a_running_tool_tells_whether_it_waits_for_a_human() {
     let turn = |part| unfinished.turn_with(&[part]);
     let waiting = tool(r#""status":"running","input":{},"time":{"start":1}"#);
     assert_eq!(turn(waiting.clone()), TurnState::Waiting(WaitingFor::Permission));
+    // As 1.18.33 stores a file's change while it asks.
+    for (name, expected) in [
+        ("write", TurnState::Waiting(WaitingFor::Permission)),
+        ("edit", TurnState::Waiting(WaitingFor::Permission)),
+        ("apply_patch", TurnState::Waiting(WaitingFor::Permission)),
+        ("webfetch", TurnState::InProgress),
+    ] {
+        let json = format!(
+            r#"{{"type":"tool","tool":"{name}","callID":"call_4491a94a81fa4701a6","state":{{"status":"running","input":{{"filePath":"/home/dev/work/a/new.txt","content":"hi"}},"time":{{"start":1795818252425}}}}}}"#
+        );
+        assert_eq!(turn(Part::parse(json.as_bytes()).unwrap()), expected, "{name}");
+    }
     let at_work = tool(r#""status":"running","input":{},"metadata":{"output":""}"#);
     assert_eq!(turn(at_work), TurnState::InProgress);
     assert_eq!(turn(tool(r#""status":"completed","output":"x""#)), TurnState::InProgress);
