@@ -63,6 +63,7 @@ pub static ADAPTER: FileAgent = FileAgent {
     parse: parse::parse,
     beyond,
     turns: turns::turns,
+    link: None,
     driver: &drive::DRIVER,
 };
 

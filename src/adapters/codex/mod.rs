@@ -67,6 +67,7 @@ pub static ADAPTER: FileAgent = FileAgent {
     parse: rollout::parse,
     beyond,
     turns: turns::turns,
+    link: None,
     driver: &drive::DRIVER,
 };
 

@@ -65,6 +65,7 @@ pub static ADAPTER: FileAgent = FileAgent {
     parse: events::parse,
     beyond,
     turns: events::turns,
+    link: None,
     driver: &drive::DRIVER,
 };
 

@@ -23,9 +23,12 @@ use crate::protocol::session::{Problem, ProblemKind, Turn};
 use crate::scope::Scope;
 
 mod between;
+mod branch;
 mod finder;
 mod reading;
 
+use branch::Branch;
+pub use branch::{Link, ReadLink};
 use finder::FoundFile;
 pub use finder::{EntryKind, Finder};
 use reading::{Buffers, How, read_at, read_excerpt};
@@ -58,6 +61,8 @@ pub struct FileAgent {
     pub beyond: fn(&Scope, &Found) -> Beyond,
     /// The turns of a line of a transcript, oldest first. PURE.
     pub turns: fn(&[u8]) -> Vec<Turn>,
+    /// Where its transcripts are trees, of which only the newest branch is the conversation.
+    pub link: Option<ReadLink>,
     /// How it is started, resumed and stopped.
     pub driver: &'static Driver,
 }
@@ -113,7 +118,7 @@ impl Adapter for FileAgent {
         turns: usize,
     ) -> Option<BoxFuture<'static, Result<Peeked, Problem>>> {
         let path = record.path.clone()?;
-        Some(blocking(move || last_turns(&path, turns, self.turns)).boxed())
+        Some(blocking(move || last_turns(&path, turns, self.turns, self.link)).boxed())
     }
 }
 
@@ -256,6 +261,7 @@ fn last_turns(
     path: &Path,
     wanted: usize,
     turns: fn(&[u8]) -> Vec<Turn>,
+    link: Option<ReadLink>,
 ) -> Result<Peeked, Problem> {
     /// Where a search for turns begins, and where it gives up: 32 MiB of one session's end.
     const STEPS: [usize; 4] = [64 << 10, 512 << 10, 4 << 20, 32 << 20];
@@ -274,18 +280,20 @@ fn last_turns(
             Excerpt::parts(path, &[], bytes)
         };
         let mut newest_first = Vec::new();
-        for line in excerpt.tail_lines() {
+        let mut branch = Branch::new(link);
+        for line in excerpt.tail_lines().filter(|it| branch.holds(it)) {
             newest_first.extend(turns(line).into_iter().rev());
             if newest_first.len() > wanted {
                 break;
             }
         }
-        peeked.has_earlier = newest_first.len() > wanted || len < size;
+        let is_whole = len == size || branch.is_over();
+        peeked.has_earlier = newest_first.len() > wanted || !is_whole;
         newest_first.truncate(wanted);
         newest_first.reverse();
         let is_enough = newest_first.len() == wanted;
         peeked.turns = newest_first;
-        if is_enough || len == size {
+        if is_enough || is_whole {
             break;
         }
     }

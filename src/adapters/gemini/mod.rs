@@ -65,6 +65,7 @@ pub static ADAPTER: FileAgent = FileAgent {
     parse: chat::parse,
     beyond,
     turns: chat::turns,
+    link: None,
     driver: &drive::DRIVER,
 };
 

@@ -1,5 +1,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -353,6 +354,40 @@ fn turns_are_said_by_whom_they_are() {
     "#);
 }
 
+/// What is shown of the last turns, and whether there were more.
+fn peeked(adapter: &'static dyn Adapter, path: &Path, turns: usize) -> (Vec<String>, bool) {
+    let scope = FakeProc::new().scope(Path::new("/home/dev"));
+    let record = parse_bytes(&fs::read(path).unwrap()).unwrap();
+    let record = Arc::new(Record { path: Some(path.to_owned()), ..record });
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let peeked = runtime.block_on(adapter.peek(scope, record, turns).unwrap()).unwrap();
+    (peeked.turns.into_iter().map(|it| it.text).collect(), peeked.has_earlier)
+}
+
+#[test]
+fn what_was_abandoned_is_no_part_of_the_conversation() {
+    let store = fixture("tree/.pi/agent/sessions/--home-dev-work-tree--");
+    let path = fs::read_dir(store).unwrap().next().unwrap().unwrap().path();
+    let conversation = [
+        "First question",
+        "reply to: First question",
+        "Third question",
+        "reply to: Third question",
+    ];
+    for adapter in [&ADAPTER, &pi_rust::ADAPTER] {
+        assert_eq!(peeked(adapter, &path, 20), (conversation.map(String::from).to_vec(), false));
+        assert_eq!(peeked(adapter, &path, 4).1, false);
+        let last = conversation[1..].iter().map(ToString::to_string).collect();
+        assert_eq!(peeked(adapter, &path, 3), (last, true));
+    }
+    // `pi_agent_rust` leaves the member out where Pi says null.
+    let home = tempfile::tempdir().unwrap();
+    let unsaid = home.path().join(path.file_name().unwrap());
+    let text = fs::read_to_string(path).unwrap().replace(r#""parentId":null,"#, "");
+    fs::write(&unsaid, text).unwrap();
+    assert_eq!(peeked(&pi_rust::ADAPTER, &unsaid, 20).0, conversation);
+}
+
 proptest! {
     #[test]
     fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..400), at in 0..300_usize) {
@@ -366,6 +401,7 @@ proptest! {
             drop(transcript::parse(&Excerpt::parts(path, &text[..cut], &text[cut..])));
             for line in text.split(|it| *it == b'\n') {
                 drop(transcript::turns(line));
+                drop(transcript::link(line));
             }
         }
     }

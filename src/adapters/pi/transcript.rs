@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use super::super::evidence::{Failure, Prompt, Record, TurnState};
 use super::super::excerpt::{Excerpt, Malformed, Parsed, Wants};
+use super::super::files::Link;
 use super::super::jsonl::{self, Text};
 use super::store;
 use crate::base::{AbsPath, SessionId, Timestamp};
@@ -252,6 +253,21 @@ impl Tail {
         }
         tail
     }
+}
+
+/// Where a line's entry hangs: after `/tree`, the next entry follows one that is not the last of the file.
+pub(in super::super) fn link(line: &[u8]) -> Option<Link> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Place<'a> {
+        #[serde(default, borrow)]
+        id: Text<'a>,
+        /// Null in the first entry of Pi, and not there in that of `pi_agent_rust`.
+        #[serde(default, borrow)]
+        parent_id: Text<'a>,
+    }
+    let place: Place<'_> = jsonl::record(line)?;
+    Some(Link { id: place.id.kept()?, parent: place.parent_id.kept() })
 }
 
 /// The turns of a line: an answer holds what it says and each tool that it calls.

@@ -63,6 +63,7 @@ pub static ADAPTER: FileAgent = FileAgent {
         beyond
     },
     turns: transcript::turns,
+    link: Some(transcript::link),
     driver: &drive::DRIVER,
 };
 
