@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Row, SUBAGENT_DEPTH_MAX};
 use crate::base::{SessionId, Timestamp};
-use crate::protocol::session::{
-    Certainty, Evidence, Reason, Session, SessionKind, Source, Status,
-};
+use crate::protocol::session::{Certainty, Evidence, Reason, Session, SessionKind, Source, Status};
 
 /// A subagent's question, as it concerns the sessions above it.
 #[derive(Clone)]

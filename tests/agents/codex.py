@@ -254,13 +254,13 @@ def interface(world: CodexWorld) -> None:
     idle = row(thread, "idle", "turn_ended", daemon, prompt=prompt)
     world.headcount.shows(folder, [idle])
 
-    # Codex records neither the question nor the answer: both are concluded, from the call and from what runs.
+    # Codex records neither the question nor the answer: the daemon tells.
     tool = world.tool("cx-asked")
     wanted = {"cmd": tool.command, "sandbox_permissions": "require_escalated", "justification": "the test needs it",
               "yield_time_ms": 30000}
     screen.say(f"Escalate [[tool:exec_command {json.dumps(wanted)}]]")
     screen.shows("Yes, proceed")
-    world.headcount.shows(folder, [row(thread, "waiting", "permission", daemon, certainty="inferred")])
+    world.headcount.shows(folder, [row(thread, "waiting", "permission", daemon, certainty="asserted")])
     screen.key("Enter")
     tool.wait_running()
     world.headcount.shows(folder, [row(thread, "running", "turn_in_progress", daemon)])
@@ -283,6 +283,45 @@ def interface(world: CodexWorld) -> None:
     # The daemon goes on owning the thread for about a minute, and the other interface is not touched at all.
     world.headcount.shows(folder, [idle], within_s=0)
     world.headcount.shows(other, [beside], within_s=0)
+
+
+PATCH = "apply_patch <<'EOF'\n*** Begin Patch\n*** Add File: /nowhere/patched.txt\n+hi\n*** End Patch\nEOF"
+"""Changes a file outside of the workspace: Codex asks."""
+
+
+@scenario("the interface asks whether a patch may be applied: without the daemon, and behind it for a subagent")
+def asks_for_patches(world: CodexWorld) -> None:
+    folder, other = world.project("patched"), world.project("delegates-patch")
+    wanted = f"[[tool:exec_command {json.dumps({'cmd': PATCH})} ]]"
+    screen = world.interface(folder, "codex-patch", "--no-daemon")
+    screen.shows(READY)
+    screen.say("Change it " + wanted)
+    screen.shows("Yes, proceed")
+    thread = thread_in(world, folder)
+    ref = next(process.ref() for process in world.processes() if process.comm == "codex" and "--no-daemon" in process.argv)
+    world.headcount.shows(folder, [row(thread, "waiting", "permission", ref, certainty="inferred")])
+    screen.key("Escape")
+    screen.lacks("Yes, proceed")
+    world.headcount.shows(folder, [row(thread, "idle", "turn_ended", ref)])
+    screen.say("/quit")
+    screen.ended()
+
+    screen = world.interface(other, "codex-patch-below")
+    screen.shows(READY)
+    screen.say(f"Delegate [[task:Change it {wanted.replace('[[', '{{').replace(']]', '}}')}]][[hold:cx-patch]]")
+    screen.shows("Yes, proceed")
+    thread, daemon = thread_in(world, other), world.daemon().ref()
+    # Its screen asks, and it is the row that a person sees.
+    asking = row(thread, "waiting", "permission", daemon, certainty="inferred")
+    world.headcount.shows(other, [asking], subagents=False)
+    below = world.headcount.child_of(other, thread)
+    world.headcount.shows(other, [asking, row(below, "waiting", "permission", daemon, certainty="asserted", kind="subagent",
+                                              parentSessionId=thread)])
+    screen.key("Escape")
+    screen.lacks("Yes, proceed")
+    world.headcount.shows(other, [row(thread, "running", "turn_in_progress", daemon)], subagents=False)
+    world.model.release("cx-patch")
+    world.headcount.shows(other, [row(thread, "idle", "turn_ended", daemon)], subagents=False)
 
 
 @scenario("the interface at its first question: a process without a thread")
@@ -337,12 +376,12 @@ def never_prompted(world: CodexWorld, daemon: ProcessRef, before: list[str]) -> 
 
 
 def thread_in(world: CodexWorld, folder: Path) -> str:
-    """Returns the newest thread that codex recorded for a folder."""
+    """Returns the newest thread that codex recorded for a folder, its subagents' aside."""
 
     def find() -> str | None:
         for path in sorted((world.home / ".codex/sessions").rglob("rollout-*.jsonl"), reverse=True):
             meta = json.loads(path.read_text().partition("\n")[0] or "{}").get("payload") or {}
-            if meta.get("cwd") == str(folder):
+            if meta.get("cwd") == str(folder) and meta.get("thread_source") != "subagent":
                 return meta["id"]
         return None
 

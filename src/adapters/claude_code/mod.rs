@@ -62,6 +62,7 @@ pub static ADAPTER: FileAgent = FileAgent {
     tail: TAIL,
     parse: parse::parse,
     beyond,
+    ask: None,
     turns: turns::turns,
     link: None,
     driver: &drive::DRIVER,

@@ -119,6 +119,9 @@ pub(super) struct Standing<'a> {
     /// A text that holds JSON.
     #[serde(default, borrow)]
     pub(super) arguments: Text<'a>,
+    /// Of a `custom_tool_call`, in the place of arguments.
+    #[serde(default, borrow)]
+    pub(super) input: Text<'a>,
 }
 
 impl Meta {

@@ -11,14 +11,14 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 
-use super::super::evidence::{Bond, Claim, Hints, TurnState, problem_at};
+use super::super::evidence::{Bond, Claim, Hints, Record, TurnState, problem_at};
 use super::super::files::Found;
 use super::super::live::{lock_holders, uses_store};
 use super::rollout;
 use crate::base::{AbsPath, ProcessRef, SessionId, Timestamp};
 use crate::memo::FileStamp;
 use crate::procs::ProcessTable;
-use crate::protocol::session::{Problem, ProblemKind, Source};
+use crate::protocol::session::{Certainty, Problem, ProblemKind, Source};
 use crate::scope::Scope;
 
 /// Where the locks are, below the root.
@@ -36,7 +36,7 @@ struct Lock {
 #[derive(Debug, Default)]
 pub(super) struct Live {
     pub(super) claims: Vec<Claim>,
-    /// Threads of which a tool runs.
+    /// Threads of which a tool runs, where the records leave open whether one does.
     pub(super) run_a_tool: BTreeSet<SessionId>,
 }
 
@@ -62,7 +62,7 @@ pub(super) fn observe(scope: &Scope, found: &Found, problems: &mut Vec<Problem>)
             let Some(thread) = &claim.session else { continue };
             match found.transcripts.iter().find(|it| it.record.session == *thread) {
                 None => claim.hints = unrecorded(processes, &locks, thread, claim.process),
-                Some(it) if matches!(it.record.turn, TurnState::Waiting(_)) => {
+                Some(it) if is_doubtful(&it.record) => {
                     if runs_a_tool(processes, claim.process, thread) {
                         live.run_a_tool.insert(thread.clone());
                     }
@@ -73,6 +73,15 @@ pub(super) fn observe(scope: &Scope, found: &Found, problems: &mut Vec<Problem>)
         live.claims.extend(claims);
     }
     live
+}
+
+/// Whether the records leave open if a tool runs or a person is asked.
+fn is_doubtful(record: &Record) -> bool {
+    match record.turn {
+        TurnState::Waiting(_) => true,
+        TurnState::InProgress => record.certainty == Certainty::Inferred,
+        _ => false,
+    }
 }
 
 fn owners_of(claims: &[Claim]) -> BTreeSet<ProcessRef> {

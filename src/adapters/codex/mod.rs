@@ -36,6 +36,7 @@ use super::files::{Beyond, EntryKind, FileAgent, Finder, Found};
 use crate::base::{AgentId, SessionId};
 use crate::env::Env;
 use crate::protocol::lifecycle::AgentCard;
+use crate::protocol::session::Certainty;
 use crate::scope::Scope;
 
 mod billing;
@@ -54,9 +55,9 @@ pub static ADAPTER: FileAgent = FileAgent {
         name: "Codex",
         binaries: &["codex"],
         seen_version: "0.169.0",
-        live_signal: "the kernel's lock on the thread's lock file",
-        blind_spots: "that it waits for an approval is inferred, and only for commands that ask to leave the sandbox; \
-            compressed rollouts; sessions without records (`--ephemeral`) are seen as processes alone; an interface at \
+        live_signal: "the kernel's lock on the thread's lock file; its daemon's word, where one listens",
+        blind_spots: "without the daemon, that it waits for an approval is inferred, and only for patches and for commands \
+            that ask to leave the sandbox; when an approval was given, until the daemon is asked again; compressed rollouts; sessions without records (`--ephemeral`) are seen as processes alone; an interface at \
             its first question while the daemon runs",
     },
     roots,
@@ -66,6 +67,7 @@ pub static ADAPTER: FileAgent = FileAgent {
     tail: LAST_TURN,
     parse: rollout::parse,
     beyond,
+    ask: Some(daemon::ask),
     turns: turns::turns,
     link: None,
     driver: &drive::DRIVER,
@@ -132,17 +134,22 @@ fn amended(record: &Record, names: &Names, run_a_tool: &BTreeSet<SessionId>) -> 
     let title = names.title(&record.session).filter(|_| record.title.is_none());
     let branch = entry.and_then(|it| it.branch.as_ref()).filter(|_| record.branch.is_none());
     let is_put_away = !record.is_archived && entry.is_some_and(|it| it.is_archived);
-    // The question was answered: the records do not show that before the tool ends.
-    let is_approved =
-        matches!(record.turn, TurnState::Waiting(_)) && run_a_tool.contains(&record.session);
-    if title.is_none() && branch.is_none() && !is_put_away && !is_approved {
+    // The question was answered, or there was none: the records do not show that before the tool ends.
+    let runs = run_a_tool.contains(&record.session);
+    if title.is_none() && branch.is_none() && !is_put_away && !runs {
         return None;
     }
     Some(Record {
         title: title.or(record.title.as_ref()).cloned(),
         branch: branch.or(record.branch.as_ref()).cloned(),
         is_archived: record.is_archived || is_put_away,
-        turn: if is_approved { TurnState::InProgress } else { record.turn.clone() },
+        turn: if runs { TurnState::InProgress } else { record.turn.clone() },
+        // What runs beside a question may have been started by an earlier call.
+        certainty: if runs && record.turn == TurnState::InProgress {
+            Certainty::Asserted
+        } else {
+            record.certainty
+        },
         ..record.clone()
     })
 }

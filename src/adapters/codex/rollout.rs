@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::super::evidence::{Failure, Prompt, Record, TurnState, WaitingFor};
 use super::super::excerpt::{Excerpt, Malformed, Parsed, Wants};
-use super::super::jsonl;
+use super::super::jsonl::{self, Text};
 use super::line::{Event, Line, Meta, Standing, TurnContext, message, turn_context};
 use crate::base::{AbsPath, SessionId, Timestamp};
 use crate::protocol::session::{Certainty, Role, SessionKind, Source};
@@ -166,8 +166,13 @@ fn may_be(line: &[u8], kinds: &[&str]) -> bool {
 const MARKS: [&str; 3] = ["task_complete", "task_started", "turn_aborted"];
 /// The records that say with which settings a turn runs.
 const CONTEXTS: [&str; 2] = ["turn_context", "thread_settings_applied"];
-/// The records of tools that may ask to leave the sandbox, and of their results.
-const CALLS: [&str; 2] = ["function_call", "function_call_output"];
+/// The records of tools that a person may be asked about, and of their results.
+const CALLS: [&str; 4] =
+    ["function_call", "function_call_output", "custom_tool_call", "custom_tool_call_output"];
+/// What a call's arguments hold that asks to leave the sandbox.
+const ESCALATES: &str = r#""require_escalated""#;
+/// What a call holds that changes files: within the workspace that is done in milliseconds, elsewhere a person is asked.
+const PATCHES: &str = "*** Begin Patch";
 
 impl Tail {
     /// Walks back from the end until it is known how the last turn stands and with which settings it ran.
@@ -217,8 +222,8 @@ impl Tail {
             stated => stated,
         };
         tail.turn = match turn {
-            Some((TurnState::InProgress, _)) if calls.asks(tail.context.as_ref()) => {
-                Some((TurnState::Waiting(WaitingFor::Permission), Certainty::Inferred))
+            Some((TurnState::InProgress, certainty)) => {
+                Some(calls.turn(tail.context.as_ref(), certainty))
             }
             turn => turn,
         };
@@ -254,7 +259,8 @@ fn failure(error: &Value) -> Failure {
 #[derive(Default)]
 struct Calls {
     answered: HashSet<String>,
-    asks_to_leave_sandbox: bool,
+    is_open: bool,
+    asks: bool,
 }
 
 impl Calls {
@@ -267,18 +273,24 @@ impl Calls {
         if call.kind.ends_with("_output") {
             self.answered.insert(id);
         } else if !self.answered.contains(&id) {
-            self.asks_to_leave_sandbox |= call.arguments.contains("\"require_escalated\"");
+            let asks = |it: &Text<'_>| it.contains(ESCALATES) || it.contains(PATCHES);
+            self.is_open = true;
+            self.asks |= asks(&call.arguments) || asks(&call.input);
         }
     }
 
-    /// Whether a person has to approve a call before it runs. Codex records neither question nor answer: that
-    /// the call then runs is seen from its process.
-    fn asks(&self, context: Option<&TurnContext>) -> bool {
+    /// How a turn in progress stands. Codex records neither that it asks a person to approve a call nor the answer:
+    /// that the call then runs is seen from its process.
+    fn turn(&self, context: Option<&TurnContext>, stated: Certainty) -> (TurnState, Certainty) {
         let asks_a_person = context.is_some_and(|it| {
             it.approval_policy.as_ref().is_some_and(|it| it != "never")
                 && it.approvals_reviewer.as_deref().is_none_or(|it| it == "user")
         });
-        self.asks_to_leave_sandbox && asks_a_person
+        match (self.is_open && asks_a_person, self.asks) {
+            (true, true) => (TurnState::Waiting(WaitingFor::Permission), Certainty::Inferred),
+            (true, false) => (TurnState::InProgress, Certainty::Inferred),
+            (false, _) => (TurnState::InProgress, stated),
+        }
     }
 }
 

@@ -286,6 +286,23 @@ mod live {
         tool.environ(&[("CODEX_THREAD_ID", SCREEN)]);
         assert_eq!(store.state(SCREEN), json!(["running", "turn_in_progress", "inferred", 5]));
     }
+
+    #[test]
+    fn any_call_that_has_no_answer_may_wait_until_its_tool_is_seen_to_run() {
+        let store = Store::empty();
+        let thread = "01a21f0e-b90c-7a03-b8b3-e962e24cd341";
+        let moment = fs::read_to_string(fixtures().join("moments/waiting-patch.jsonl")).unwrap();
+        let rollout = store.rollout(&format!("rollout-2026-11-27T22-09-48-{thread}.jsonl"));
+        fs::create_dir_all(rollout.parent().unwrap()).unwrap();
+        fs::write(&rollout, &moment).unwrap();
+        store.codex(5, &["--no-daemon"]).holds_lock(&store.lock(thread));
+        assert_eq!(store.state(thread), json!(["waiting", "permission", "inferred", 5]));
+        fs::write(&rollout, moment.replace("*** Begin Patch", "*** Begin")).unwrap();
+        assert_eq!(store.state(thread), json!(["running", "turn_in_progress", "inferred", 5]));
+        let tool = store.proc.process_like(6, 300, "bash", 5, 0);
+        tool.environ(&[("CODEX_THREAD_ID", thread)]);
+        assert_eq!(store.state(thread), json!(["running", "turn_in_progress", "asserted", 5]));
+    }
 }
 
 mod index {

@@ -64,6 +64,7 @@ pub static ADAPTER: FileAgent = FileAgent {
     tail: TAIL,
     parse: events::parse,
     beyond,
+    ask: None,
     turns: events::turns,
     link: None,
     driver: &drive::DRIVER,

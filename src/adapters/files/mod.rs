@@ -43,6 +43,9 @@ const FILES_PER_THREAD: usize = 32;
 /// Reads one transcript. PURE: its bytes are all it sees.
 pub type Parse = fn(&Excerpt<'_>) -> Result<Parsed<Record>, Malformed>;
 
+/// Asks a service about what a survey leaves open.
+pub type Ask = fn(Scope, Survey) -> BoxFuture<'static, Survey>;
+
 /// An agent whose sessions are files is data plus functions that look, but never write.
 pub struct FileAgent {
     pub card: AgentCard,
@@ -59,6 +62,8 @@ pub struct FileAgent {
     pub parse: Parse,
     /// What is not in transcripts: live processes, names kept elsewhere, exact usage.
     pub beyond: fn(&Scope, &Found) -> Beyond,
+    /// Adds what a service of the agent's own says, where it has one that can be asked.
+    pub ask: Option<Ask>,
     /// The turns of a line of a transcript, oldest first. PURE.
     pub turns: fn(&[u8]) -> Vec<Turn>,
     /// Where its transcripts are trees, of which only the newest branch is the conversation.
@@ -108,7 +113,17 @@ impl Adapter for FileAgent {
     }
 
     fn survey(&'static self, scope: Scope) -> BoxFuture<'static, Survey> {
-        blocking(move || self.look(&scope)).boxed()
+        async move {
+            let seen = {
+                let scope = scope.clone();
+                blocking(move || self.look(&scope)).await
+            };
+            match self.ask {
+                Some(ask) => ask(scope, seen).await,
+                None => seen,
+            }
+        }
+        .boxed()
     }
 
     fn peek(

@@ -64,6 +64,7 @@ pub static ADAPTER: FileAgent = FileAgent {
     tail: TAIL,
     parse: chat::parse,
     beyond,
+    ask: None,
     turns: chat::turns,
     link: None,
     driver: &drive::DRIVER,

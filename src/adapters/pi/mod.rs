@@ -61,6 +61,7 @@ pub static ADAPTER: FileAgent = FileAgent {
         beyond.sightings.extend(claims(scope, found));
         beyond
     },
+    ask: None,
     turns: transcript::turns,
     link: Some(transcript::link),
     driver: &drive::DRIVER,

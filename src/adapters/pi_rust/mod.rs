@@ -62,6 +62,7 @@ pub static ADAPTER: FileAgent = FileAgent {
         beyond.sightings.extend(claims.into_iter().map(Sighting::Claimed));
         beyond
     },
+    ask: None,
     turns: transcript::turns,
     link: Some(transcript::link),
     driver: &drive::DRIVER,

@@ -1,6 +1,7 @@
 use std::fs;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -9,7 +10,8 @@ use tempfile::TempDir;
 use tokio_tungstenite::tungstenite::accept;
 
 use super::*;
-use crate::base::{Pid, SessionId};
+use crate::adapters::Record;
+use crate::base::ProcessRef;
 use crate::testing;
 
 /// A daemon in this very process, with one thread; tells what it was asked.
@@ -88,6 +90,94 @@ fn what_has_ended_is_not_interrupted_and_what_goes_on_is_not_called_ended() {
     };
     check(&["idle"], TurnEnd::NoTurn);
     check(&["active", "active"], TurnEnd::GoesOn);
+}
+
+/// Thread `t1`, with a rollout that says this of its turn or without one, and its owner.
+fn seen(turn: Option<TurnState>, owner: ProcessRef) -> Survey {
+    let thread = SessionId::parse("t1").unwrap();
+    let claim = Claim::of(owner, Some(thread.clone()), Source::Lock);
+    let record = |turn| Record { turn, ..Record::new(thread, Source::Transcript) };
+    let recorded = turn.map(|turn| Sighting::Recorded(Arc::new(record(turn))));
+    Survey::of(recorded.into_iter().chain([Sighting::Claimed(claim)]).collect(), Vec::new())
+}
+
+fn claim_of(survey: &Survey) -> &Claim {
+    let claim = survey.sightings.iter().find_map(|it| match it {
+        Sighting::Claimed(claim) => Some(claim),
+        _ => None,
+    });
+    claim.unwrap()
+}
+
+/// What is claimed of that thread after its daemon was asked.
+fn told_of(home: &Path, turn: Option<TurnState>, owner: ProcessRef) -> (Claim, Vec<Problem>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let survey = runtime.block_on(ask(testing::scope_at(home), seen(turn, owner)));
+    (claim_of(&survey).clone(), survey.problems)
+}
+
+#[test]
+fn what_it_says_of_a_turn_in_progress_is_the_agents_own_word() {
+    let check = |status: Value, expected| {
+        let home = TempDir::new().unwrap();
+        let _asked = daemon(home.path(), move |method| match method {
+            "thread/read" => {
+                let thread = json!({ "status": status, "cwd": "/work/here" });
+                json!({ "result": { "thread": thread } })
+            }
+            _ => json!({ "result": {} }),
+        });
+        let turn = Some(TurnState::InProgress);
+        let (claim, problems) = told_of(home.path(), turn, this_process());
+        assert_eq!((claim.activity, problems.len()), (expected, 0));
+        assert_eq!(claim.hints.cwd, AbsPath::parse("/work/here"));
+    };
+    let active = |flags: &[&str]| json!({ "type": "active", "activeFlags": flags });
+    check(active(&[]), Some(Activity::Busy));
+    let waiting = |it| Some(Activity::Waiting(it));
+    check(active(&["waitingOnApproval"]), waiting(WaitingFor::Permission));
+    check(active(&["waitingOnUserInput"]), waiting(WaitingFor::Question));
+    check(json!({ "type": "idle" }), Some(Activity::Idle));
+    check(json!({ "type": "notLoaded" }), None);
+    check(json!({ "type": "dreaming" }), Some(Activity::Unrecognised("dreaming".into())));
+}
+
+#[test]
+fn only_what_rollouts_leave_open_is_asked_and_only_of_the_owner() {
+    let check = |turn, owner, expected: &[&str]| {
+        let home = TempDir::new().unwrap();
+        let asked = daemon(home.path(), |method| match method {
+            "thread/read" => json!({ "error": { "message": "thread not loaded: t1" } }),
+            _ => json!({ "result": {} }),
+        });
+        let (claim, problems) = told_of(home.path(), turn, owner);
+        assert_eq!((claim.activity, problems), (None, Vec::new()));
+        // Where nobody was asked, the daemon still waits for a caller.
+        drop(std::os::unix::net::UnixStream::connect(home.path().join(".codex").join(SOCKET)));
+        let methods: Vec<_> = asked.into_iter().map(|it| it["method"].clone()).collect();
+        assert_eq!(methods, expected);
+    };
+    let look = ["initialize", "initialized", "thread/read"];
+    let waiting = TurnState::Waiting(WaitingFor::Permission);
+    let another = ProcessRef { pid: Pid(1), ..this_process() };
+    check(Some(TurnState::InProgress), this_process(), &look);
+    check(Some(waiting), this_process(), &look);
+    check(None, this_process(), &look);
+    check(Some(TurnState::Completed), this_process(), &[]);
+    check(Some(TurnState::InProgress), another, &[]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_does_not_answer_costs_its_time_and_leaves_the_records_word() {
+    let home = TempDir::new().unwrap();
+    let socket = home.path().join(".codex").join(SOCKET);
+    fs::create_dir_all(socket.parent().unwrap()).unwrap();
+    let _silent = UnixListener::bind(socket).unwrap();
+    let seen = seen(Some(TurnState::InProgress), this_process());
+    let survey = ask(testing::scope_at(home.path()), seen).await;
+    assert_eq!(claim_of(&survey).activity, None);
+    let problems: Vec<_> = survey.problems.iter().map(|it| it.message.as_str()).collect();
+    assert_eq!(problems, ["Codex's daemon gave no answer within 1500 ms"]);
 }
 
 #[test]

@@ -16,6 +16,8 @@ rollout-2026-11-22T20-43-39-01a20500-0d3d-7c91-bcf2-7d44e48bf436.jsonl"
 );
 const WAITING: &[u8] =
     include_bytes!("../../../../tests/fixtures/codex/moments/waiting-approval.jsonl");
+const WAITING_PATCH: &[u8] =
+    include_bytes!("../../../../tests/fixtures/codex/moments/waiting-patch.jsonl");
 
 fn whole(bytes: &[u8]) -> Result<Record, Malformed> {
     parse(&Excerpt::whole(Path::new("/x/rollout.jsonl"), bytes)).map(|it| it.value)
@@ -51,6 +53,25 @@ fn each_state_of_a_turn_as_it_was_recorded() {
         assert_eq!(turn_after(HELLO, lines), asserted(TurnState::InProgress), "{lines}");
     }
     assert_eq!(turn_after(HELLO, 14), asserted(TurnState::Completed));
+}
+
+#[test]
+fn a_patch_without_an_answer_waits_for_approval() {
+    let waiting = (TurnState::Waiting(WaitingFor::Permission), Certainty::Inferred);
+    assert_eq!(turn_after(WAITING_PATCH, usize::MAX), waiting);
+    let text = str::from_utf8(WAITING_PATCH).unwrap();
+    let check = |from: &str, to: &str, expect| {
+        let changed = text.replace(from, to);
+        assert_ne!(changed, text);
+        assert_eq!(turn_after(changed.as_bytes(), usize::MAX), expect, "{to}");
+    };
+    // Some models are given a tool of its own for it, whose call holds the patch as it is.
+    check("function_call", "custom_tool_call", waiting.clone());
+    check("\"arguments\":", "\"input\":", waiting.clone());
+    // Another call may wait as well: Codex asks, too, where a command's network or directory is not allowed.
+    check("*** Begin Patch", "*** Begin", (TurnState::InProgress, Certainty::Inferred));
+    let asserted = (TurnState::InProgress, Certainty::Asserted);
+    check(r#""approval_policy":"on-request""#, r#""approval_policy":"never""#, asserted);
 }
 
 #[test]
