@@ -169,3 +169,31 @@ fn a_person_goes_on_with_a_session_by_its_id_or_its_transcript() {
     ");
     assert_eq!((of(&AgentId::of("openclaw")).by_hand)(&id, None), None);
 }
+
+#[test]
+fn who_serves_many_is_known_by_its_arguments() {
+    let is_shared = |line: &str| {
+        let arguments: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        let agent = if line.contains("opencode") { "opencode" } else { "gemini" };
+        (of(&AgentId::of(agent)).is_shared)(&arguments)
+    };
+    for shared in [
+        "node /usr/bin/gemini --acp",
+        "node /usr/bin/gemini --experimental-acp --model m",
+        "opencode serve",
+        "opencode --print-logs serve",
+        "opencode --log-level DEBUG web --port 0",
+        "opencode acp",
+    ] {
+        assert!(is_shared(shared), "{shared}");
+    }
+    for alone in [
+        "node /usr/bin/gemini --resume latest",
+        "node /usr/bin/gemini -p -- --acp",
+        "opencode",
+        "opencode run -- serve",
+        "opencode --model serve",
+    ] {
+        assert!(!is_shared(alone), "{alone}");
+    }
+}

@@ -10,7 +10,7 @@ pub(super) static DRIVER: Driver = Driver {
     by_hand: |id, _| Some(vec!["--resume".into(), id.as_str().into()]),
     nesting: &["GEMINI_CLI", "GEMINI_CLI_NO_RELAUNCH"],
     polite: Polite::Interrupt,
-    is_shared: |arguments| arguments.iter().any(|it| it == "--acp"),
+    is_shared: super::is_server,
     billing: super::billing::billing,
     ..UNDRIVEN
 };

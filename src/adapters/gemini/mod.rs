@@ -109,9 +109,7 @@ fn beyond(scope: &Scope, found: &Found) -> Beyond {
     let servers: HashSet<ProcessRef> = scope
         .processes
         .iter()
-        .filter(|it| {
-            is_gemini(scope, it) && has_option(scope, it, &["--acp", "--experimental-acp"])
-        })
+        .filter(|it| is_gemini(scope, it) && is_server(&scope.processes.arguments(it.identity)))
         .map(|it| it.identity)
         .collect();
     let shown =
@@ -190,7 +188,7 @@ fn live_processes(scope: &Scope) -> Vec<Live> {
     let parents: HashSet<_> = all.iter().map(|it| it.parent).collect();
     all.into_iter()
         .filter(|it| !parents.contains(&it.identity.pid))
-        .filter(|it| !has_option(scope, it, &COMMANDS))
+        .filter(|it| !has_option(&scope.processes.arguments(it.identity), &COMMANDS))
         .filter(|it| live::uses_store(scope, it.identity, roots))
         .map(|it| live::observe(scope, it, named_session(&scope.processes.arguments(it.identity))))
         .collect()
@@ -213,8 +211,12 @@ fn is_gemini(scope: &Scope, process: &Process) -> bool {
     })
 }
 
-fn has_option(scope: &Scope, process: &Process, options: &[&str]) -> bool {
-    let arguments = scope.processes.arguments(process.identity);
+/// Whether a Gemini with these arguments serves the sessions of an editor, one of which is not all of it.
+fn is_server(arguments: &[String]) -> bool {
+    has_option(arguments, &["--acp", "--experimental-acp"])
+}
+
+fn has_option(arguments: &[String], options: &[&str]) -> bool {
     arguments.iter().skip(1).take_while(|it| *it != "--").any(|it| options.contains(&it.as_str()))
 }
 

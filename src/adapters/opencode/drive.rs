@@ -2,6 +2,7 @@
 //!
 //! It chooses the id and tells it with the model's first bytes. Without `--auto` it refuses what would need a permission.
 
+use super::process::Asked;
 use crate::adapters::billing::by_model;
 use crate::adapters::drive::{
     Args, CommandLine, Driver, Learn, Order, Polite, PromptBy, Task, UNDRIVEN, Unsupported,
@@ -14,10 +15,7 @@ pub(super) static DRIVER: Driver = Driver {
     nesting: &["AGENT", "OPENCODE", "OPENCODE_PID", "OPENCODE_RUN_ID"],
     pid_variable: Some("OPENCODE_PID"),
     polite: Polite::Interrupt,
-    is_shared: |arguments| {
-        let verb = arguments.get(1).map(String::as_str);
-        matches!(verb, Some("serve" | "web" | "acp"))
-    },
+    is_shared: |arguments| Asked::of(arguments).is_some_and(|it| it.is_service),
     find_launched: Some(super::launched),
     billing: |env| by_model(env, &super::data_dir(env).join("auth.json")),
     end_turn: Some(super::end_turn),

@@ -155,15 +155,16 @@ impl Store {
 
 /// What a process was started to do.
 #[derive(Debug, PartialEq, Eq)]
-struct Asked {
+pub(super) struct Asked {
     /// The session it was told to go on with.
     session: Option<SessionId>,
-    is_service: bool,
+    /// Whether it waits for others to ask it something.
+    pub(super) is_service: bool,
 }
 
 impl Asked {
     /// Nothing where no turn can come of it.
-    fn of(arguments: &[String]) -> Option<Self> {
+    pub(super) fn of(arguments: &[String]) -> Option<Self> {
         let mut options = arguments.iter().skip(1).take_while(|it| *it != "--").peekable();
         let (mut command, mut session, mut is_fork) = (None, None, false);
         while let Some(argument) = options.next() {
