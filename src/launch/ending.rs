@@ -14,8 +14,9 @@ use crate::protocol::launch::Signalled;
 
 /// The variable by which everything that a launched agent starts is known.
 pub const LAUNCH_VARIABLE: &str = "HEADCOUNT_LAUNCH_ID";
-/// The variable by which a supervisor is known: it is never ended on behalf of another launch.
-pub const SUPERVISOR_VARIABLE: &str = "HEADCOUNT_SUPERVISES";
+/// The arguments by which a supervisor is known: it is never ended on behalf of another launch. They are ours to choose;
+/// its name is not, since the kernel takes that from the path that was executed: `exe`, of `/proc/self/exe`.
+pub const SUPERVISOR_ARGUMENTS: [&str; 2] = ["headcount", "supervise"];
 
 /// How long the rest may take to follow an agent that ended by itself: wrappers end with it.
 const FOLLOW_GRACE: Duration = Duration::from_millis(250);
@@ -29,14 +30,20 @@ const SPARED: [&str; 5] = ["tmux: server", "screen", "zellij", "dtach", "abduco"
 /// What is to end.
 #[derive(Clone, Copy)]
 pub struct Target<'a> {
-    /// The process that owns the session.
-    pub owner: ProcessRef,
+    /// The processes that own the session: one, unless two have taken it up.
+    pub owners: &'a [ProcessRef],
     pub driver: &'a Driver,
     pub session: Option<&'a SessionId>,
     /// The launch that it came from.
     pub launch_id: Option<&'a str>,
-    /// The process that was launched: the owner, or a wrapper around it.
+    /// The process that was launched: an owner, or a wrapper around it.
     pub leader: Option<ProcessRef>,
+}
+
+impl Target<'_> {
+    fn is_owner(&self, pid: Pid) -> bool {
+        self.owners.iter().any(|it| it.pid == pid)
+    }
 }
 
 /// How it went.
@@ -49,45 +56,58 @@ pub struct Ending {
 /// Why nothing was signalled.
 #[derive(Debug)]
 pub enum NotEnded {
-    /// The owner has ended already.
+    /// Every owner has ended already.
     Gone,
-    /// The owner's id is another process's now.
-    NotOurs,
+    /// The id of one, whose process this was, is another's now.
+    NotOurs(Pid),
     /// The processes cannot be seen, or not be signalled.
     Unable(io::Error),
 }
 
-/// Ends the owner by its own polite way, then what is left of its tree, then what carries its marks.
+/// Ends the owners by their own polite way, then what is left of their trees, then what carries their marks.
 pub fn end(proc_root: &Path, target: Target<'_>, grace: Duration) -> Result<Ending, NotEnded> {
-    let Some(owner) = Pinned::hold(proc_root, target.owner) else {
-        return Err(match procs::identity(proc_root, target.owner.pid) {
-            Some(_) => NotEnded::NotOurs,
-            None => NotEnded::Gone,
-        });
-    };
+    let owners = hold_owners(proc_root, target.owners)?;
     let table = ProcessTable::snapshot(proc_root).map_err(NotEnded::Unable)?;
-    // Held before the first signal: once their parent is gone nothing says whose children they were.
-    let tree = hold_all(proc_root, &tree_of(&table, target));
     let mut ending = Ending::default();
-    let polite = match target.driver.polite {
-        Polite::Interrupt => Signal::INT,
-        Polite::Terminate => Signal::TERM,
-    };
-    ending.send(polite, &owner).map_err(NotEnded::Unable)?;
-    let has_ended = owner.has_ended_within(grace);
+    // Held before the first signal: once their parent is gone nothing says whose children they were.
+    let tree = ending.hold_all(proc_root, &tree_of(&table, target));
+    let owners: Vec<&Pinned> = owners.iter().collect();
+    ending.ask(&owners, target.driver.polite)?;
+    let have_ended = wait_for(&owners, grace);
     let mut left: Vec<&Pinned> = tree.iter().collect();
-    if has_ended {
+    if have_ended {
         wait_for(&left, FOLLOW_GRACE);
     } else {
-        left.insert(0, &owner);
+        left.splice(0..0, owners);
     }
     ending.force(&left);
     // What had left the tree before: orphans of earlier commands.
-    if let Ok(table) = ProcessTable::snapshot(proc_root) {
-        let marked = hold_all(proc_root, &marked(&table, target));
-        ending.force(&marked.iter().collect::<Vec<_>>());
+    match ProcessTable::snapshot(proc_root) {
+        Ok(table) => {
+            let marked = ending.hold_all(proc_root, &marked(&table, target));
+            ending.force(&marked.iter().collect::<Vec<_>>());
+        }
+        Err(error) => tracing::warn!(%error, "orphans of what was ended cannot be looked for"),
     }
+    ending.survivors.sort_unstable();
+    ending.survivors.dedup();
     Ok(ending)
+}
+
+/// Holds all that still live. Where one cannot be held, or is another by now, nobody is signalled.
+fn hold_owners(proc_root: &Path, owners: &[ProcessRef]) -> Result<Vec<Pinned>, NotEnded> {
+    let mut held = Vec::new();
+    for owner in owners {
+        match Pinned::hold(proc_root, *owner).map_err(NotEnded::Unable)? {
+            Some(it) => held.push(it),
+            None => {
+                if procs::who_is(proc_root, owner.pid).map_err(NotEnded::Unable)?.is_some() {
+                    return Err(NotEnded::NotOurs(owner.pid));
+                }
+            }
+        }
+    }
+    if held.is_empty() { Err(NotEnded::Gone) } else { Ok(held) }
 }
 
 impl Ending {
@@ -101,6 +121,39 @@ impl Ending {
             self.signals.push(Signalled { signal: signal.into(), pid: to.process().pid });
         }
         Ok(())
+    }
+
+    /// Asks the owners to end, each in its agent's own way; an error where none of them may be asked.
+    fn ask(&mut self, owners: &[&Pinned], polite: Polite) -> Result<(), NotEnded> {
+        let polite = match polite {
+            Polite::Interrupt => Signal::INT,
+            Polite::Terminate => Signal::TERM,
+        };
+        let mut refused = None;
+        for owner in owners {
+            if let Err(error) = self.send(polite, owner) {
+                refused = Some(error);
+            }
+        }
+        match refused {
+            Some(error) if self.signals.is_empty() => Err(NotEnded::Unable(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Holds those that still live; what cannot be held cannot be ended either, and is noted as left.
+    fn hold_all(&mut self, proc_root: &Path, processes: &[ProcessRef]) -> Vec<Pinned> {
+        let mut held = Vec::new();
+        for process in processes {
+            match Pinned::hold(proc_root, *process) {
+                Ok(it) => held.extend(it),
+                Err(error) => {
+                    tracing::warn!(pid = %process.pid, %error, "cannot be held");
+                    self.survivors.push(*process);
+                }
+            }
+        }
+        held
     }
 
     /// Tells them to end, kills what does not, and notes what is left even then.
@@ -121,42 +174,33 @@ impl Ending {
     }
 }
 
-fn hold_all(proc_root: &Path, processes: &[ProcessRef]) -> Vec<Pinned> {
-    processes.iter().filter_map(|it| Pinned::hold(proc_root, *it)).collect()
-}
-
-/// The owner's descendants and its process group, where that is the agent's own; without the owner.
+/// The descendants of the owners and their process groups, where those are the agent's own; without the owners.
 fn tree_of(table: &ProcessTable, target: Target<'_>) -> Vec<ProcessRef> {
-    let spared = spared(table);
-    let owner = target.owner.pid;
-    let group = table.get(owner).map(|it| it.group);
-    let is_own_group =
-        group.is_some_and(|it| it == owner || target.leader.is_some_and(|up| up.pid == it));
-    let belongs = |process: &&Process| {
-        let is_in_group = is_own_group && Some(process.group) == group;
-        let mut lineage = table.lineage(process.identity.pid);
-        is_in_group || lineage.any(|it| it.identity.pid == owner)
+    let leader = target.leader.map(|it| it.pid);
+    let own_group = |owner: &ProcessRef| {
+        let group = table.get(owner.pid)?.group;
+        (group == owner.pid || Some(group) == leader).then_some(group)
     };
-    let chosen = table.iter().filter(|it| it.identity.pid != owner).filter(belongs);
-    chosen.map(|it| it.identity).filter(|it| !is_spared(table, &spared, *it, owner)).collect()
+    let groups: BTreeSet<Pid> = target.owners.iter().filter_map(own_group).collect();
+    let belongs = |process: &Process| {
+        let mut lineage = table.lineage(process.identity.pid);
+        groups.contains(&process.group) || lineage.any(|it| target.is_owner(it.identity.pid))
+    };
+    others(table, target, belongs)
 }
 
 /// The processes that carry the marks of the session or of the launch.
 fn marked(table: &ProcessTable, target: Target<'_>) -> Vec<ProcessRef> {
-    let spared = spared(table);
-    let session = target.driver.session_variable.zip(target.session.map(SessionId::as_str));
-    let pid = target.owner.pid.to_string();
-    let marks: Vec<(&str, &str)> = [
-        session,
-        target.driver.pid_variable.map(|it| (it, pid.as_str())),
-        target.launch_id.map(|it| (LAUNCH_VARIABLE, it)),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    let carries = |process: &&Process| {
-        // A mark is inherited: whoever carries it started after the owner. Who has a terminal is a person's.
-        if process.identity.start_ticks < target.owner.start_ticks || process.has_terminal {
+    let driver = target.driver;
+    let session = driver.session_variable.zip(target.session.map(SessionId::to_string));
+    let launch = target.launch_id.map(|it| (LAUNCH_VARIABLE, it.to_owned()));
+    let pids =
+        target.owners.iter().filter_map(|it| Some((driver.pid_variable?, it.pid.to_string())));
+    let marks: Vec<(&str, String)> = session.into_iter().chain(launch).chain(pids).collect();
+    let first = target.owners.iter().map(|it| it.start_ticks).min();
+    let carries = |process: &Process| {
+        // A mark is inherited: whoever carries it started after an owner. Who has a terminal is a person's.
+        if Some(process.identity.start_ticks) < first || process.has_terminal {
             return false;
         }
         let environment = table.environment(process.identity).unwrap_or_default();
@@ -164,20 +208,29 @@ fn marked(table: &ProcessTable, target: Target<'_>) -> Vec<ProcessRef> {
             environment.get(OsStr::new(name)).is_some_and(|it| it == OsStr::new(value))
         })
     };
-    let chosen = table.iter().filter(|it| it.identity != target.owner).filter(carries);
-    let owner = target.owner.pid;
-    chosen.map(|it| it.identity).filter(|it| !is_spared(table, &spared, *it, owner)).collect()
+    others(table, target, carries)
 }
 
-/// Whether it, or an ancestor below the owner, is not to be touched.
+/// Those that are chosen, but for the owners and what is not to be touched.
+fn others(
+    table: &ProcessTable,
+    target: Target<'_>,
+    is_chosen: impl Fn(&Process) -> bool,
+) -> Vec<ProcessRef> {
+    let spared = spared(table);
+    let chosen = table.iter().filter(|it| !target.owners.contains(&it.identity) && is_chosen(it));
+    chosen.map(|it| it.identity).filter(|it| !is_spared(table, &spared, *it, target)).collect()
+}
+
+/// Whether it, or an ancestor below the owners, is not to be touched.
 fn is_spared(
     table: &ProcessTable,
     spared: &BTreeSet<Pid>,
     process: ProcessRef,
-    owner: Pid,
+    target: Target<'_>,
 ) -> bool {
     let lineage = table.lineage(process.pid).map(|it| it.identity.pid);
-    lineage.take_while(|it| *it != owner).any(|it| spared.contains(&it))
+    lineage.take_while(|it| !target.is_owner(*it)).any(|it| spared.contains(&it))
 }
 
 /// This process, supervisors, and what holds other people's work.
@@ -187,10 +240,64 @@ fn spared(table: &ProcessTable) -> BTreeSet<Pid> {
         let multiplexer = SPARED.iter().any(|it| process.comm.eq_ignore_ascii_case(it));
         multiplexer
             || process.identity.pid == here
-            || (process.comm == "headcount"
-                && table
-                    .environment(process.identity)
-                    .is_some_and(|it| it.contains_key(OsStr::new(SUPERVISOR_VARIABLE))))
+            || table.arguments(process.identity) == SUPERVISOR_ARGUMENTS
     };
     table.iter().filter(is_spared).map(|it| it.identity.pid).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::drive::UNDRIVEN;
+    use crate::testing::FakeProc;
+
+    fn target(owners: &[ProcessRef]) -> Target<'_> {
+        Target { owners, driver: &UNDRIVEN, session: None, launch_id: Some("outer"), leader: None }
+    }
+
+    fn pids(processes: &[ProcessRef]) -> Vec<i32> {
+        processes.iter().map(|it| it.pid.0).collect()
+    }
+
+    #[test]
+    fn what_a_supervisor_below_the_owner_keeps_is_not_of_its_tree() {
+        let proc = FakeProc::new();
+        let child = |pid, comm, parent| proc.process_like(pid, 100, comm, parent, 0);
+        let owner = child(10, "codex", 1).identity;
+        child(11, "headcount", 10).arguments(&["headcount", "serve"]);
+        // The kernel's name of whatever is started through `/proc/self/exe`.
+        child(12, "exe", 11).arguments(&["headcount", "supervise"]);
+        child(13, "codex", 12).environ(&[(LAUNCH_VARIABLE, "inner")]);
+        child(14, "sleep", 13);
+        child(15, "exe", 10).arguments(&["headcount", "supervises"]);
+        child(16, "sleep", 1).environ(&[(LAUNCH_VARIABLE, "outer")]);
+        let table = ProcessTable::snapshot(proc.root()).unwrap();
+        assert_eq!(pids(&tree_of(&table, target(&[owner]))), [11, 15]);
+        assert_eq!(pids(&marked(&table, target(&[owner]))), [16]);
+    }
+
+    #[test]
+    fn two_owners_have_two_trees() {
+        let proc = FakeProc::new();
+        let owners = [10, 20].map(|pid| {
+            proc.process_like(pid + 1, 100, "sleep", pid, 0);
+            proc.process(pid, 100, "codex").identity
+        });
+        let table = ProcessTable::snapshot(proc.root()).unwrap();
+        assert_eq!(pids(&tree_of(&table, target(&owners))), [11, 21]);
+        assert_eq!(pids(&tree_of(&table, target(&owners[..1]))), [11]);
+    }
+
+    #[test]
+    fn what_cannot_be_held_is_left() {
+        let this = Pid(i32::try_from(std::process::id()).unwrap());
+        let this = procs::identity(Path::new(procs::PROC), this).unwrap();
+        let unreadable = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(unreadable.path().join(this.pid.to_string()).join("stat")).unwrap();
+        let mut ending = Ending::default();
+        assert!(ending.hold_all(unreadable.path(), &[this]).is_empty());
+        assert_eq!(ending.survivors, [this]);
+        let ended = end(unreadable.path(), target(&[this]), Duration::ZERO);
+        assert!(matches!(ended, Err(NotEnded::Unable(_))), "{ended:?}");
+    }
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::child;
-use super::ending::{LAUNCH_VARIABLE, SUPERVISOR_VARIABLE};
+use super::ending::LAUNCH_VARIABLE;
 use crate::adapters::{Adapter, drive};
 use crate::base::{AbsPath, Pid};
 use crate::env::Env;
@@ -44,8 +44,7 @@ pub(super) fn of_agent(
     own: &BTreeMap<String, String>,
 ) -> BTreeMap<OsString, OsString> {
     let mut variables = env.vars().clone();
-    let ours = [LAUNCH_VARIABLE, SUPERVISOR_VARIABLE].into_iter().chain(OF_HOOKS);
-    for name in drive::nesting_variables().chain(ours) {
+    for name in drive::nesting_variables().chain([LAUNCH_VARIABLE]).chain(OF_HOOKS) {
         variables.remove(OsStr::new(name));
     }
     variables.insert("PWD".into(), cwd.as_path().into());
@@ -186,7 +185,8 @@ fn ask_login_shell(env: &Env, flags: &[&str]) -> Option<OsString> {
     let proc_root = Path::new(procs::PROC);
     let pid = Pid(i32::try_from(child.id()).unwrap_or_default());
     // One that has ended already is not held.
-    let held = procs::identity(proc_root, pid).and_then(|process| Pinned::hold(proc_root, process));
+    let held =
+        procs::identity(proc_root, pid).and_then(|it| Pinned::hold(proc_root, it).ok().flatten());
     let left = until.saturating_duration_since(Instant::now());
     if held.is_some_and(|it| !it.has_ended_within(left)) {
         let group = nix::unistd::Pid::from_raw(pid.0);

@@ -109,7 +109,7 @@ impl Running {
         let pid = i32::try_from(child.id()).unwrap_or_default();
         let proc_root = Path::new(procs::PROC);
         let held = procs::identity(proc_root, crate::base::Pid(pid))
-            .and_then(|it| Pinned::hold(proc_root, it));
+            .and_then(|it| Pinned::hold(proc_root, it).ok().flatten());
         let left = end.saturating_duration_since(Instant::now());
         let is_late = held.is_some_and(|it| !it.has_ended_within(left));
         if is_late {

@@ -219,12 +219,12 @@ fn spawn_supervisor(
 ) -> std::io::Result<Lines<BufReader<ChildStdout>>> {
     let order_text = serde_json::to_vec(order)?;
     let (order_end, mut our_end) = std::io::pipe()?;
+    let [program_name, command] = ending::SUPERVISOR_ARGUMENTS;
     let mut child = tokio::process::Command::new(program)
-        .arg0("headcount")
-        .arg("supervise")
+        .arg0(program_name)
+        .arg(command)
         .env_clear()
         .envs(variables)
-        .env(ending::SUPERVISOR_VARIABLE, &order.launch_id)
         .stdin(Stdio::from(order_end))
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

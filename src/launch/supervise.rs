@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT};
 
 use super::child;
-use super::ending::{self, LAUNCH_VARIABLE, SUPERVISOR_VARIABLE, Target};
+use super::ending::{self, LAUNCH_VARIABLE, Target};
 use super::hooks::{self, Hook};
 use super::log::LaunchLog;
 use super::memory;
@@ -101,7 +101,6 @@ fn start(order: &SupervisorOrder, ledger: &LedgerFile) -> io::Result<Agent> {
         .args(&order.args)
         .current_dir(order.cwd.as_path())
         .env(LAUNCH_VARIABLE, &order.launch_id)
-        .env_remove(SUPERVISOR_VARIABLE)
         .stdin(if prompt.is_some() { Stdio::piped() } else { Stdio::null() })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -222,7 +221,8 @@ impl Supervisor {
         let (driver, launch_id) = (drive::of(&self.order.agent), self.order.launch_id.clone());
         thread::spawn(move || {
             let (session, launch_id) = (session.as_ref(), Some(&*launch_id));
-            let target = Target { owner, driver, session, launch_id, leader: Some(owner) };
+            let owners = &[owner];
+            let target = Target { owners, driver, session, launch_id, leader: Some(owner) };
             if let Err(error) = ending::end(Path::new(procs::PROC), target, GRACE) {
                 tracing::debug!(?error, "the agent ended when its time was up");
             }

@@ -181,6 +181,24 @@ impl Ledger {
         self.launches.iter().find(|it| it.launch.launch_id == id)
     }
 
+    /// The launch that a session's live owners came from. One that was lost may be of the same session, and so may one
+    /// that another machine made: of those that may live it is the latest, of this machine's if any is.
+    pub fn launch_of(
+        &self,
+        agent: &AgentId,
+        session: Option<&SessionId>,
+        owners: &[ProcessRef],
+        world: World<'_>,
+    ) -> Option<&LaunchEntry> {
+        let is_of = |it: &&LaunchEntry| {
+            let is_named = session.is_some() && it.session.as_ref() == session;
+            let is_owner = it.process.is_some_and(|it| owners.contains(&it));
+            it.agent == *agent && (is_named || is_owner) && it.life(world) != Life::Dead
+        };
+        let launches = self.launches.iter().filter(is_of);
+        launches.max_by_key(|it| (it.elsewhere.is_none(), it.launch.launched_at))
+    }
+
     fn launch_mut(&mut self, id: &str) -> Result<&mut LaunchEntry, Refusal> {
         self.launches.iter_mut().find(|it| it.launch.launch_id == id).ok_or(Refusal::Gone)
     }
@@ -459,6 +477,37 @@ mod tests {
         assert_eq!(ledger.forget("two").unwrap().process, Some(ALIVE));
         assert_eq!(ledger.held(world.view()), []);
         assert_eq!(ledger.forget("two"), Err(Refusal::Gone));
+    }
+
+    #[test]
+    fn a_session_came_from_the_latest_of_its_launches_that_live() {
+        let world = W::at(9);
+        let at = |seconds: i64, entry: LaunchEntry| {
+            let launch = Launch { launched_at: W::instant(seconds), ..entry.launch };
+            LaunchEntry { session: session("s"), launch, ..entry }
+        };
+        let elsewhere = Some(Elsewhere { place: Place::default(), process: None, keeper: None });
+        let mut ledger = Ledger {
+            launches: vec![
+                at(4, launch("resumed", "/a", ALIVE)),
+                at(3, launch("first", "/a", UNKNOWN)),
+                at(5, launch("lost", "/a", DEAD)),
+                at(6, LaunchEntry { ended: Some(W::instant(7)), ..launch("ended", "/a", ALIVE) }),
+                at(8, LaunchEntry { elsewhere, ..launch("elsewhere", "/a", ALIVE) }),
+                at(8, LaunchEntry { agent: AgentId::of("pi"), ..launch("other", "/a", ALIVE) }),
+            ],
+            ..Ledger::default()
+        };
+        let of = |ledger: &Ledger, id: Option<SessionId>, owners: &[ProcessRef]| {
+            let found = ledger.launch_of(&AgentId::of("codex"), id.as_ref(), owners, world.view());
+            found.map(|it| it.launch.launch_id.clone())
+        };
+        assert_eq!(of(&ledger, session("s"), &[]).as_deref(), Some("resumed"));
+        assert_eq!(of(&ledger, session("t"), &[]), None);
+        // Before it has told a session, its process is all that names it.
+        ledger.launches = vec![LaunchEntry { process: Some(ALIVE), ..launch("new", "/a", ALIVE) }];
+        assert_eq!(of(&ledger, None, &[ALIVE]).as_deref(), Some("new"));
+        assert_eq!(of(&ledger, None, &[UNKNOWN]), None);
     }
 
     #[test]

@@ -18,13 +18,14 @@ pub fn with_world_at<T>(proc_root: &Path, now: Timestamp, work: impl FnOnce(Worl
     work(World { now, life: &life, is_worktree_root: &is_worktree_root })
 }
 
-/// Whether a process lives: its id and its start. Where processes are not shown at all, nobody can tell.
+/// Whether a process lives: its id and its start. Where processes are not shown at all, or this one cannot be seen,
+/// nobody can tell.
 fn life_of(proc_root: &Path, process: ProcessRef) -> Life {
-    match procs::identity(proc_root, process.pid) {
-        Some(found) if found == process => Life::Alive,
-        Some(_) => Life::Dead,
-        None if proc_root.join("stat").exists() => Life::Dead,
-        None => Life::Unknown,
+    match procs::who_is(proc_root, process.pid) {
+        Ok(Some(found)) if found == process => Life::Alive,
+        Ok(Some(_)) => Life::Dead,
+        Ok(None) if proc_root.join("stat").exists() => Life::Dead,
+        Ok(None) | Err(_) => Life::Unknown,
     }
 }
 
@@ -47,5 +48,14 @@ mod tests {
         let recycled = ProcessRef { start_ticks: this.start_ticks + 1, ..this };
         assert_eq!(life_of(proc_root, recycled), Life::Dead);
         assert_eq!(life_of(Path::new("/nonexistent"), this), Life::Unknown);
+    }
+
+    #[test]
+    fn a_process_that_cannot_be_looked_at_is_not_dead() {
+        let table = tempfile::tempdir().unwrap();
+        std::fs::write(table.path().join("stat"), "btime 1\n").unwrap();
+        std::fs::create_dir_all(table.path().join("7/stat")).unwrap();
+        let life = |pid| life_of(table.path(), ProcessRef { pid: Pid(pid), start_ticks: 1 });
+        assert_eq!((life(7), life(8)), (Life::Unknown, Life::Dead));
     }
 }

@@ -36,7 +36,7 @@ fn pidfd(root: &Path, process: ProcessRef) -> io::Result<Option<AsyncFd<OwnedFd>
     let Some(pid) = Pid::from_raw(process.pid.0) else { return Ok(None) };
     match pidfd_open(pid, PidfdFlags::empty()) {
         // The id may have passed to another process before the handle was made.
-        Ok(_) if super::identity(root, process.pid) != Some(process) => Ok(None),
+        Ok(_) if super::who_is(root, process.pid)? != Some(process) => Ok(None),
         Ok(pidfd) => AsyncFd::with_interest(pidfd, Interest::READABLE).map(Some),
         Err(rustix::io::Errno::SRCH) => Ok(None),
         Err(error) => Err(error.into()),

@@ -62,18 +62,35 @@ pub(super) fn walk(root: &Path) -> io::Result<Vec<Process>> {
         if !name.as_bytes().first().is_some_and(u8::is_ascii_digit) {
             continue;
         }
-        // A process that ends between the listing and here is simply not there any more.
-        if read_bounded(&root.join(&name).join("stat"), STAT_MAX, &mut text).is_ok() {
-            processes.extend(parse_stat(&text));
+        match read_bounded(&root.join(&name).join("stat"), STAT_MAX, &mut text) {
+            Ok(()) => processes.extend(parse_stat(&text)),
+            // It has ended between the listing and here, or is another user's and not shown.
+            Err(error) if is_gone(&error) || error.kind() == io::ErrorKind::PermissionDenied => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(processes)
 }
 
-pub(super) fn identity(dir: &Path) -> Option<ProcessRef> {
+pub(super) fn who_is(dir: &Path) -> io::Result<Option<ProcessRef>> {
     let mut text = Vec::new();
-    read_bounded(&dir.join("stat"), STAT_MAX, &mut text).ok()?;
-    parse_stat(&text).map(|it| it.identity)
+    match read_bounded(&dir.join("stat"), STAT_MAX, &mut text) {
+        Ok(()) => {}
+        Err(error) if is_gone(&error) => return Ok(None),
+        Err(error) => return Err(error),
+    }
+    let (process, is_zombie) = parse_any_stat(&text).ok_or(io::ErrorKind::InvalidData)?;
+    Ok((!is_zombie).then_some(process.identity))
+}
+
+pub(super) fn identity(dir: &Path) -> Option<ProcessRef> {
+    who_is(dir).ok().flatten()
+}
+
+/// Whether reading failed because the process has ended: before its file was opened, or after.
+fn is_gone(error: &io::Error) -> bool {
+    const ESRCH: i32 = nix::errno::Errno::ESRCH as i32;
+    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(ESRCH)
 }
 
 pub(super) fn identity_even_ended(dir: &Path) -> Option<ProcessRef> {

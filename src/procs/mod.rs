@@ -17,7 +17,13 @@ pub use ended::ended;
 pub use linux::{FileLock, Listeners};
 pub use place::{Place, Sight};
 
-/// The identity of a process as it is now; nothing where there is no such process, or a zombie.
+/// The identity of a process as it is now; nothing where there is no such process, or a zombie; an error where that
+/// cannot be seen.
+pub fn who_is(root: &Path, pid: Pid) -> io::Result<Option<ProcessRef>> {
+    linux::who_is(&root.join(pid.to_string()))
+}
+
+/// The same for whoever makes no difference between what is not there and what cannot be seen.
 pub fn identity(root: &Path, pid: Pid) -> Option<ProcessRef> {
     linux::identity(&root.join(pid.to_string()))
 }

@@ -20,13 +20,18 @@ pub struct Pinned {
 }
 
 impl Pinned {
-    /// Holds the process; nothing where it has ended, and where its id is another's now.
-    pub fn hold(proc_root: &Path, process: ProcessRef) -> Option<Self> {
-        let pid = rustix::process::Pid::from_raw(process.pid.0)?;
-        let fd = pidfd_open(pid, PidfdFlags::empty()).ok()?;
+    /// Holds the process; nothing where it has ended, and where its id is another's now; an error where that cannot be
+    /// told, as with too many open files.
+    pub fn hold(proc_root: &Path, process: ProcessRef) -> io::Result<Option<Self>> {
+        let Some(pid) = rustix::process::Pid::from_raw(process.pid.0) else { return Ok(None) };
+        let fd = match pidfd_open(pid, PidfdFlags::empty()) {
+            Ok(fd) => fd,
+            Err(rustix::io::Errno::SRCH) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
         // Looked at after it is held: from here on the id cannot come to mean another.
-        let found = super::identity(proc_root, process.pid)?;
-        (found == process).then_some(Self { process, fd })
+        let found = super::who_is(proc_root, process.pid)?;
+        Ok((found == Some(process)).then_some(Self { process, fd }))
     }
 
     pub fn process(&self) -> ProcessRef {
@@ -74,5 +79,28 @@ pub fn wait_for(processes: &[&Pinned], limit: Duration) -> bool {
         let ended: Vec<bool> = polled.iter().map(|it| it.any().unwrap_or(false)).collect();
         let mut ended = ended.into_iter();
         left.retain(|_| !ended.next().unwrap_or(false));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Pid;
+
+    #[test]
+    fn what_is_gone_is_not_held_and_what_cannot_be_seen_is_not_gone() {
+        let proc_root = Path::new(crate::procs::PROC);
+        let pid = Pid(i32::try_from(std::process::id()).unwrap());
+        let this = crate::procs::identity(proc_root, pid).unwrap();
+        assert_eq!(Pinned::hold(proc_root, this).unwrap().map(|it| it.process()), Some(this));
+        let recycled = ProcessRef { start_ticks: this.start_ticks + 1, ..this };
+        assert!(Pinned::hold(proc_root, recycled).unwrap().is_none());
+        // The kernel gives out no ids from here on.
+        let gone = ProcessRef { pid: Pid(1 << 22), ..this };
+        assert!(Pinned::hold(proc_root, gone).unwrap().is_none());
+
+        let unreadable = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(unreadable.path().join(pid.to_string()).join("stat")).unwrap();
+        assert!(Pinned::hold(unreadable.path(), this).is_err());
     }
 }

@@ -213,8 +213,8 @@ pub struct StopParams {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StopOutcome {
-    /// The owner has ended, and what outlived it is among the survivors; of an owner that serves several sessions,
-    /// the session's turn has ended.
+    /// Every owner has ended; what outlived them is among the survivors, and so is an owner that others need. Where all
+    /// serve several sessions, the session's turn has ended.
     Stopped,
     /// No live process owned the session, or its service had no turn of it in progress.
     AlreadyStopped,

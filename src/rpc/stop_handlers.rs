@@ -31,7 +31,7 @@ pub(super) const GRACE: Duration = Duration::from_secs(5);
 const NOTED_MAX: Duration = Duration::from_secs(2);
 const NOTED_PAUSE: Duration = Duration::from_millis(10);
 
-/// Ends the process that owns a session.
+/// Ends the processes that own a session.
 pub(super) async fn stop(call: Call, params: StopParams) -> Result<StopResult, RpcError> {
     let app = &call.app;
     check_query(&params.session_id)?;
@@ -39,15 +39,12 @@ pub(super) async fn stop(call: Call, params: StopParams) -> Result<StopResult, R
     let roster = roster(app, &adapters, Interest::SESSIONS).await;
     let complete = roster.is_complete();
     let late = unanswered(&roster.reports);
-    let alive: Vec<Owned> = roster.rows.iter().filter_map(Owned::of).collect();
+    let others: Vec<Owned> = roster.rows.iter().filter_map(Owned::of).collect();
     let row = matching(roster.rows, &params.session_id, late)?;
     refuse_to_guess(&row)?;
     let grace = params.grace_ms.map_or(GRACE, |it| Duration::from_millis(it.get()));
-    let ended = match owner_to_end(&row, &alive) {
-        Some(owner) => end(app, &row.session, owner, grace).await?,
-        None if row.session.process.is_none() && !is_hosted(row.record.as_deref()) => End::NoOwner,
-        None => End::Shared,
-    };
+    let (needed, free) = row.owners.iter().partition(|it| is_needed(**it, &row.session, &others));
+    let ended = end(app, &row, Owners { needed, free }, grace).await?;
     let Ended { outcome, signals, survivors } = match ended {
         End::Ended(ended) => ended,
         End::NoOwner => Ended::without_signal(StopOutcome::AlreadyStopped),
@@ -67,14 +64,21 @@ fn refuse_to_guess(row: &Row) -> Result<(), RpcError> {
     Err(cannot(&row.session.agent, &what, hint))
 }
 
-/// The process that is to end; nothing where the session has none, or others need it.
-fn owner_to_end(row: &Row, alive: &[Owned]) -> Option<Process> {
-    let session = &row.session;
-    let owner = session.process.clone()?;
-    let is_shared = alive.iter().any(|it| {
-        it.process == owner && it.session != session.session_id && it.kind != SessionKind::Subagent
-    });
-    (!is_shared && session.kind != SessionKind::Subagent).then_some(owner)
+/// The owners of a session.
+struct Owners {
+    /// Those that others need too: they live on.
+    needed: Vec<ProcessRef>,
+    free: Vec<ProcessRef>,
+}
+
+/// Whether others than the session need its owner.
+fn is_needed(owner: ProcessRef, session: &Session, others: &[Owned]) -> bool {
+    let is_others = |it: &Owned| {
+        it.owners.contains(&owner)
+            && it.session != session.session_id
+            && it.kind != SessionKind::Subagent
+    };
+    session.kind == SessionKind::Subagent || others.iter().any(is_others)
 }
 
 /// Asks the service that serves the session, which is never ended for one of many, to end its turn.
@@ -120,9 +124,9 @@ pub(super) fn is_at_work(status: Status) -> bool {
     matches!(status, Status::Running | Status::Waiting)
 }
 
-/// A session and the process that owns it.
+/// A session and the processes that own it.
 struct Owned {
-    process: Process,
+    owners: Vec<ProcessRef>,
     session: Option<SessionId>,
     kind: SessionKind,
 }
@@ -130,17 +134,18 @@ struct Owned {
 impl Owned {
     fn of(row: &Row) -> Option<Self> {
         let session = &row.session;
-        let process = session.process.clone()?;
-        Some(Self { process, session: session.session_id.clone(), kind: session.kind })
+        let (owners, session, kind) = (&row.owners, &session.session_id, session.kind);
+        let is_owned = !owners.is_empty();
+        is_owned.then(|| Self { owners: owners.clone(), session: session.clone(), kind })
     }
 }
 
-/// What became of an owner.
+/// What became of the owners.
 enum End {
     Ended(Ended),
     /// There is none, or none any more.
     NoOwner,
-    /// It serves others too.
+    /// Each serves others too.
     Shared,
 }
 
@@ -157,26 +162,30 @@ impl Ended {
     }
 }
 
-/// Ends the owner, unless it has ended meanwhile or serves others.
-async fn end(
-    app: &App,
-    session: &Session,
-    owner: Process,
-    grace: Duration,
-) -> Result<End, RpcError> {
+/// Ends the owners, but for those that have ended meanwhile or serve others.
+async fn end(app: &App, row: &Row, owners: Owners, grace: Duration) -> Result<End, RpcError> {
+    let Owners { mut needed, free } = owners;
+    let Some(first) = free.first().map(|it| it.pid) else {
+        let is_served = !needed.is_empty() || is_hosted(row.record.as_deref());
+        return Ok(if is_served { End::Shared } else { End::NoOwner });
+    };
+    let session = &row.session;
     let driver = drive::of(&session.agent);
-    let launch = launch_of(app, session.session_id.clone()).await;
-    let (env, id, pid) = (app.env.clone(), session.session_id.clone(), owner.pid);
+    let launch = launch_of(app, session, free.clone()).await;
+    let (env, id) = (app.env.clone(), session.session_id.clone());
     let job = app.unfinished.begin();
     // Once begun it runs to its end, and the process waits for it: half a stop would leave orphans.
     let ended = on_own_thread(move || {
         let _job = job;
-        let (table, owner) = find_again(&env, &owner)?;
-        if (driver.is_shared)(&table.arguments(owner)) {
+        let table = snapshot(&env)?;
+        let is_shared = |it: &ProcessRef| (driver.is_shared)(&table.arguments(*it));
+        let (shared, free): (Vec<_>, Vec<_>) = free.into_iter().partition(is_shared);
+        if free.is_empty() {
             return Ok(End::Shared);
         }
+        needed.extend(shared);
         let target = Target {
-            owner,
+            owners: &free,
             driver,
             session: id.as_ref(),
             launch_id: launch.as_ref().map(|it| it.id.as_str()),
@@ -187,15 +196,16 @@ async fn end(
             wait_until_noted(&env, &launch.id);
         }
         let table = snapshot(&env)?;
-        let survivors = survivors.into_iter().filter_map(|it| table.shown(it)).collect();
+        let survivors = survivors.into_iter().chain(needed).filter(|it| table.is_alive(*it));
+        let survivors = survivors.filter_map(|it| table.shown(it)).collect();
         Ok(End::Ended(Ended { outcome: StopOutcome::Stopped, signals, survivors }))
     });
     match ended.await.map_err(NotEnded::Unable).flatten() {
         Ok(ended) => Ok(ended),
         Err(NotEnded::Gone) => Ok(End::NoOwner),
-        Err(NotEnded::NotOurs) => Err(RpcError::NotOurs(pid)),
+        Err(NotEnded::NotOurs(pid)) => Err(RpcError::NotOurs(pid)),
         Err(NotEnded::Unable(error)) => {
-            Err(RpcError::Internal(format!("process {pid} cannot be stopped: {error}")))
+            Err(RpcError::Internal(format!("process {first} cannot be stopped: {error}")))
         }
     }
 }
@@ -214,16 +224,6 @@ pub(super) fn wait_until_noted(env: &Env, launch_id: &str) {
     }
 }
 
-/// The process that was shown, if it still is what was shown.
-fn find_again(env: &Env, shown: &Process) -> Result<(ProcessTable, ProcessRef), NotEnded> {
-    let table = snapshot(env)?;
-    let found = table.get(shown.pid).ok_or(NotEnded::Gone)?.identity;
-    match table.shown(found) {
-        Some(it) if it == *shown => Ok((table, found)),
-        _ => Err(NotEnded::NotOurs),
-    }
-}
-
 fn snapshot(env: &Env) -> Result<ProcessTable, NotEnded> {
     ProcessTable::snapshot(env.proc_root()).map_err(NotEnded::Unable)
 }
@@ -235,15 +235,12 @@ struct LiveLaunch {
     process: Option<ProcessRef>,
 }
 
-/// The launch of a session.
-async fn launch_of(app: &App, session: Option<SessionId>) -> Option<LiveLaunch> {
-    let session = session?;
-    let found = read(app, move |ledger, _| {
-        let launches = ledger.launches.iter().filter(|it| it.ended.is_none());
-        let mut of_session = launches.filter(|it| it.session.as_ref() == Some(&session));
-        of_session
-            .next()
-            .map(|it| LiveLaunch { id: it.launch.launch_id.clone(), process: it.process })
+/// The launch that a session's owners came from.
+async fn launch_of(app: &App, session: &Session, owners: Vec<ProcessRef>) -> Option<LiveLaunch> {
+    let (agent, id) = (session.agent.clone(), session.session_id.clone());
+    let found = read(app, move |ledger, world| {
+        let found = ledger.launch_of(&agent, id.as_ref(), &owners, world)?;
+        Some(LiveLaunch { id: found.launch.launch_id.clone(), process: found.process })
     });
     // Without the ledger a stop still stops; it knows one mark less to look for.
     found.await.ok().flatten()

@@ -63,14 +63,14 @@ fn call_off(env: &Env, agent: &AgentId, id: &str) -> Result<(), LedgerError> {
 fn end(env: &Env, agent: &AgentId, id: &str, owner: ProcessRef) -> Result<(), LedgerError> {
     let ledger = LedgerFile::of(env).read()?;
     let target = Target {
-        owner,
+        owners: &[owner],
         driver: drive::of(agent),
         session: ledger.launch(id).and_then(|it| it.session.as_ref()),
         launch_id: Some(id),
         leader: Some(owner),
     };
     match ending::end(env.proc_root(), target, GRACE) {
-        Ok(_) | Err(NotEnded::Gone | NotEnded::NotOurs) => wait_until_noted(env, id),
+        Ok(_) | Err(NotEnded::Gone | NotEnded::NotOurs(_)) => wait_until_noted(env, id),
         Err(NotEnded::Unable(error)) => {
             tracing::warn!(id, %error, "an agent whose launch was called off cannot be ended");
         }

@@ -1,6 +1,9 @@
 //! `session.stop` with stand-in agents: what is ended, what is not, and that it is ended whole.
 
+use std::fs;
 use std::io::Write;
+use std::process::{Child, Command, Stdio};
+use std::thread;
 
 use serde_json::{Value, json};
 
@@ -88,4 +91,93 @@ fn a_stop_is_not_left_half_done_when_its_client_leaves() {
         assert_eq!(world.locks(), Vec::<Value>::new(), "{last:?}");
         drop(input);
     }
+}
+
+#[test]
+fn a_stop_spares_what_the_agent_has_launched() {
+    let world = World::new();
+    let ready = world.pipe("ready");
+    let elsewhere = world.home.path().join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    let prompt = format!("tell inner-1; : > '{}'; sleep 1000", ready.path().display());
+    let launch = json!({
+        "jsonrpc": "2.0", "id": 1, "method": "session.launch",
+        "params": { "agent": "codex", "cwd": elsewhere, "prompt": prompt },
+    });
+    let order = world.home.path().join("order");
+    fs::write(&order, format!("{launch}\n")).unwrap();
+    // The program itself, as an agent's tool: it starts the supervisor by a path that says nothing.
+    let prompt = format!(
+        "tell outer-1; {{ cat '{}'; sleep 1000; }} | '{}' serve > /dev/null",
+        order.display(),
+        env!("CARGO_BIN_EXE_headcount")
+    );
+    world.launch(&prompt, json!({}));
+    ready.read();
+    let (world, inner) = within_patience(move || {
+        loop {
+            if let Some(pid) = world.session("inner-1")["process"]["pid"].as_i64() {
+                return (world, pid);
+            }
+            thread::yield_now();
+        }
+    });
+
+    let stopped = world.call("session.stop", &json!({ "sessionId": "outer-1" }));
+    assert_eq!(stopped["result"]["outcome"], "stopped", "{stopped}");
+    assert!(is_alive(inner), "{stopped}");
+    let session = world.session("inner-1");
+    assert_eq!(
+        (&session["status"], &session["process"]["pid"]),
+        (&json!("running"), &json!(inner))
+    );
+    let metrics = world.call("server.metrics", &json!({}));
+    assert_eq!(metrics["result"]["launches"]["lost"], 0, "its supervisor lives: {metrics}");
+
+    let stopped = world.call("session.stop", &json!({ "sessionId": "inner-1" }));
+    assert_eq!(stopped["result"]["outcome"], "stopped", "{stopped}");
+    assert!(!is_alive(inner));
+    assert!(world.session("inner-1")["launch"]["exitCode"].is_i64(), "its supervisor saw it end");
+}
+
+/// A process that has registered as an owner of the thread, as Claude Code does; `$0` is among its arguments.
+#[allow(clippy::disallowed_methods, reason = "an agent that nobody has launched")]
+fn owner(world: &World, zeroth: &str) -> Child {
+    let child = Command::new("sh")
+        .args(["-c", "read line", zeroth])
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("a shell starts");
+    let stat = fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
+    let start = stat.rsplit(") ").next().unwrap().split(' ').nth(19).unwrap();
+    let entry = json!({
+        "pid": child.id(), "sessionId": THREAD, "procStart": start, "status": "idle",
+    });
+    let registry = world.home.path().join(".claude/sessions");
+    fs::create_dir_all(&registry).unwrap();
+    fs::write(registry.join(format!("{}.json", child.id())), entry.to_string()).unwrap();
+    child
+}
+
+#[test]
+fn a_stop_ends_every_owner_but_one_that_others_need() {
+    let world = World::new();
+    let by_id = json!({ "sessionId": THREAD, "agent": "claude-code" });
+    let mut both = [owner(&world, "sh"), owner(&world, "sh")];
+    assert_eq!(world.session(THREAD)["conflict"], "two_owners");
+    let stopped = world.call("session.stop", &by_id)["result"].clone();
+    assert_eq!((&stopped["outcome"], &stopped["survivors"]), (&json!("stopped"), &json!([])));
+    for (child, signal) in both.iter_mut().zip(stopped["signals"].as_array().unwrap()) {
+        assert_eq!(signal["signal"], "SIGINT", "each is asked before any is told: {stopped}");
+        assert!(!child.wait().unwrap().success(), "by the signal");
+    }
+
+    // It holds the terminals of the background sessions.
+    let (mut alone, mut needed) = (owner(&world, "sh"), owner(&world, "--bg-pty-host"));
+    let stopped = world.call("session.stop", &by_id)["result"].clone();
+    assert_eq!(stopped["outcome"], "stopped");
+    assert_eq!(stopped["survivors"][0]["pid"], needed.id(), "{stopped}");
+    assert!(!alone.wait().unwrap().success());
+    drop(needed.stdin.take());
+    assert_eq!(needed.wait().unwrap().code(), Some(1), "it ends with its input, not before");
 }
