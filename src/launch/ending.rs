@@ -66,6 +66,10 @@ pub enum NotEnded {
 
 /// Ends the owners by their own polite way, then what is left of their trees, then what carries their marks.
 pub fn end(proc_root: &Path, target: Target<'_>, grace: Duration) -> Result<Ending, NotEnded> {
+    // A recorded process has the id of some other that lives here.
+    if proc_root != Path::new(procs::PROC) {
+        return Err(NotEnded::Unable(io::Error::other("the process table is a recorded one")));
+    }
     let owners = hold_owners(proc_root, target.owners)?;
     let table = ProcessTable::snapshot(proc_root).map_err(NotEnded::Unable)?;
     let mut ending = Ending::default();
@@ -297,7 +301,16 @@ mod tests {
         let mut ending = Ending::default();
         assert!(ending.hold_all(unreadable.path(), &[this]).is_empty());
         assert_eq!(ending.survivors, [this]);
-        let ended = end(unreadable.path(), target(&[this]), Duration::ZERO);
+        let owners = hold_owners(unreadable.path(), &[this]);
+        assert!(matches!(owners, Err(NotEnded::Unable(_))), "{owners:?}");
+    }
+
+    #[test]
+    fn nobody_is_signalled_for_a_recorded_process() {
+        let proc = FakeProc::new();
+        let this = i32::try_from(std::process::id()).unwrap();
+        let recorded = proc.process(this, 100, "codex").identity;
+        let ended = end(proc.root(), target(&[recorded]), Duration::ZERO);
         assert!(matches!(ended, Err(NotEnded::Unable(_))), "{ended:?}");
     }
 }
