@@ -200,7 +200,11 @@ pub struct Stop;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StopParams {
     /// The session's id, or a prefix of at least 4 characters that only it has.
-    pub session_id: String,
+    #[serde(default)]
+    pub session_id: Option<String>,
+    /// The live process that owns the session: before its agent has given it an id, nothing else names it.
+    #[serde(default)]
+    pub pid: Option<Pid>,
     /// The adapter to ask; all where absent.
     #[serde(default)]
     pub agent: Option<AgentId>,

@@ -88,13 +88,9 @@ type Answer = (Row, bool, Vec<AgentReport>);
 /// Returns one session with its evidence and its usage.
 pub(super) async fn status(call: Call, params: StatusParams) -> Result<StatusResult, RpcError> {
     let agent = params.agent.as_ref();
-    let (row, complete, agents) = match (&params.session_id, params.pid) {
-        (Some(id), None) => with_usage(&call.app, id, agent).await?,
-        (None, Some(pid)) => owned_by(&call.app, pid, agent).await?,
-        (None, None) => return Err(RpcError::invalid("sessionId", "`sessionId` is missing")),
-        (Some(_), Some(_)) => {
-            return Err(RpcError::invalid("pid", "`pid`: not together with `sessionId`"));
-        }
+    let (row, complete, agents) = match Named::of(params.session_id.as_deref(), params.pid)? {
+        Named::Id(id) => with_usage(&call.app, id, agent).await?,
+        Named::Owner(pid) => owned_by(&call.app, pid, agent).await?,
     };
     let resume = resume_by_hand(&call.app, &row);
     let ancestors = match row.owners.first() {
@@ -115,24 +111,56 @@ async fn with_usage(
     one_session(app, query, agent, Interest { usage, subagents: true }).await
 }
 
+/// How a request names one session.
+pub(super) enum Named<'a> {
+    /// By its id or a prefix of it.
+    Id(&'a str),
+    /// By the live process that owns it.
+    Owner(Pid),
+}
+
+impl<'a> Named<'a> {
+    pub(super) fn of(session_id: Option<&'a str>, pid: Option<Pid>) -> Result<Self, RpcError> {
+        match (session_id, pid) {
+            (Some(id), None) => check_query(id).map(|()| Self::Id(id)),
+            (None, Some(pid)) => Ok(Self::Owner(pid)),
+            (None, None) => Err(RpcError::invalid("sessionId", "`sessionId` is missing")),
+            (Some(_), Some(_)) => {
+                Err(RpcError::invalid("pid", "`pid`: not together with `sessionId`"))
+            }
+        }
+    }
+
+    /// The one row that is meant.
+    pub(super) fn row(self, rows: Vec<Row>, unanswered: Vec<AgentId>) -> Result<Row, RpcError> {
+        match self {
+            Self::Id(query) => matching(rows, query, unanswered),
+            Self::Owner(pid) => owned(rows, pid, unanswered),
+        }
+    }
+}
+
+/// The row that a live process owns: not that of one of its subagents, which live in it.
+fn owned(mut rows: Vec<Row>, pid: Pid, unanswered: Vec<AgentId>) -> Result<Row, RpcError> {
+    rows.retain(|row| row.session.kind != SessionKind::Subagent);
+    let is_among = |processes: &[ProcessRef]| processes.iter().any(|it| it.pid == pid);
+    let is_owned = rows.iter().any(|row| is_among(&row.owners));
+    rows.retain(|row| is_among(if is_owned { &row.owners } else { &row.candidates }));
+    let query = format!("process {pid}");
+    // One that it may own as well as others is not said to be its own.
+    if rows.len() > 1 || !rows.is_empty() && !is_owned {
+        return Err(ambiguous(&query, rows.iter().map(|it| &*it.session)));
+    }
+    rows.pop().ok_or(RpcError::SessionNotFound { query, unanswered })
+}
+
 /// The session that a live process owns: not one of its subagents, which live in it.
 async fn owned_by(app: &Arc<App>, pid: Pid, agent: Option<&AgentId>) -> Result<Answer, RpcError> {
     let adapters = asked(app, agent).await?;
     let interest = Interest { usage: UsageWanted::None, subagents: false };
-    let mut roster = roster(app, &adapters, interest).await;
+    let roster = roster(app, &adapters, interest).await;
     let complete = roster.is_complete();
-    let is_among = |processes: &[ProcessRef]| processes.iter().any(|it| it.pid == pid);
-    let is_owned = roster.rows.iter().any(|row| is_among(&row.owners));
-    roster.rows.retain(|row| is_among(if is_owned { &row.owners } else { &row.candidates }));
-    let query = format!("process {pid}");
-    // One that it may own as well as others is not said to be its own.
-    if roster.rows.len() > 1 || !roster.rows.is_empty() && !is_owned {
-        return Err(ambiguous(&query, roster.rows.iter().map(|it| &*it.session)));
-    }
-    let Some(row) = roster.rows.pop() else {
-        let unanswered = unanswered(&roster.reports);
-        return Err(RpcError::SessionNotFound { query, unanswered });
-    };
+    let row = Named::Owner(pid).row(roster.rows, unanswered(&roster.reports))?;
     match &row.session.session_id {
         Some(id) => with_usage(app, id.as_str(), Some(&row.session.agent)).await,
         None => Ok((row, complete, roster.reports)),

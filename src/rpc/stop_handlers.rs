@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::App;
 use super::ledger_access::read;
 use super::router::Call;
-use super::session_handlers::{asked, check_query, matching, observe, roster, unanswered};
+use super::session_handlers::{Named, asked, observe, roster, unanswered};
 use crate::adapters::Record;
 use crate::adapters::drive;
 use crate::adapters::evidence::Owner;
@@ -34,13 +34,13 @@ const NOTED_PAUSE: Duration = Duration::from_millis(10);
 /// Ends the processes that own a session.
 pub(super) async fn stop(call: Call, params: StopParams) -> Result<StopResult, RpcError> {
     let app = &call.app;
-    check_query(&params.session_id)?;
+    let named = Named::of(params.session_id.as_deref(), params.pid)?;
     let adapters = asked(app, params.agent.as_ref()).await?;
     let roster = roster(app, &adapters, Interest::SESSIONS).await;
     let complete = roster.is_complete();
     let late = unanswered(&roster.reports);
     let others: Vec<Owned> = roster.rows.iter().filter_map(Owned::of).collect();
-    let row = matching(roster.rows, &params.session_id, late)?;
+    let row = named.row(roster.rows, late)?;
     refuse_to_guess(&row)?;
     let grace = params.grace_ms.map_or(GRACE, |it| Duration::from_millis(it.get()));
     let (needed, free) = row.owners.iter().partition(|it| is_needed(**it, &row.session, &others));

@@ -134,10 +134,35 @@ fn a_stop_spares_what_the_agent_has_launched() {
     let metrics = world.call("server.metrics", &json!({}));
     assert_eq!(metrics["result"]["launches"]["lost"], 0, "its supervisor lives: {metrics}");
 
-    let stopped = world.call("session.stop", &json!({ "sessionId": "inner-1" }));
+    let stopped = world.call("session.stop", &json!({ "pid": inner }));
     assert_eq!(stopped["result"]["outcome"], "stopped", "{stopped}");
     assert!(!is_alive(inner));
     assert!(world.session("inner-1")["launch"]["exitCode"].is_i64(), "its supervisor saw it end");
+}
+
+#[test]
+fn a_session_without_an_id_is_stopped_by_its_process() {
+    let world = World::new();
+    let told = world.pipe("pid");
+    let prompt = format!("echo $$ > '{}'; exec sleep 1000", told.path().display());
+    thread::scope(|scope| {
+        let launching = scope.spawn(|| world.launch(&prompt, json!({})));
+        let pid: i64 = told.read().trim().parse().unwrap();
+        let stopped = world.call("session.stop", &json!({ "pid": pid, "agent": "codex" }));
+        assert_eq!(stopped["result"]["outcome"], "stopped", "{stopped}");
+        assert_eq!(stopped["result"]["signals"][0], json!({ "signal": "SIGINT", "pid": pid }));
+        assert!(!is_alive(pid));
+        assert_eq!(world.locks(), Vec::<Value>::new(), "at once");
+        assert_eq!(launching.join().unwrap()["error"]["code"], 1006);
+        let again = world.call("session.stop", &json!({ "pid": pid }));
+        assert_eq!(again["error"]["code"], 1001, "{again}");
+    });
+    for (params, path) in
+        [(json!({}), "sessionId"), (json!({ "pid": 1, "sessionId": THREAD }), "pid")]
+    {
+        let error = &world.call("session.stop", &params)["error"];
+        assert_eq!((&error["code"], &error["data"]["path"]), (&json!(-32602), &json!(path)));
+    }
 }
 
 /// A process that has registered as an owner of the thread, as Claude Code does; `$0` is among its arguments.

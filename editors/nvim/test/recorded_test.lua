@@ -178,6 +178,13 @@ test('a session without an id is explained by its process', function()
   require('headcount.list').open()
 end)
 
+test('a session without an id is stopped by its process', function()
+  require('headcount.actions').stop({ agent = 'claude-code', process = { pid = 3826 } }, true)
+  eventually('the refusal', function()
+    return h.times_said('process 3826 cannot be stopped: the process table is a recorded one') == 1
+  end)
+end)
+
 test('Y copies the id', function()
   go_to_row()
   h.press('Y')

@@ -10,8 +10,6 @@ import { quotedIn } from "./shell";
 import { resumeInTerminal, terminalOf, whereItRuns } from "./terminals";
 import { titleOf } from "./words";
 
-const NO_ID = "this session has no id yet";
-
 function statusOf({ server }: Tools, session: Session): Thenable<StatusResult> {
   return inView(() => server.request("session.status", whichOf(session)));
 }
@@ -59,8 +57,7 @@ async function showTerminal({ session, ancestors }: StatusResult): Promise<void>
 }
 
 export async function stop({ server, nameOf }: Tools, session: Session): Promise<void> {
-  const { sessionId, agent, cwd } = session;
-  if (sessionId === undefined) throw new Error(NO_ID);
+  const { agent, cwd } = session;
   const confirm = "Stop";
   const detail = `${titleOf(session)}\n${cwd ?? ""}\n\nThe agent and everything it started ends. What it wrote stays.`;
   const options = { modal: true, detail };
@@ -68,7 +65,7 @@ export async function stop({ server, nameOf }: Tools, session: Session): Promise
   if ((await vscode.window.showWarningMessage(question, options, confirm)) !== confirm) return;
   const progress = { location: vscode.ProgressLocation.Window, title: `Stopping ${nameOf(agent)}` };
   const { outcome, survivors } = await vscode.window.withProgress(progress, () =>
-    server.request("session.stop", { sessionId, agent }),
+    server.request("session.stop", whichOf(session)),
   );
   if (survivors.length) {
     const pids = survivors.map((it) => it.pid).join(", ");

@@ -18,11 +18,12 @@ export function facetsOf({ sessionId, status, process, kind }: Session): readonl
   const isLive = process !== undefined;
   const isOver = status === "stopped" || status === "failed";
   // Subagents answer to their parents, not to a person.
-  const isOwn = isKnown && kind !== "subagent";
+  const isTop = kind !== "subagent";
+  const isOwn = isKnown && isTop;
   const all: Record<Facet, boolean> = {
     known: isKnown,
     live: isLive,
-    stoppable: isOwn && !isOver,
+    stoppable: isTop && (isKnown || isLive) && !isOver,
     own: isOwn,
     resumable: isOwn && isOver && !isLive,
   };

@@ -617,7 +617,9 @@ export interface ResumeParams {
 /** The parameters of `session.stop`. */
 export interface StopParams {
   /** The session's id, or a prefix of at least 4 characters that only it has. */
-  readonly sessionId: string;
+  readonly sessionId?: string;
+  /** The live process that owns the session: before its agent has given it an id, nothing else names it. */
+  readonly pid?: Pid;
   /** The adapter to ask; all where absent. */
   readonly agent?: AgentId;
   /** How long the agent, or the turn in its service, may take to end by itself; 5000 where absent. */
@@ -1094,7 +1096,9 @@ export interface Methods {
   "session.stop": {
     params: {
       /** The session's id, or a prefix of at least 4 characters that only it has. */
-      readonly sessionId: string;
+      readonly sessionId?: string;
+      /** The live process that owns the session: before its agent has given it an id, nothing else names it. */
+      readonly pid?: Pid;
       /** The adapter to ask; all where absent. */
       readonly agent?: AgentId;
       /** How long the agent, or the turn in its service, may take to end by itself; 5000 where absent. */

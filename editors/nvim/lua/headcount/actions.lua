@@ -35,10 +35,12 @@ local function has_id(session)
   return true
 end
 
+--- What names the session to the server: its process, before its agent has given it an id.
 ---@param session headcount.Session
 ---@return table
 local function named(session)
-  return { sessionId = session.sessionId, agent = session.agent }
+  local pid = not session.sessionId and session.process and session.process.pid or nil
+  return { sessionId = session.sessionId, pid = pid, agent = session.agent }
 end
 
 --- Looks anew.
@@ -97,9 +99,7 @@ end
 ---@param session headcount.Session
 ---@param is_sure boolean|nil whether not to ask
 function M.stop(session, is_sure)
-  if not has_id(session) then
-    return
-  elseif is_sure then
+  if is_sure then
     return stop_now(session)
   end
   local agent = client.agent_name(session.agent)

@@ -479,7 +479,8 @@
 ---@class headcount.StopParams
 ---@field agent headcount.AgentId|nil The adapter to ask; all where absent.
 ---@field graceMs integer|nil How long the agent, or the turn in its service, may take to end by itself; 5000 where absent.
----@field sessionId string The session's id, or a prefix of at least 4 characters that only it has.
+---@field pid headcount.Pid|nil The live process that owns the session: before its agent has given it an id, nothing else names it.
+---@field sessionId string|nil The session's id, or a prefix of at least 4 characters that only it has.
 
 --- The result of `session.stop`.
 ---@class headcount.StopResult

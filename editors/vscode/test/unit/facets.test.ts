@@ -12,5 +12,6 @@ test("what can be done with a session follows from its id, its process, its stat
   assert.deepEqual(facetsOf(session({ status: "stopped" })), ["known", "own", "resumable"]);
   assert.deepEqual(facetsOf(session({ status: "failed", kind: "subagent" })), ["known"]);
   const { sessionId: _, ...unnamed } = live;
-  assert.deepEqual(facetsOf(unnamed), ["live"]);
+  assert.deepEqual(facetsOf(unnamed), ["live", "stoppable"], "its process names it");
+  assert.deepEqual(facetsOf({ ...unnamed, kind: "subagent" }), ["live"]);
 });
