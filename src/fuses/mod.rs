@@ -1,4 +1,4 @@
-//! Fuses that run out: each is fired once, by one of the servers, on time or as soon as one is there.
+//! Fuses that run out: each is fired at most once, by one of the servers, on time or as soon as one is there.
 //!
 //! A server waits for the earliest fuse and for changes of the ledger, and for nothing else. It fires each fuse on a
 //! thread of its own, which outlives whatever ends the waiting.

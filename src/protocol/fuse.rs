@@ -12,7 +12,8 @@ use crate::base::{AbsPath, SessionId, Timestamp};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OnExpire {
-    /// A program and its arguments, run in the directory, without a shell, for at most five minutes.
+    /// A program and its arguments, run in the directory, without a shell. It outlives its server, which else
+    /// ends it after five minutes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<Vec<String>>,
     /// An `http://` or `https://` address that is sent the fuse as JSON by POST.

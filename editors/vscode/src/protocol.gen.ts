@@ -712,7 +712,7 @@ export interface FuseSetParams {
 
 /** What happens when a fuse runs out: one thing or several, each at most once. Where the server was killed just then, nobody can tell whether it happened, and nobody does it again. */
 export interface OnExpire {
-  /** A program and its arguments, run in the directory, without a shell, for at most five minutes. */
+  /** A program and its arguments, run in the directory, without a shell. It outlives its server, which else ends it after five minutes. */
   readonly command?: readonly string[];
   /** An `http://` or `https://` address that is sent the fuse as JSON by POST. */
   readonly webhook?: string;

@@ -304,7 +304,7 @@
 
 --- What happens when a fuse runs out: one thing or several, each at most once. Where the server was killed just then,
 ---@class headcount.OnExpire
----@field command string[]|nil A program and its arguments, run in the directory, without a shell, for at most five minutes.
+---@field command string[]|nil A program and its arguments, run in the directory, without a shell. It outlives its server, which else ends it after five minutes.
 ---@field event string|nil A name under which watching clients are told, by `fuse.expired`.
 ---@field webhook string|nil An `http://` or `https://` address that is sent the fuse as JSON by POST.
 
