@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from worlds import MARKER, ProcessRef, World
+from worlds import MARKER, ProcessRef, World, wait_for
 
 REPLY_S = 20
 """Longer than any deadline headcount promises: reaching it means no answer at all."""
@@ -169,9 +169,13 @@ class Headcount:
 
     def child_of(self, folder: Path, parent: str) -> str:
         """Returns the id of the one subagent of a session: agents choose those ids themselves."""
-        children = [one["sessionId"] for one in self.roster(folder)["sessions"] if one.get("parentSessionId") == parent]
-        assert len(children) == 1, f"one subagent of {parent}, not {children}"
-        return children[0]
+
+        def children() -> list[str]:
+            return [one["sessionId"] for one in self.roster(folder)["sessions"] if one.get("parentSessionId") == parent]
+
+        found = wait_for(f"a subagent of {parent}", children)  # its transcript may come after its first words
+        assert len(found) == 1, f"one subagent of {parent}, not {found}"
+        return found[0]
 
     def report_from(self, home: Path) -> Row:
         """Returns the agent's report as seen from another home."""
