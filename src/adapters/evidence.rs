@@ -265,6 +265,8 @@ pub enum Activity {
     Background,
     Idle,
     Waiting(WaitingFor),
+    /// It does not say how its turn stands, but ends with it: for as long as it lives, it is at work.
+    OneTurn,
     /// A word that this version does not know.
     Unrecognised(String),
 }

@@ -154,9 +154,19 @@ pub struct Wants {
     pub longer_head: bool,
     /// More of the end.
     pub longer_tail: bool,
-    /// The last line between head and tail that holds this text, as far as is searched for it: the excerpt is
-    /// parsed again with what was found.
-    pub line_holding: Option<&'static str>,
+    /// The last line between head and tail of that sort, as far as is searched for it: the excerpt is parsed again
+    /// with what was found.
+    pub line_holding: Option<Sought>,
+}
+
+/// A line that is searched for by a text that it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sought {
+    /// How the text ends: all that is searched for, once for both of the beginnings.
+    pub ending: &'static str,
+    pub beginning: &'static str,
+    /// How a text begins that will do where there is none of the other; looked for just before the tail only.
+    pub second_best: Option<&'static str>,
 }
 
 /// A transcript that does not even say which session it is.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::adapters::Record;
-use crate::adapters::evidence::{Bond, Claim, Prompt, Sighting};
+use crate::adapters::evidence::{Bond, Claim, Owner, Prompt, Sighting, TurnState};
 use crate::base::{AgentId, ProcessRef, SessionId, Timestamp};
 use crate::census::Surveyed;
 use crate::ledger::{LaunchEntry, Ledger};
@@ -176,7 +176,9 @@ impl<'a> Gathered<'a> {
         }
         // Counts of sessions that nothing else speaks of are no sessions.
         gathered.sessions.retain(|_, seen| {
-            seen.record.is_some() || !seen.claims.is_empty() || seen.is_shown_by_launch(look)
+            seen.record.as_deref().is_some_and(|it| !is_hollow(it) || seen.launch.is_some())
+                || !seen.claims.is_empty()
+                || seen.is_shown_by_launch(look)
         });
         gathered
     }
@@ -286,6 +288,16 @@ impl<'a> Gathered<'a> {
         }
         spent
     }
+}
+
+/// Whether an interface was opened and left again, and nothing of it is worth a row: nothing was asked, and not even
+/// where is known. The agent does not resume it either. What a service lists is there.
+fn is_hollow(record: &Record) -> bool {
+    if record.owner == Owner::Gateway {
+        return false;
+    }
+    let is_named = record.title.is_some() || record.prompt.is_some() || record.cwd.is_some();
+    record.turn == TurnState::NeverPrompted && !is_named
 }
 
 /// The records of one session as one: the one with the latest activity leads, the others fill its gaps.

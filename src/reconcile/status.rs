@@ -92,6 +92,11 @@ fn alive(record: Option<&Record>, claim: &Claim) -> Verdict {
         Some(Activity::Unrecognised(_)) => {
             (Status::Unknown, Reason::Unrecognised, Certainty::Asserted)
         }
+        Some(Activity::OneTurn) => match unheard(record, claim.bond.certainty()) {
+            // Its turn is not written down yet, or it does what is left to do after it.
+            (Status::Idle, ..) => (Status::Running, Reason::ProcessAlive, Certainty::Inferred),
+            verdict => verdict,
+        },
         None if record.is_none() && claim.hints.nothing_asked => {
             (Status::Idle, Reason::NeverPrompted, Certainty::Inferred)
         }
@@ -173,6 +178,9 @@ fn describe(claim: &Claim, processes: &ProcessTable) -> String {
         Some(Activity::Idle) => format!("process {pid}{since} says that it is idle"),
         Some(Activity::Waiting(what)) => {
             format!("process {pid}{since} says that it waits for {}", awaited(*what))
+        }
+        Some(Activity::OneTurn) => {
+            format!("process {pid}{since} is alive, and would end with its turn")
         }
         Some(Activity::Unrecognised(word)) => {
             format!("process {pid}{since} says `{word}`, which is not known here")

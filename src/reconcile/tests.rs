@@ -6,9 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::adapters::Survey;
-use crate::adapters::evidence::{
-    Activity, Bond, Failure, Hints, Owner, PROMPT_MAX, TurnState, WaitingFor,
-};
+use crate::adapters::evidence::{Activity, Bond, Failure, Hints, PROMPT_MAX, WaitingFor};
 use crate::base::AbsPath;
 use crate::ledger::End;
 use crate::protocol::session::{Certainty, Launch, Problem, ProblemKind, Reason, Source, Status};
@@ -158,8 +156,41 @@ fn without_a_live_process_no_session_is_alive_whatever_its_records_say() {
     ];
     for (turn, status, reason) in cases {
         let stale = busy("s1", 300, Activity::Busy);
-        check_one(vec![seen(record("s1", turn)), stale], status, reason, Certainty::Inferred, None);
+        let somewhere = Record { cwd: AbsPath::parse("/work"), ..record("s1", turn) };
+        check_one(vec![seen(somewhere), stale], status, reason, Certainty::Inferred, None);
     }
+}
+
+#[test]
+fn one_that_ends_with_its_turn_is_at_work_for_as_long_as_it_lives() {
+    let (inferred, owner) = (Certainty::Inferred, Some(100));
+    let one_turn = || busy("s1", 100, Activity::OneTurn);
+    for turn in [TurnState::Completed, TurnState::NeverPrompted, TurnState::Unknown] {
+        let sightings = vec![seen(record("s1", turn)), one_turn()];
+        check_one(sightings, Status::Running, Reason::ProcessAlive, inferred, owner);
+    }
+    check_one(vec![one_turn()], Status::Running, Reason::ProcessAlive, inferred, owner);
+    let begun = vec![seen(record("s1", TurnState::InProgress)), one_turn()];
+    check_one(begun, Status::Running, Reason::TurnInProgress, inferred, owner);
+    // Its subagents end before it does.
+    let finished = seen(subagent("s2", "s1", TurnState::Completed));
+    let roster =
+        world().conclude(vec![seen(record("s1", TurnState::InProgress)), one_turn(), finished]);
+    let (id, status, reason, ..) = verdict(&roster.rows[1]);
+    assert_eq!((id, status, reason), (Some("s2"), Status::Idle, Reason::TurnEnded));
+}
+
+#[test]
+fn a_record_of_nothing_is_no_session_while_nobody_owns_it() {
+    let nothing = || record("s1", TurnState::NeverPrompted);
+    assert_eq!(verdicts(&world().conclude(vec![seen(nothing())])), []);
+    let named = Record { title: Some("Mine".into()), ..nothing() };
+    let asked = Record { prompt: Some(Prompt::of("do it")), ..nothing() };
+    for something in [named, asked, record("s1", TurnState::Unknown)] {
+        assert_eq!(world().conclude(vec![seen(something)]).rows.len(), 1);
+    }
+    let owned = vec![seen(nothing()), busy("s1", 100, Activity::Idle)];
+    check_one(owned, Status::Idle, Reason::NeverPrompted, Certainty::Asserted, Some(100));
 }
 
 #[test]

@@ -65,6 +65,12 @@ class ClaudeWorld(World):
         settings.setdefault("projects", {}).setdefault(str(folder), {})["hasTrustDialogAccepted"] = True
         path.write_text(json.dumps(settings))
 
+    def hooks(self, folder: Path, event: str, command: str) -> None:
+        """Has the sessions of a folder run a command at an event."""
+        (folder / ".claude").mkdir(exist_ok=True)
+        hooks = {event: [{"hooks": [{"type": "command", "command": command}]}]}
+        (folder / ".claude/settings.json").write_text(json.dumps({"hooks": hooks}))
+
     def registered(self, pid: int) -> dict[str, Any]:
         """Returns Claude's own record of a live process."""
         path = self.home / ".claude/sessions" / (f"{pid}.json")
@@ -215,12 +221,49 @@ def two_owners(world: ClaudeWorld) -> None:
     world.headcount.shows(folder, [row(session, "stopped", prompt="Begin")], within_s=0)
 
 
+@scenario("resumed: at work before its turn is written down, and for as long as a hook runs after it")
+def resumed(world: ClaudeWorld) -> None:
+    folder, hook, session = world.project("resumed"), world.tool("cc-stop-hook"), fresh()
+    world.headless(folder, "Begin", session).ended(0)
+    world.hooks(folder, "Stop", hook.command)
+    child = world.resume(folder, "Go on [[hold:cc-resumed]]", session)
+    at_work = row(session, "running", ("process_alive", "turn_in_progress"), child.descendant("claude").ref())
+    world.headcount.shows(folder, [at_work], within_s=0)
+    world.model.wait_streaming("cc-resumed")
+    world.model.release("cc-resumed")
+    hook.wait_running()
+    world.headcount.shows(folder, [at_work], within_s=0)
+    hook.release()
+    child.ended(0)
+    world.headcount.shows(folder, [row(session, "stopped", "completed", usage=TWO_CALLS)], within_s=0)
+
+
+@scenario("a command of one's own is a prompt, and one may be killed in it")
+def commands(world: ClaudeWorld) -> None:
+    folder, done, killed = world.project("commands"), fresh(), fresh()
+    (folder / ".claude/commands").mkdir(parents=True)
+    (folder / ".claude/commands/deploy.md").write_text("Deploy to $ARGUMENTS")
+    world.headless(folder, "/deploy staging", done).ended(0)
+    first = row(done, "stopped", "completed", prompt="/deploy staging")
+    world.headcount.shows(folder, [first], within_s=0)
+    prompt = "/deploy prod [[hold:cc-deploy]]"
+    child = world.headless(folder, prompt, killed)
+    world.model.wait_streaming("cc-deploy")
+    process = child.descendant("claude")
+    world.headcount.shows(folder, [first, row(killed, "running", "turn_in_progress", process.ref(), prompt=prompt)])
+    os.kill(process.pid, signal.SIGKILL)
+    child.ended()
+    world.headcount.shows(folder, [first, row(killed, "stopped", "killed", prompt=prompt)], within_s=0)
+    world.model.release("cc-deploy")
+
+
 @scenario("a long-lived programmatic process between two inputs")
 def between_inputs(world: ClaudeWorld) -> None:
     folder, session = world.project("piped"), fresh()
     child = world.start(command("claude-code") + [
         "-p", "--session-id", session, "--model", MODEL, "--input-format", "stream-json", "--output-format", "stream-json",
         "--verbose"], folder, stdin=subprocess.PIPE)
+    world.headcount.shows(folder, [row(session, "idle", "never_prompted", child.descendant("claude").ref())])
     child.write(json.dumps({"type": "user", "message": {"role": "user", "content": "Wait for more"}}) + "\n")
     wait_for("the first turn to end", lambda: '"type":"result"' in child.output(), hint=child.output)
     world.headcount.shows(folder, [row(session, "idle", "turn_ended", child.descendant("claude").ref(), prompt="Wait for more")])
@@ -263,6 +306,8 @@ def background(world: ClaudeWorld) -> None:
     world.trust(folder)
     prompt = "Later [[hold:cc-background]]"
     world.start(command("claude-code") + ["--bg", "--model", MODEL, prompt], folder).ended(0)
+    ended = [one for one in world.headcount.rows(folder) if one["status"] == "stopped"]
+    assert not ended, f"ended before it has begun: {ended}"
     world.model.wait_streaming("cc-background")
     process = next(one for one in world.processes() if "--session-id" in one.argv and "--bg-pty-host" not in one.argv)
     session = world.registered(process.pid)["sessionId"]
@@ -362,6 +407,23 @@ def interface(world: ClaudeWorld) -> None:
     screen.say("/exit")
     screen.ended()
     world.headcount.shows(folder, [old, row(cleared, "stopped", "completed", prompt="After the clearing")])
+
+
+@scenario("the interface is left: while its last hook runs it is no new session")
+def leaving(world: ClaudeWorld) -> None:
+    folder, hook = world.project("leaving"), world.tool("cc-end-hook")
+    world.hooks(folder, "SessionEnd", hook.command)
+    screen = world.interface(folder, "claude-leaving")
+    screen.shows(STATUS_LINE)
+    ref, session = screen.process().ref(), world.registered(screen.pid)["sessionId"]
+    screen.say("Only this")
+    world.headcount.shows(folder, [row(session, "idle", "turn_ended", ref)])
+    screen.say("/exit")
+    hook.wait_running()
+    world.headcount.shows(folder, [row(session, "stopped")], within_s=0)
+    hook.release()
+    screen.ended()
+    world.headcount.shows(folder, [row(session, "stopped")], within_s=0)
 
 
 LAUNCHER = Launcher(

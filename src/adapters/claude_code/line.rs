@@ -31,6 +31,12 @@ pub(super) struct Line<'a> {
     /// Of a `queue-operation`.
     #[serde(borrow)]
     pub(super) operation: Text<'a>,
+    /// Of one that puts a prompt into the queue.
+    #[serde(borrow)]
+    pub(super) content: Text<'a>,
+    /// Of a `worktree-state`.
+    #[serde(borrow)]
+    pub(super) worktree_session: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) custom_title: Text<'a>,
     #[serde(borrow)]
@@ -48,6 +54,17 @@ pub(super) struct Line<'a> {
     pub(super) is_compact_summary: Option<bool>,
     #[serde(borrow)]
     pub(super) message: Option<Message<'a>>,
+}
+
+/// Where a session works that was given a worktree of its own.
+#[derive(Debug, Deserialize)]
+pub(super) struct Worktree {
+    #[serde(rename = "worktreePath")]
+    pub(super) path: String,
+    #[serde(rename = "worktreeBranch")]
+    pub(super) branch: String,
+    #[serde(rename = "originalBranch")]
+    pub(super) original_branch: String,
 }
 
 /// What was said.
@@ -124,6 +141,9 @@ impl<'a> Line<'a> {
                 blocks.into_iter().find(is_human)?.text
             }
         };
+        if let Some(command) = command(&text) {
+            return Some(command.into());
+        }
         // Commands and their output stand between tags; so may a person's own text, but its source is told.
         let is_command = ["<command-", "<local-command-"].iter().any(|it| text.starts_with(it));
         let is_machine = is_command || (text.starts_with('<') && self.prompt_source.is_empty());
@@ -131,8 +151,28 @@ impl<'a> Line<'a> {
         (!text.trim().is_empty() && !is_machine && !is_mark).then_some(text)
     }
 
+    /// The worktree that the record speaks of.
+    pub(super) fn worktree(&self) -> Option<Worktree> {
+        serde_json::from_str(self.worktree_session?.get()).ok()
+    }
+
     /// Whether the client speaks here in the person's name.
     pub(super) fn is_note(&self) -> bool {
         self.is_meta == Some(true) || self.is_compact_summary == Some(true)
     }
+}
+
+/// A command that asks the model, as a person types it: `/deploy prod`. Those of the interface's own begin with the
+/// name, and nobody is asked.
+fn command(text: &str) -> Option<String> {
+    if !text.starts_with("<command-message>") {
+        return None;
+    }
+    let inside = |opening: &str, closing: &str| {
+        let (_, rest) = text.split_once(opening)?;
+        Some(rest.rsplit_once(closing)?.0.trim())
+    };
+    let name = inside("<command-name>", "</command-name>")?;
+    let given = inside("<command-args>", "</command-args>").unwrap_or_default();
+    Some(if given.is_empty() { name.to_owned() } else { format!("{name} {given}") })
 }

@@ -1,4 +1,4 @@
-//! The registry of live processes, and the jobs that no process has registered for yet.
+//! The registry of live processes.
 
 use std::collections::HashSet;
 use std::fs;
@@ -11,15 +11,17 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::arguments::Arguments;
+use super::background::{self, Roster};
 use super::starting;
 use crate::adapters::Record;
 use crate::adapters::evidence::{
-    Activity, Bond, Claim, Hints, Prompt, Sighting, TurnState, WaitingFor, problem_at,
+    Activity, Claim, Hints, Sighting, TurnState, WaitingFor, problem_at,
 };
-use crate::adapters::files::{Beyond, Found, read_small};
+use crate::adapters::files::{Beyond, Found, Transcript, read_small};
 use crate::adapters::jsonl::{self, Text};
 use crate::base::{AbsPath, Pid, ProcessRef, SessionId, Timestamp};
-use crate::protocol::session::{Certainty, Problem, ProblemKind, SessionKind, Source};
+use crate::protocol::session::{Problem, ProblemKind, Source};
 use crate::scope::Scope;
 
 /// How often a file is read that its writer has not completed: it is rewritten in place, within a millisecond.
@@ -32,15 +34,19 @@ const NAMES_MAX: usize = 2_000;
 pub(super) fn observe(scope: &Scope, found: &Found, beyond: &mut Beyond) {
     let mut known = HashSet::new();
     for root in &found.roots {
+        let roster = Roster::read(root).unwrap_or_else(|problem| {
+            beyond.problems.push(problem);
+            Roster::default()
+        });
         let first = beyond.sightings.len();
-        known.extend(registered(scope, found, &root.join("sessions"), beyond));
+        known.extend(Registry { scope, found, root, roster: &roster }.observe(beyond));
         let claimed = beyond.sightings[first..].iter().filter_map(claimed).collect();
-        jobs(scope, found, root, &claimed, beyond);
+        background::observe(scope, found, root, &roster, &claimed, beyond);
     }
-    starting::observe(scope, &known, beyond);
+    starting::observe(scope, found, &known, beyond);
 }
 
-fn claimed(sighting: &Sighting) -> Option<SessionId> {
+pub(super) fn claimed(sighting: &Sighting) -> Option<SessionId> {
     match sighting {
         Sighting::Claimed(claim) => claim.session.clone(),
         _ => None,
@@ -62,12 +68,15 @@ struct Registered<'a> {
     /// `interactive`, also for `claude -p`; `bg`; the daemon and its workers, which are no sessions.
     #[serde(borrow)]
     kind: Text<'a>,
+    /// Of a session in the background.
+    #[serde(borrow)]
+    job_id: Text<'a>,
     #[serde(borrow)]
     name: Text<'a>,
     /// `derived` where nobody has given the name.
     #[serde(borrow)]
     name_source: Text<'a>,
-    /// `cli` for the interactive interface.
+    /// `cli` for the interactive interface, `sdk-cli` for `claude -p`, else the program that drives it.
     #[serde(borrow)]
     entrypoint: Text<'a>,
     /// Only the interactive interface and background sessions have it.
@@ -79,75 +88,120 @@ struct Registered<'a> {
     status_updated_at: Option<i64>,
 }
 
-/// Claims the sessions of registered processes. Returns every process that has registered, the daemon's too.
-fn registered(
-    scope: &Scope,
-    found: &Found,
-    dir: &Path,
-    beyond: &mut Beyond,
-) -> HashSet<ProcessRef> {
-    let mut processes = HashSet::new();
-    for name in names(dir, beyond) {
-        let Some(pid) = name.strip_suffix(".json").and_then(|it| it.parse().ok()) else { continue };
-        // Most files that a `kill -9` has left name no process at all.
-        let Some(process) = scope.processes.get(Pid(pid)) else { continue };
-        match entry(process.identity, &dir.join(&name), found) {
-            Ok(Some(entry)) => {
-                processes.insert(process.identity);
-                if let Entry::Session(claim) = entry {
-                    beyond.sightings.push(Sighting::Claimed(claim));
-                }
-            }
-            Ok(None) => {}
-            Err(problem) => beyond.problems.push(problem),
-        }
-    }
-    processes
+/// The registry of one store, and what its records are looked at with.
+struct Registry<'a> {
+    scope: &'a Scope,
+    found: &'a Found,
+    root: &'a Path,
+    roster: &'a Roster,
 }
 
 /// What a registered process is.
 enum Entry {
     Session(Claim),
-    /// The daemon or one of its workers.
-    Daemon,
+    /// The daemon or one of its workers, or an interface that has handed its session over.
+    NoSession,
 }
 
-/// What the file says of the process; nothing where it was left by an earlier process of that id.
-fn entry(process: ProcessRef, path: &Path, found: &Found) -> Result<Option<Entry>, Problem> {
-    let bytes = match read_complete(path) {
-        Ok(Some(bytes)) => bytes,
-        Ok(None) => {
-            return Err(problem_at(ProblemKind::Malformed, path, "not a complete JSON object"));
+impl Registry<'_> {
+    /// Claims the sessions of registered processes. Returns every process that has registered, the daemon's too.
+    fn observe(&self, beyond: &mut Beyond) -> HashSet<ProcessRef> {
+        let mut processes = HashSet::new();
+        let dir = self.root.join("sessions");
+        for name in names(&dir, beyond) {
+            let Some(pid) = name.strip_suffix(".json").and_then(|it| it.parse().ok()) else {
+                continue;
+            };
+            // Most files that a `kill -9` has left name no process at all.
+            let Some(process) = self.scope.processes.get(Pid(pid)) else { continue };
+            match self.entry(process.identity, &dir.join(&name)) {
+                Ok(Some(entry)) => {
+                    processes.insert(process.identity);
+                    if let Entry::Session(claim) = entry {
+                        beyond.sightings.extend(self.renamed(&claim));
+                        beyond.sightings.push(Sighting::Claimed(claim));
+                    }
+                }
+                Ok(None) => {}
+                Err(problem) => beyond.problems.push(problem),
+            }
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(problem_at(ProblemKind::Unreadable, path, error.to_string())),
-    };
-    let Some(entry) = jsonl::record::<Registered<'_>>(&bytes) else {
-        return Err(problem_at(ProblemKind::Malformed, path, "members of unknown types"));
-    };
-    let started = entry.proc_start.and_then(|it| it.get().trim_matches('"').parse().ok());
-    if started != Some(process.start_ticks) {
-        return Ok(None);
+        processes
     }
-    if entry.kind.starts_with("daemon") {
-        return Ok(Some(Entry::Daemon));
+
+    /// What the file says of the process; nothing where it was left by an earlier process of that id.
+    fn entry(&self, process: ProcessRef, path: &Path) -> Result<Option<Entry>, Problem> {
+        let Some(bytes) = object(path)? else { return Ok(None) };
+        let Some(entry) = jsonl::record::<Registered<'_>>(&bytes) else {
+            return Err(problem_at(ProblemKind::Malformed, path, "members of unknown types"));
+        };
+        if start_ticks(entry.proc_start) != Some(process.start_ticks) {
+            return Ok(None);
+        }
+        let session = SessionId::parse(&entry.session_id);
+        if entry.kind.starts_with("daemon")
+            || session.as_ref().is_some_and(|it| self.is_elsewhere(&entry, it))
+        {
+            return Ok(Some(Entry::NoSession));
+        }
+        let is_background = entry.kind.get() == "bg";
+        let is_given = !is_background && !matches!(entry.name_source.get(), "derived" | "auto");
+        let arguments = Arguments::of(&self.scope.processes, process);
+        let hints = Hints {
+            // The name of a background session is its prompt.
+            title: entry.name.kept().filter(|_| is_given),
+            cwd: AbsPath::parse(entry.cwd.get()),
+            created: entry.started_at.and_then(Timestamp::from_millis),
+            updated: entry.said_at(),
+            is_background,
+            // The interface says what it does a moment after it has registered.
+            nothing_asked: entry.entrypoint.get() == "cli" || arguments.is_fed(),
+        };
+        let activity = match entry.status.get() {
+            "" if arguments.is_one_shot() => Some(Activity::OneTurn),
+            _ => activity(&entry).map(|it| sharpened(it, session.as_ref(), self.found)),
+        };
+        let claim = Claim::of(process, session, Source::Registry);
+        Ok(Some(Entry::Session(Claim { activity, hints, ..claim })))
     }
-    let session = SessionId::parse(&entry.session_id);
-    let is_background = entry.kind.get() == "bg";
-    let activity = activity(&entry).map(|it| sharpened(it, session.as_ref(), found));
-    // The name of a background session is its prompt.
-    let is_given = !is_background && entry.name_source.get() != "derived";
-    let hints = Hints {
-        title: entry.name.kept().filter(|_| is_given),
-        cwd: AbsPath::parse(entry.cwd.get()),
-        created: entry.started_at.and_then(Timestamp::from_millis),
-        updated: entry.status_updated_at.or(entry.updated_at).and_then(Timestamp::from_millis),
-        is_background,
-        // The interface says what it does a moment after it has registered.
-        nothing_asked: entry.entrypoint.get() == "cli",
-    };
-    let claim = Claim::of(process, session, Source::Registry);
-    Ok(Some(Entry::Session(Claim { activity, hints, ..claim })))
+
+    /// Whether the session goes on in another process, or has not been given to this one yet.
+    fn is_elsewhere(&self, entry: &Registered<'_>, session: &SessionId) -> bool {
+        if entry.kind.get() == "bg" {
+            background::is_spare(self.root, &entry.job_id, session, self.found)
+        } else {
+            self.roster.has_taken_over(session, entry.said_at())
+        }
+    }
+
+    /// What the transcript says, with the name that a person has given while the process lives: the transcript
+    /// holds it where it was given, which may be in the middle.
+    fn renamed(&self, claim: &Claim) -> Option<Sighting> {
+        let title = claim.hints.title.as_ref()?;
+        let record = &transcript_of(self.found, claim.session.as_ref()?)?.record;
+        let is_new = record.title.as_ref() != Some(title);
+        is_new.then(|| {
+            let record = Record { title: Some(title.clone()), ..(**record).clone() };
+            Sighting::Recorded(Arc::new(record))
+        })
+    }
+}
+
+impl Registered<'_> {
+    /// When it has last said what it does.
+    fn said_at(&self) -> Option<Timestamp> {
+        self.status_updated_at.or(self.updated_at).and_then(Timestamp::from_millis)
+    }
+}
+
+/// When a process started, as the agent's records write it.
+pub(super) fn start_ticks(proc_start: Option<&RawValue>) -> Option<u64> {
+    proc_start?.get().trim_matches('"').parse().ok()
+}
+
+/// The transcript of a session.
+pub(super) fn transcript_of<'a>(found: &'a Found, session: &SessionId) -> Option<&'a Transcript> {
+    found.transcripts.iter().find(|it| it.record.session == *session)
 }
 
 fn activity(entry: &Registered<'_>) -> Option<Activity> {
@@ -170,130 +224,15 @@ fn activity(entry: &Registered<'_>) -> Option<Activity> {
 fn sharpened(activity: Activity, session: Option<&SessionId>, found: &Found) -> Activity {
     let is_waiting = matches!(activity, Activity::Waiting(_));
     let session = session.filter(|_| is_waiting);
-    let transcript =
-        session.and_then(|id| found.transcripts.iter().find(|it| it.record.session == *id));
+    let transcript = session.and_then(|it| transcript_of(found, it));
     match transcript.map(|it| &it.record.turn) {
         Some(TurnState::Waiting(what)) => Activity::Waiting(*what),
         _ => activity,
     }
 }
 
-/// `jobs/<8 hex>/state.json`
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Job<'a> {
-    #[serde(borrow)]
-    session_id: Text<'a>,
-    #[serde(borrow)]
-    state: Text<'a>,
-    /// The prompt.
-    #[serde(borrow)]
-    intent: Text<'a>,
-    #[serde(borrow)]
-    cwd: Text<'a>,
-    #[serde(borrow)]
-    created_at: Text<'a>,
-    #[serde(borrow)]
-    updated_at: Text<'a>,
-    #[serde(borrow)]
-    first_terminal_at: Text<'a>,
-}
-
-/// Jobs whose session has no transcript: for some seconds after its start, a job is nothing else.
-fn jobs(
-    scope: &Scope,
-    found: &Found,
-    root: &Path,
-    claimed: &HashSet<SessionId>,
-    beyond: &mut Beyond,
-) {
-    let dir = root.join("jobs");
-    let names = names(&dir, beyond);
-    if names.is_empty() {
-        return;
-    }
-    // A job is named by the beginning of its session's id.
-    let told: HashSet<&str> =
-        found.transcripts.iter().filter_map(|it| it.record.session.as_str().get(..8)).collect();
-    for name in names.iter().filter(|it| !told.contains(it.as_str())) {
-        let path = dir.join(name).join("state.json");
-        let bytes = match read_complete(&path) {
-            Ok(Some(bytes)) => bytes,
-            Ok(None) => {
-                let problem = problem_at(ProblemKind::Malformed, &path, "not a JSON object");
-                beyond.problems.push(problem);
-                continue;
-            }
-            // Other things lie there too.
-            Err(error) if is_absent(&error) => continue,
-            Err(error) => {
-                let problem = problem_at(ProblemKind::Unreadable, &path, error.to_string());
-                beyond.problems.push(problem);
-                continue;
-            }
-        };
-        let record = jsonl::record::<Job<'_>>(&bytes).and_then(|it| it.record());
-        let Some(record) = record else { continue };
-        if !claimed.contains(&record.session) && record.turn == TurnState::InProgress {
-            beyond.sightings.extend(host(scope, root, name, &record).map(Sighting::Claimed));
-        }
-        beyond.sightings.push(Sighting::Recorded(Arc::new(record)));
-    }
-}
-
-impl Job<'_> {
-    fn record(&self) -> Option<Record> {
-        let session = SessionId::parse(&self.session_id)?;
-        let turn = match self.state.get() {
-            "working" => TurnState::InProgress,
-            "blocked" => TurnState::Waiting(WaitingFor::Input),
-            "done" => TurnState::Completed,
-            "failed" => TurnState::Failed(crate::adapters::evidence::Failure::Model),
-            "stopped" => TurnState::Interrupted,
-            word => TurnState::Unrecognised(word.to_owned()),
-        };
-        Some(Record {
-            kind: SessionKind::Background,
-            prompt: self.intent.kept().map(|it| Prompt::of(&it)),
-            cwd: AbsPath::parse(self.cwd.get()),
-            created: Timestamp::parse(&self.created_at),
-            updated: Timestamp::parse(&self.updated_at),
-            ended: Timestamp::parse(&self.first_terminal_at),
-            turn,
-            certainty: Certainty::Asserted,
-            ..Record::new(session, Source::Registry)
-        })
-    }
-}
-
-/// `daemon/roster.json`. It holds secrets beside this, which are not looked at.
-#[derive(Deserialize)]
-struct Roster<'a> {
-    #[serde(borrow)]
-    workers: std::collections::HashMap<String, Worker<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Worker<'a> {
-    pid: i32,
-    #[serde(borrow, default, rename = "sessionId")]
-    session_id: Text<'a>,
-}
-
-/// The daemon's process that will run the job: the session lives in it before it has registered itself.
-fn host(scope: &Scope, root: &Path, job: &str, record: &Record) -> Option<Claim> {
-    let bytes = read_small(&root.join("daemon/roster.json")).ok()?;
-    let roster = jsonl::record::<Roster<'_>>(&bytes)?;
-    let worker = roster.workers.get(job)?;
-    let process = scope.processes.get(Pid(worker.pid)).filter(|it| it.comm == "claude")?;
-    let is_same = worker.session_id.get() == record.session.as_str();
-    // The roster does not say when the process started: that it bears the agent's name has to do.
-    let claim = Claim::of(process.identity, Some(record.session.clone()), Source::Registry);
-    is_same.then_some(Claim { bond: Bond::Inferred, ..claim })
-}
-
 /// The names in a directory, in order; none where there is no such directory.
-fn names(dir: &Path, beyond: &mut Beyond) -> Vec<String> {
+pub(super) fn names(dir: &Path, beyond: &mut Beyond) -> Vec<String> {
     let listing = match fs::read_dir(dir) {
         Ok(listing) => listing,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
@@ -311,6 +250,16 @@ fn names(dir: &Path, beyond: &mut Beyond) -> Vec<String> {
     }
     names.sort_unstable();
     names
+}
+
+/// The one JSON object that a small file holds; nothing where there is no such file.
+pub(super) fn object(path: &Path) -> Result<Option<Vec<u8>>, Problem> {
+    match read_complete(path) {
+        Ok(Some(bytes)) => Ok(Some(bytes)),
+        Ok(None) => Err(problem_at(ProblemKind::Malformed, path, "not a complete JSON object")),
+        Err(error) if is_absent(&error) => Ok(None),
+        Err(error) => Err(problem_at(ProblemKind::Unreadable, path, error.to_string())),
+    }
 }
 
 fn is_absent(error: &io::Error) -> bool {

@@ -7,6 +7,7 @@
 //! projects/<slug>/<session>/subagents/agent-<id>.jsonl         a subagent's, with <same>.meta.json beside it
 //! sessions/<pid>.json                                          each live process, whatever started it
 //! jobs/<8 hex>/state.json                                      what runs in the background
+//! daemon/roster.json                                           by which processes of the daemon's
 //! ```
 //!
 //! One line of a transcript, cut:
@@ -22,7 +23,13 @@
 //! record of its origin into its own file. The process does not hold its transcript open, but registers itself;
 //! the registry outlives a `kill -9`, so a process is believed only with its start time, and the session of a
 //! registered process changes in place with `/clear`. Only the interactive interface says whether it is busy, and
-//! it registers only when the first questions (theme, login, trust) are answered: see `starting`.
+//! it registers only when the first questions (theme, login, trust) are answered: see `starting`. A process with one
+//! prompt (`claude -p`) lives no longer than its turn, and its hooks, take. The agent's own title for a session is
+//! written again every 34 KB. A person's `/deploy prod` that asks the model is written as tags that begin with
+//! `<command-message>`; the interface's own commands, which ask nobody, begin with `<command-name>`. The daemon writes
+//! a job down seconds before it has a process for it, and holds sessions ready that nobody has asked for yet. The key
+//! that opens the list of agents makes the session a job, which is a copy; the live record of the interface stays as
+//! it was. An interface that is opened and left may leave a transcript that says nothing at all.
 //!
 //! Not known: what older versions wrote beside this.
 
@@ -35,6 +42,8 @@ use crate::env::Env;
 use crate::protocol::lifecycle::AgentCard;
 use crate::scope::Scope;
 
+mod arguments;
+mod background;
 mod billing;
 mod drive;
 mod line;
@@ -53,7 +62,10 @@ pub static ADAPTER: FileAgent = FileAgent {
         seen_version: "2.1.197",
         live_signal: "its own registry of live processes, verified by their start times",
         blind_spots: "sessions run with --no-session-persistence while they are not live; cost; \
-                      a name given in the middle of a long interactive session",
+                      a name given in the middle of a long interactive session, once it has ended; \
+                      that a session asks for a permission in an editor or in a program that drives it: \
+                      it is told as running; \
+                      that an interface shows the list of agents, once the session it handed over has ended",
     },
     roots,
     watched,
@@ -73,7 +85,9 @@ fn roots(env: &Env) -> Vec<PathBuf> {
 }
 
 fn watched(root: &Path) -> Vec<Watched> {
-    ["projects", "sessions", "jobs"].map(|it| Watched::all_below(root.join(it))).into()
+    let below = ["projects", "sessions", "jobs"].map(|it| Watched::all_below(root.join(it)));
+    // Of the daemon's own only the roster tells.
+    below.into_iter().chain([Watched::just(root.join("daemon"))]).collect()
 }
 
 fn find(finder: &mut Finder<'_>, root: &Path) {

@@ -5,18 +5,20 @@ use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 
-use super::line::{Content, Line, Message, SYNTHETIC};
+use super::line::{Content, Line, Message, SYNTHETIC, Worktree};
 use crate::adapters::Record;
 use crate::adapters::evidence::{Failure, Prompt, TurnState, WaitingFor};
-use crate::adapters::excerpt::{Excerpt, Malformed, Parsed, Wants};
+use crate::adapters::excerpt::{Excerpt, Malformed, Parsed, Sought, Wants};
 use crate::adapters::jsonl;
 use crate::base::{AbsPath, SessionId, Timestamp};
 use crate::protocol::session::{SessionKind, Source};
 
-/// Every record with which a person names the session holds it.
-const CUSTOM_TITLE: &str = "\"customTitle\":";
-/// The end of it and of `"aiTitle":`.
+/// Every record that names the session holds it, after one of the next two.
 const TITLE: &str = "Title\":";
+/// By a person.
+const CUSTOM: &str = "\"custom";
+/// By the agent, which says it again every 34 KB.
+const AI: &str = "\"ai";
 /// Every line by a model holds it.
 const MODEL: &str = "\"model\":";
 
@@ -30,6 +32,7 @@ pub(super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, Malformed> 
     }
     let tail_is_settled = tail.is_settled();
     let last = tail.circumstances.unwrap_or_default();
+    let branch = head.branch_of(&last);
     let is_subagent = parent.is_some();
     let kind = match (is_subagent, last.is_background) {
         (true, _) => SessionKind::Subagent,
@@ -42,7 +45,11 @@ pub(super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, Malformed> 
     let wants = Wants {
         longer_head: head.prompt.is_none(),
         longer_tail: tail.model.is_none() || !tail_is_settled,
-        line_holding: may_be_renamed.then_some(CUSTOM_TITLE),
+        line_holding: may_be_renamed.then_some(Sought {
+            ending: TITLE,
+            beginning: CUSTOM,
+            second_best: late.ai.is_none().then_some(AI),
+        }),
     };
     let titles = late.or_else(|| Titles::of(excerpt.earlier_lines_holding(&TITLES)));
     let value = Record {
@@ -50,16 +57,27 @@ pub(super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, Malformed> 
         parent,
         lineage: if is_subagent { None } else { head.first_uuid },
         title: titles.custom.or(titles.ai),
-        prompt: head.prompt,
+        prompt: head.prompt.or(head.queued),
         cwd: last.cwd,
-        branch: last.branch,
+        branch,
         model: tail.model,
         created: head.created,
         updated: tail.updated.or(head.created),
-        turn: tail.turn.unwrap_or(TurnState::NeverPrompted),
+        turn: tail.turn.unwrap_or_else(|| untold(excerpt)),
         ..Record::new(session, Source::Transcript)
     };
     Ok(Parsed { value, wants })
+}
+
+/// How the turn stands where no record tells: nothing was asked, if all of the file can be read.
+fn untold(excerpt: &Excerpt<'_>) -> TurnState {
+    let mut lines = excerpt.head_lines().map(jsonl::record::<Line<'_>>).peekable();
+    let is_told = excerpt.is_whole() && lines.peek().is_some();
+    if is_told && lines.all(|it| it.is_some()) {
+        TurnState::NeverPrompted
+    } else {
+        TurnState::Unknown
+    }
 }
 
 /// The session, and of a subagent the session that started it: both stand in the path.
@@ -111,6 +129,10 @@ struct Head {
     /// The id of the first record in the chain of the conversation. A fork copies the chain, ids and all.
     first_uuid: Option<String>,
     prompt: Option<Prompt>,
+    /// What was handed to a program to be asked. A hook may have kept it from the model: then nobody says it again.
+    queued: Option<Prompt>,
+    /// The worktree that the session was begun in.
+    worktree: Option<Worktree>,
 }
 
 impl Head {
@@ -123,12 +145,27 @@ impl Head {
             if head.first_uuid.is_none() {
                 head.first_uuid = line.uuid.kept();
             }
+            if head.queued.is_none() && line.operation.get() == "enqueue" {
+                head.queued = line.content.kept().map(|it| Prompt::of(&it));
+            }
+            head.worktree = head.worktree.or_else(|| line.worktree());
             if let Some(prompt) = line.prompt() {
                 head.prompt = Some(Prompt::of(prompt.get()));
                 break;
             }
         }
         head
+    }
+
+    /// The branch of a session that is where it was begun: until it is resumed, its records go on to name the branch
+    /// from which its worktree was made (2.1.197).
+    fn branch_of(&self, last: &Circumstances) -> Option<String> {
+        let is_its = |it: &&Worktree| {
+            last.cwd.as_ref().is_some_and(|cwd| cwd.as_path() == Path::new(&it.path))
+                && last.branch.as_ref() == Some(&it.original_branch)
+        };
+        let worktree = self.worktree.as_ref().filter(is_its);
+        worktree.map(|it| it.branch.clone()).or_else(|| last.branch.clone())
     }
 }
 

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::adapters::excerpt::{Excerpt, Wants};
 use crate::adapters::scan::Tally;
+use crate::base::Timestamp;
 use crate::testing::{FakeProc, concluded};
 
 const HELLO: &str = "11111111-1111-4111-8111-111111111111";
@@ -33,6 +34,8 @@ fn transcript(session: &str) -> Vec<u8> {
 struct Store {
     home: TempDir,
     proc: FakeProc,
+    /// When it is looked at, where that matters.
+    now: Option<Timestamp>,
 }
 
 impl Store {
@@ -43,7 +46,7 @@ impl Store {
     }
 
     fn empty() -> Self {
-        Self { home: tempfile::tempdir().unwrap(), proc: FakeProc::new() }
+        Self { home: tempfile::tempdir().unwrap(), proc: FakeProc::new(), now: None }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -62,7 +65,9 @@ impl Store {
     }
 
     fn survey(&self) -> Value {
-        concluded(&ADAPTER, &self.proc.scope_with(self.home.path(), &[]))
+        let mut scope = self.proc.scope_with(self.home.path(), &[]);
+        scope.now = self.now.unwrap_or(scope.now);
+        concluded(&ADAPTER, &scope)
     }
 
     fn row(&self, session: &str) -> Value {
@@ -117,6 +122,9 @@ fn the_store_can_be_elsewhere() {
     assert_eq!(survey["report"]["sessions"], 20);
 }
 
+mod background;
+mod unregistered;
+
 mod live {
     use super::*;
 
@@ -156,7 +164,7 @@ mod live {
         assert_eq!(store.problems(), [Value::Null; 0]);
     }
 
-    fn registered(status: &Value) -> Store {
+    pub(super) fn registered(status: &Value) -> Store {
         let store = Store::of("home");
         store.proc.process(77, 500, "claude");
         let mut entry = json!({ "pid": 77, "sessionId": HELLO, "cwd": "/home/dev/work",
@@ -186,6 +194,53 @@ mod live {
         check(waiting("input needed"), "waiting input asserted");
         check(waiting("a moon"), "waiting input asserted");
         check(json!({"status": "waiting"}), "waiting input asserted");
+    }
+
+    #[test]
+    fn one_that_ends_with_its_turn_is_never_idle() {
+        let headless = json!({"entrypoint": "sdk-cli"});
+        let check = |arguments: &[&str], expect: &str| {
+            let store = registered(&headless);
+            store.proc.process(77, 500, "claude").arguments(arguments);
+            assert_eq!(store.state(HELLO), format!("{expect} inferred 77"), "{arguments:?}");
+        };
+        check(&["claude", "-p", "--resume", HELLO, "--", "more"], "running process_alive");
+        let fed = ["claude", "-p", "--input-format", "stream-json", "--resume", HELLO];
+        check(&fed, "idle turn_ended");
+        check(&["claude", "--", "-p"], "idle turn_ended");
+        let store = registered(&json!({"entrypoint": "sdk-cli", "sessionId": KILLED}));
+        store.proc.process(77, 500, "claude").arguments(&["claude", "-p", "more"]);
+        assert_eq!(store.state(KILLED), "running turn_in_progress inferred 77");
+    }
+
+    #[test]
+    fn an_editors_process_that_was_asked_nothing_is_idle() {
+        let new = "99999999-0000-4000-8000-000000000001";
+        let store = registered(&json!({"entrypoint": "claude-vscode", "sessionId": new}));
+        assert_eq!(store.state(new), "running process_alive inferred 77");
+        let fed = ["claude", "--input-format", "stream-json", "--permission-prompt-tool", "stdio"];
+        store.proc.process(77, 500, "claude").arguments(&fed);
+        assert_eq!(store.state(new), "idle never_prompted inferred 77");
+    }
+
+    #[test]
+    fn the_name_that_a_live_session_was_given_is_its_title() {
+        let title = |name_source: Value, kind: &str| {
+            let entry = json!({"sessionId": SCREEN, "name": "Anew", "nameSource": name_source,
+                "kind": kind});
+            let store = registered(&entry);
+            let whole = String::from_utf8(transcript(SCREEN)).unwrap();
+            store.put(&Store::session_path(SCREEN), whole.replace("customTitle", "aiTitle"));
+            let row = store.row(SCREEN);
+            assert_eq!(
+                (&row["branch"], &row["kind"] == "main"),
+                (&json!("feature/x"), kind != "bg")
+            );
+            row["title"].clone()
+        };
+        assert_eq!(title(Value::Null, "interactive"), "Anew");
+        assert_eq!(title(json!("derived"), "interactive"), "Renamed by user");
+        assert_eq!(title(Value::Null, "bg"), "Renamed by user");
     }
 
     #[test]
@@ -254,70 +309,6 @@ mod live {
     }
 
     #[test]
-    fn as_many_jobs_as_are_read_are_no_problem_and_one_more_is() {
-        let store = Store::of("home");
-        // One is recorded, and beside it lies a file.
-        for number in 2..2_000 {
-            fs::create_dir_all(store.path(&format!("jobs/{number}"))).unwrap();
-        }
-        assert_eq!(store.problems(), [Value::Null; 0]);
-        fs::create_dir(store.path("jobs/2000")).unwrap();
-        let [problem] = &store.problems()[..] else { panic!("one problem") };
-        assert_eq!(
-            (&problem["kind"], &problem["path"]),
-            (&json!("limit"), &json!(store.path("jobs")))
-        );
-    }
-
-    /// Of each process without a session: its id, and what is said of it.
-    fn without_session(store: &Store) -> Vec<String> {
-        let survey = store.survey();
-        let rows = survey["sessions"].as_array().unwrap().iter();
-        let rows = rows.filter(|it| it.get("sessionId").is_none());
-        let told = ["status", "reason", "certainty", "cwd"];
-        rows.map(|row| {
-            let told = told.map(|it| row[it].as_str().unwrap_or_default());
-            format!("{} {}", row["process"]["pid"], told.join(" "))
-        })
-        .collect()
-    }
-
-    #[test]
-    fn a_process_that_has_not_registered_yet_is_a_row_without_a_session() {
-        let store = registered(&json!({}));
-        let tty = Path::new("/dev/pts/3");
-        let start = |pid, parent, arguments: &[&str]| {
-            let process = store.proc.process_like(pid, 600, "claude", parent, 34816);
-            process.arguments(arguments).cwd("/work/a").open_file(0, tty).open_file(1, tty)
-        };
-        start(80, 1, &["claude", "--model", "opus"]);
-        start(81, 1, &["/opt/claude-code/bin/claude.exe", "-p", "stop"]).open_file(2, tty);
-        start(82, 1, &["claude"]).environ(&[("HOME", "/home/other")]);
-        start(83, 80, &["claude", "--model", "opus"]);
-        start(84, 1, &["rg", "--files"]);
-        start(85, 1, &["claude", "mcp", "serve"]);
-        start(86, 1, &["/opt/claude-code/bin/claude.exe", "--bg-pty-host", "/tmp/x"]);
-        store.proc.process(87, 600, "claude").arguments(&["claude", "-p", "x"]).cwd("/work/b");
-        store.proc.process(88, 600, "node").arguments(&["claude", "-p", "x"]).cwd("/work/b");
-        let expect = [
-            "80 idle never_prompted inferred /work/a",
-            "81 idle never_prompted inferred /work/a",
-            "87 running process_alive inferred /work/b",
-        ];
-        assert_eq!(without_session(&store), expect);
-        let entry = json!({"pid": 80, "sessionId": TOOL, "procStart": "600", "status": "idle"});
-        store.put("sessions/80.json", entry.to_string());
-        assert_eq!(without_session(&store), expect[1..]);
-    }
-
-    #[test]
-    fn a_first_start_has_a_process_before_it_has_a_store() {
-        let store = Store::empty();
-        store.proc.process(80, 600, "claude").arguments(&["claude"]).cwd("/work/a");
-        assert_eq!(without_session(&store), ["80 running process_alive inferred /work/a"]);
-    }
-
-    #[test]
     fn a_file_that_is_never_completed_is_a_problem_of_a_live_process_only() {
         for content in ["", "{\"pid\":77,\"sess", "[]", "{\"startedAt\":\"no\"}"] {
             let store = registered(&json!({}));
@@ -328,24 +319,6 @@ mod live {
             store.put("sessions/4000000.json", content);
             assert_eq!(store.problems().len(), 1, "{content}");
         }
-    }
-
-    #[test]
-    fn a_job_is_a_session_before_it_has_a_transcript() {
-        let store = Store::of("home");
-        fs::remove_dir_all(store.path("projects/-home-dev-work-second")).unwrap();
-        assert_eq!(store.state(JOB), "stopped interrupted asserted null");
-        let row = store.row(JOB);
-        assert_eq!(
-            (&row["kind"], &row["cwd"]),
-            (&json!("background"), &json!("/home/dev/work/second"))
-        );
-        let state = fs::read_to_string(store.path("jobs/b332a232/state.json")).unwrap();
-        store.put("jobs/b332a232/state.json", state.replace("\"stopped\"", "\"working\""));
-        let host = json!({"workers": {"b332a232": {"pid": 90, "sessionId": JOB, "rvAuth": "x"}}});
-        store.put("daemon/roster.json", host.to_string());
-        store.proc.process(90, 700, "claude");
-        assert_eq!(store.state(JOB), "running turn_in_progress inferred 90");
     }
 }
 
@@ -400,15 +373,17 @@ mod transcripts {
         );
     }
 
+    /// A line of 1 KB that names nothing.
+    fn line(kind: &str) -> String {
+        json!({"type": "system", "entrypoint": "cli", "cwd": "/x", "pad": "x".repeat(900),
+            "timestamp": "2026-11-22T20:00:00.000Z", "subtype": kind})
+        .to_string()
+            + "\n"
+    }
+
     #[test]
     fn a_new_name_is_found_near_either_end() {
         let store = Store::of("home");
-        let line = |kind: &str| {
-            json!({"type": "system", "entrypoint": "cli", "cwd": "/x", "pad": "x".repeat(900),
-            "timestamp": "2026-11-22T20:00:00.000Z", "subtype": kind})
-            .to_string()
-                + "\n"
-        };
         let before =
             String::from_utf8(transcript(SCREEN)).unwrap().replace("Renamed by user", "Once");
         let renamed = json!({"type": "custom-title", "customTitle": "Anew"}).to_string() + "\n";
@@ -424,6 +399,105 @@ mod transcripts {
             store.put(&Store::session_path(SCREEN), whole.concat());
             assert_eq!(store.row(SCREEN)["title"], "Anew", "{pad_before}, {pad_after}");
         }
+    }
+
+    /// The lines of a session with one prompt, by an interface.
+    fn conversation(prompt: &str) -> String {
+        let envelope = |kind: &str, message: Value| {
+            json!({"type": kind, "uuid": "1", "timestamp": "2026-11-27T21:39:33.785Z", "entrypoint": "cli",
+                "cwd": "/work/wt/feat-b", "gitBranch": "main", "message": message})
+            .to_string()
+                + "\n"
+        };
+        let asked = json!({"role": "user", "content": prompt});
+        let answer =
+            json!({"role": "assistant", "model": "m", "stop_reason": "end_turn", "content": []});
+        envelope("user", asked) + &envelope("assistant", answer)
+    }
+
+    #[test]
+    fn a_command_that_asks_the_model_is_a_prompt() {
+        let check = |said: &str, prompt: Option<&str>| {
+            let lines = conversation(said);
+            let asked = lines.lines().next().unwrap();
+            let record = parsed(&format!("{HELLO}.jsonl"), format!("{asked}\n").as_bytes());
+            assert_eq!(record.prompt.as_deref(), prompt, "{said}");
+            let is_asked = record.turn == crate::adapters::evidence::TurnState::InProgress;
+            assert_eq!(is_asked, prompt.is_some(), "{said}");
+            let told: Vec<_> =
+                turns::turns(asked.as_bytes()).into_iter().map(|it| it.text).collect();
+            assert_eq!(told, Vec::from_iter(prompt), "{said}");
+        };
+        let message = "<command-message>deploy</command-message>\n";
+        let name = "<command-name>/deploy</command-name>";
+        let given = "<command-args>prod <now></command-args>";
+        check(&format!("{message}{name}\n{given}"), Some("/deploy prod <now>"));
+        check(&format!("{message}{name}\n<command-args></command-args>"), Some("/deploy"));
+        check(&format!("{message}{name}"), Some("/deploy"));
+        // The interface's own, which asks nobody.
+        check(&format!("{name}\n{message}{given}"), None);
+        check(message, None);
+    }
+
+    #[test]
+    fn a_prompt_that_a_hook_has_kept_back_is_told_by_the_queue() {
+        let queued = json!({"type": "queue-operation", "operation": "enqueue", "content": "Blocked",
+            "timestamp": "2026-11-27T21:30:46.620Z"});
+        let note =
+            json!({"type": "system", "subtype": "informational", "content": "blocked by hook"});
+        let name = format!("{HELLO}.jsonl");
+        let record = parsed(&name, format!("{queued}\n{note}\n").as_bytes());
+        assert_eq!(record.prompt.as_deref(), Some("Blocked"));
+        let record = parsed(&name, format!("{queued}\n{}", conversation("Asked")).as_bytes());
+        assert_eq!(record.prompt.as_deref(), Some("Asked"));
+    }
+
+    #[test]
+    fn a_session_in_a_worktree_is_on_its_branch() {
+        let branch = |path: &str, original: &str| {
+            let worktree = json!({"type": "worktree-state", "worktreeSession": {"worktreePath": path,
+                "worktreeBranch": "worktree-feat-b", "originalBranch": original}});
+            let left = json!({"type": "worktree-state", "worktreeSession": null});
+            let lines = format!("{worktree}\n{}{left}\n", conversation("Hi"));
+            parsed(&format!("{HELLO}.jsonl"), lines.as_bytes()).branch
+        };
+        assert_eq!(branch("/work/wt/feat-b", "main").as_deref(), Some("worktree-feat-b"));
+        assert_eq!(
+            branch("/work/wt/feat-b", "other").as_deref(),
+            Some("main"),
+            "it says so itself"
+        );
+        assert_eq!(branch("/work/wt", "main").as_deref(), Some("main"), "it is elsewhere");
+    }
+
+    #[test]
+    fn an_interface_that_was_left_at_once_is_no_session() {
+        let store = Store::empty();
+        let opened = json!({"type": "mode", "mode": "normal", "sessionId": HELLO});
+        let path = Store::session_path(HELLO);
+        store.put(&path, format!("{opened}\n"));
+        assert_eq!(store.survey()["report"]["sessions"], 0);
+        assert_eq!(store.problems(), [Value::Null; 0]);
+        store.put(
+            &path,
+            format!("{opened}\n{}\n", json!({"type": "custom-title", "customTitle": "Mine"})),
+        );
+        assert_eq!(store.survey()["report"]["sessions"], 1);
+    }
+
+    #[test]
+    fn the_agents_own_title_is_found_just_before_the_tail() {
+        let store = Store::of("home");
+        let title = |kind: &str, name: &str| json!({"type": "x", kind: name}).to_string() + "\n";
+        let end = String::from_utf8(transcript(HELLO)).unwrap().replace("sdk-cli", "cli");
+        let check = |parts: &[String], expect: Value| {
+            let whole = [end.clone(), line("x").repeat(150), parts.concat(), line("y").repeat(30)];
+            store.put(&Store::session_path(HELLO), whole.concat() + &end);
+            assert_eq!(store.row(HELLO)["title"], expect);
+        };
+        check(&[title("aiTitle", "By itself")], json!("By itself"));
+        check(&[title("customTitle", "Mine"), title("aiTitle", "By itself")], json!("Mine"));
+        check(&[], Value::Null);
     }
 
     #[test]

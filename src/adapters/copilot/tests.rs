@@ -196,7 +196,7 @@ fn a_call_is_counted_once_and_in_the_session_that_made_it() {
             r#"{{"type":"session.usage_record","data":{{"usage":{{"inputTokens":1200,"outputTokens":34,"cacheReadTokens":200,"accounting":{{"sourceSessionId":"{of}","usageId":"{id}"}}}}}}}}"#
         )
     };
-    let start = r#"{"type":"session.start","data":{"sessionId":"fork"}}"#;
+    let start = r#"{"type":"session.start","data":{"sessionId":"fork","context":{"cwd":"/work"}}}"#;
     let lines = [
         start.into(),
         call("1", "parent"),

@@ -212,11 +212,11 @@ pub(super) fn read_excerpt(
             Problem { line: malformed.line, ..problem }
         })?;
         let found = match parsed.wants.line_holding.filter(|_| !is_whole) {
-            Some(text) => {
+            Some(sought) => {
                 let gap = excerpt.gap(stamp.size);
                 let late = gap.end.saturating_sub(SEARCHED_BEFORE_TAIL).max(gap.start)..gap.end;
                 let early = gap.start..late.start.min(gap.start + SEARCHED_BEHIND_HEAD);
-                last_line_in(file, &gap, [late, early], text, between).map_err(unreadable)?
+                last_line_in(file, &gap, [late, early], sought, between).map_err(unreadable)?
             }
             None => None,
         };
