@@ -34,7 +34,7 @@ vim.ui.select = function(items, options, callback)
   callback(nil)
 end
 vim.ui.input = function(options, callback)
-  M.asked.input = options.prompt
+  M.asked.input, M.asked.default = options.prompt, options.default
   callback(M.answer.input)
 end
 

@@ -37,12 +37,53 @@ test('launch asks for agent and prompt, and says the session', function()
   end)
 end)
 
-test('a directory that is taken is said to be', function()
-  vim.cmd('Headcount launch codex and another one')
-  eventually('the refusal', function()
-    return #h.said == 2
+test('a directory that is taken is said to be, and whether to launch anyway is asked', function()
+  vim.cmd('Headcount launch codex exit 4')
+  eventually('the question', function()
+    return h.asked.select
   end)
-  equal(h.said[2].level, vim.log.levels.ERROR)
+  assert(h.asked.select.prompt:find('is claimed', 1, true), h.asked.select.prompt)
+  equal(h.asked.select.lines, { 'Launch anyway', 'Cancel' })
+  equal(h.times_said('launching …'), 1)
+end)
+
+test('what came to nothing need not be typed again', function()
+  h.answer.select = 'Codex'
+  vim.cmd('Headcount launch')
+  eventually('the prompt', function()
+    return h.asked.input
+  end)
+  equal(h.asked.default, 'exit 4')
+end)
+
+test('it is launched anyway where that is wanted, and what the agent says at its end is told', function()
+  h.answer.select = 'Launch anyway'
+  vim.cmd("Headcount launch codex echo 'no model'; exit 4")
+  eventually('the error', function()
+    return h.times_said(': no model') == 1
+  end)
+  equal(h.times_said('launching …'), 2)
+end)
+
+test('with a bang nobody is asked', function()
+  vim.cmd("Headcount! launch codex echo 'no model'; exit 4")
+  eventually('the error', function()
+    return h.times_said(': no model') == 1
+  end)
+  equal(h.asked.select, nil)
+end)
+
+test('agents that the server may find are offered after those that Neovim finds', function()
+  local path = vim.env.PATH
+  vim.env.PATH = h.project .. '/tests/fixtures/bin'
+  vim.cmd('Headcount launch')
+  eventually('the question', function()
+    return h.asked.select
+  end)
+  vim.env.PATH = path
+  equal(h.asked.select.lines[1], 'Codex')
+  equal(h.asked.select.lines[2], 'Claude Code (not on the PATH here)')
+  equal(#h.asked.select.lines, #client.abilities().agents)
 end)
 
 test('stop with a bang ends it without a question', function()
@@ -88,6 +129,35 @@ test('resume without a prompt opens a terminal where the session worked', functi
   assert(vim.fn.bufname():find('codex', 1, true), vim.fn.bufname())
   assert(vim.fn.bufname():find('/work', 1, true), vim.fn.bufname())
   vim.cmd('bwipeout!')
+end)
+
+test('what cannot be resumed in a terminal says why, and opens no window', function()
+  local function refusal_of(resume)
+    h.said = {}
+    local look = client.look
+    client.look = function(_, _, callback)
+      callback(nil, { session = { cwd = world .. '/work' }, resume = resume })
+    end
+    require('headcount.actions').resume({ sessionId = ID, agent = 'codex' })
+    client.look = look
+    equal(#vim.api.nvim_list_wins(), 1)
+    return h.said[1].text
+  end
+  vim.cmd('only')
+  equal(
+    refusal_of({ command = { 'codex' }, cwd = '/no/such/directory' }),
+    'Headcount: the session cannot be resumed: its directory is gone: /no/such/directory'
+  )
+  equal(
+    refusal_of({ command = { 'no-such-agent' } }),
+    'Headcount: the session cannot be resumed: `no-such-agent` is not on the PATH of Neovim'
+  )
+end)
+
+test('what is over is not stopped', function()
+  require('headcount.actions').stop({ sessionId = ID, agent = 'codex', status = 'stopped' })
+  equal(h.asked.select, nil)
+  equal(h.times_said('no live process owns this session'), 1)
 end)
 
 test('an agent that dies at once is an error with its reason', function()

@@ -314,6 +314,12 @@ test('completion knows subcommands, agents and ids', function()
   equal(vim.fn.getcompletion('Headcount launch cl', 'cmdline'), { 'claude-code' })
   equal(vim.fn.getcompletion('Headcount peek 66', 'cmdline'), { ID })
   equal(vim.fn.getcompletion('Headcount resume 66', 'cmdline'), {})
+  equal(vim.fn.getcompletion('Headcount! st', 'cmdline'), { 'stop' })
+  -- The oldest Neovim completes nothing behind a modifier; what the newest hands over is this.
+  local complete = require('headcount.command').complete
+  equal(complete('pe', 'tab Headcount pe', 16), { 'peek' })
+  equal(complete('66', 'silent! vertical Headc peek 66', 30), { ID })
+  equal(complete('pe', 'Headcount pe', 12), { 'peek' })
 end)
 
 test('an unknown subcommand is refused by name', function()
@@ -351,6 +357,12 @@ test('a cancelled request finishes its caller, once, and the server goes on', fu
   equal(err, nil)
   equal(result.session.sessionId, ID)
   equal(#answers, 1)
+end)
+
+test('an agent that did not come up is quoted', function()
+  local data = { hint = 'read the output', output = 'usage\n\27[31mno model `x`\r\n\n' }
+  equal(words.error({ message = 'no', data = data }), 'no: [31mno model `x`')
+  equal(words.error({ message = 'no', data = { hint = 'do', output = '\n' } }), 'no; do')
 end)
 
 test('an error of the server has a code and a hint', function()
@@ -427,6 +439,8 @@ end)
 test('a setting that nobody knows is refused', function()
   local is_ok, trouble = pcall(headcount.setup, { colour = 'red' })
   assert(not is_ok and trouble:find('no setting is named `colour`', 1, true), trouble)
+  is_ok, trouble = pcall(headcount.setup, { notify = { wating = false } })
+  assert(not is_ok and trouble:find('no setting is named `notify.wating`', 1, true), trouble)
 end)
 
 test('text from agents is shown, never obeyed', function()

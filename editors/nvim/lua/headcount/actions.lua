@@ -4,9 +4,17 @@ local client = require('headcount.client')
 local pages = require('headcount.pages')
 local picker = require('headcount.picker')
 local roster = require('headcount.roster')
+local window = require('headcount.window')
 local words = require('headcount.words')
 
 local M = {}
+
+--- The server's error where somebody else claims the directory.
+local DIRECTORY_LOCKED = 1004
+
+--- The last prompt that came to nothing: nobody types it twice.
+---@type string|nil
+local refused_prompt = nil
 
 ---@param text string
 ---@param level integer|nil
@@ -33,6 +41,13 @@ local function has_id(session)
     return false
   end
   return true
+end
+
+--- Whether nothing is left to stop: a session without a process may still live in a service of its agent's.
+---@param session headcount.Session
+---@return boolean
+function M.is_over(session)
+  return not session.process and (session.status == 'stopped' or session.status == 'failed')
 end
 
 --- What names the session to the server: its process, before its agent has given it an id.
@@ -99,7 +114,9 @@ end
 ---@param session headcount.Session
 ---@param is_sure boolean|nil whether not to ask
 function M.stop(session, is_sure)
-  if is_sure then
+  if M.is_over(session) then
+    return say('no live process owns this session')
+  elseif is_sure then
     return stop_now(session)
   end
   local agent = client.agent_name(session.agent)
@@ -112,53 +129,89 @@ end
 --- What a session is called that somebody owns, whether or not it is known who.
 local ALIVE = { running = true, waiting = true, idle = true }
 
+--- Why the command cannot be run in a terminal here, or nil.
+---@param command string[]
+---@param cwd string|nil
+---@return string|nil
+local function obstacle(command, cwd)
+  if cwd and vim.fn.isdirectory(cwd) == 0 then
+    return ('its directory is gone: %s'):format(words.clean(cwd))
+  elseif vim.fn.executable(command[1]) == 0 then
+    return ('`%s` is not on the PATH of Neovim'):format(words.clean(command[1]))
+  end
+end
+
 --- Opens a terminal that runs the command.
 ---@param resume headcount.ResumeCommand
 ---@param cwd string|nil
 local function in_terminal(resume, cwd)
-  vim.cmd('botright new')
   local options = { cwd = resume.cwd or cwd }
+  local why = obstacle(resume.command, options.cwd)
+  if why then
+    return say('the session cannot be resumed: ' .. why, vim.log.levels.ERROR)
+  end
+  local has_split = window.split()
+  vim.cmd('enew')
+  local is_started, trouble
   if vim.fn.has('nvim-0.11') == 1 then
     options.term = true
-    vim.fn.jobstart(resume.command, options)
+    is_started, trouble = pcall(vim.fn.jobstart, resume.command, options)
   else
-    vim.fn.termopen(resume.command, options)
+    is_started, trouble = pcall(vim.fn.termopen, resume.command, options)
   end
-  vim.cmd('startinsert')
+  if is_started then
+    return vim.cmd('startinsert')
+  end
+  vim.cmd(has_split and 'bwipeout!' or 'buffer #')
+  say('the session cannot be resumed: ' .. tostring(trouble), vim.log.levels.ERROR)
 end
 
---- Asks for a prompt where there is none, and says what became of the request.
+--- Asks for a prompt where there is none.
 ---@param prompt string|nil
 ---@param label string
+---@param default string|nil
 ---@param send fun(prompt: string)
-local function with_prompt(prompt, label, send)
+local function with_prompt(prompt, label, default, send)
   if prompt and prompt ~= '' then
     return send(prompt)
   end
-  vim.ui.input({ prompt = label }, function(text)
+  vim.ui.input({ prompt = label, default = default }, function(text)
     if text and vim.trim(text) ~= '' then
       send(text)
     end
   end)
 end
 
+---@param params table
+---@param launch headcount.Launched
+local function tell_launched(params, launch)
+  local agent = client.agent_name(params.agent)
+  if launch.sessionId then
+    say(('%s is at work: %s'):format(agent, launch.sessionId))
+  else
+    local where = launch.pid and (', pid %d,'):format(launch.pid) or ''
+    say(('%s was started%s and has not told its session yet'):format(agent, where))
+  end
+end
+
+--- Has an agent started, and says what became of it; where somebody else claims the directory, asks whether to go on.
 ---@param method 'session.launch'|'session.resume'
 ---@param params table
----@return fun() cancel
 local function drive(method, params)
   say(method == 'session.launch' and 'launching …' or 'resuming …')
-  return client.request(method, params, function(err, result)
-    if err then
+  client.request(method, params, function(err, result)
+    if not err then
+      refused_prompt = nil
+      return tell_launched(params, result.launch)
+    end
+    refused_prompt = params.prompt
+    if err.code ~= DIRECTORY_LOCKED or params.force then
       return complain(err)
     end
-    local launch = result.launch
-    local agent = client.agent_name(params.agent)
-    if launch.sessionId then
-      say(('%s is at work: %s'):format(agent, launch.sessionId))
-    else
-      local where = launch.pid and (', pid %d,'):format(launch.pid) or ''
-      say(('%s was started%s and has not told its session yet'):format(agent, where))
-    end
+    local yes = method == 'session.launch' and 'Launch anyway' or 'Resume anyway'
+    picker.confirm(words.error(err), yes, function()
+      drive(method, vim.tbl_extend('force', params, { force = true }))
+    end)
   end)
 end
 
@@ -185,7 +238,7 @@ function M.resume(session, prompt)
     elseif status.resume then
       in_terminal(status.resume, status.session.cwd)
     else
-      with_prompt(nil, 'Go on with: ', send)
+      with_prompt(nil, 'Go on with: ', refused_prompt, send)
     end
   end)
 end
@@ -194,7 +247,7 @@ end
 ---@param session headcount.Session
 function M.continue(session)
   if has_id(session) then
-    with_prompt(nil, 'Go on with: ', function(prompt)
+    with_prompt(nil, 'Go on with: ', refused_prompt, function(prompt)
       M.resume(session, prompt)
     end)
   end
@@ -203,11 +256,15 @@ end
 --- Starts an agent in Neovim's directory, detached; asks for what is not given.
 ---@param agent string|nil
 ---@param prompt string|nil
-function M.launch(agent, prompt)
+---@param is_sure boolean|nil whether to go on where somebody else claims the directory
+function M.launch(agent, prompt, is_sure)
   local function with_agent(chosen)
     if chosen then
-      with_prompt(prompt, ('Prompt for %s: '):format(client.agent_name(chosen)), function(text)
-        drive('session.launch', { agent = chosen, prompt = text, cwd = vim.fn.getcwd() })
+      local label = ('Prompt for %s: '):format(client.agent_name(chosen))
+      with_prompt(prompt, label, refused_prompt, function(text)
+        local order = { agent = chosen, prompt = text, cwd = vim.fn.getcwd() }
+        order.force = is_sure or nil
+        drive('session.launch', order)
       end)
     end
   end

@@ -10,8 +10,8 @@ local M = {}
 
 ---@param session headcount.Session
 ---@return boolean
-local function has_owner(session)
-  return session.process ~= nil
+local function is_not_over(session)
+  return not actions.is_over(session)
 end
 
 ---@param session headcount.Session
@@ -35,7 +35,7 @@ local ON_SESSION = {
   explain = { needs = 'session.status', suits = any, run = actions.explain },
   stop = {
     needs = 'session.stop',
-    suits = has_owner,
+    suits = is_not_over,
     run = function(session, _, is_sure)
       actions.stop(session, is_sure)
     end,
@@ -95,7 +95,7 @@ end
 
 --- Runs the command.
 ---@param arguments string[]
----@param has_bang boolean not to ask before something ends
+---@param has_bang boolean not to ask before something ends, or a directory is shared
 function M.run(arguments, has_bang)
   local name = arguments[1]
   local rest = vim.list_slice(arguments, 2)
@@ -104,7 +104,7 @@ function M.run(arguments, has_bang)
     require('headcount.list').open()
   elseif name == 'launch' then
     local prompt = #rest > 1 and table.concat(vim.list_slice(rest, 2), ' ') or nil
-    actions.launch(rest[1], prompt)
+    actions.launch(rest[1], prompt, has_bang)
   elseif ON_SESSION[name] then
     on_session(name, rest, has_bang)
   else
@@ -128,12 +128,27 @@ function M.subcommands()
   return names
 end
 
+--- The words from the command's own on; before it there may be modifiers, and it may be abbreviated.
+---@param line string
+---@return string[]
+local function words_of(line)
+  local all = vim.split(line, '%s+', { trimempty = true })
+  for index, word in ipairs(all) do
+    local name = word:match('^(%u%a*)!?$')
+    if name and vim.startswith('Headcount', name) then
+      return vim.list_slice(all, index)
+    end
+  end
+  return {}
+end
+
 --- Completes subcommands, then agents or session ids.
 ---@param lead string
 ---@param line string
+---@param position integer where the cursor is in the line
 ---@return string[]
-function M.complete(lead, line)
-  local before = vim.split(line:sub(1, #line - #lead), '%s+', { trimempty = true })
+function M.complete(lead, line, position)
+  local before = words_of(line:sub(1, position - #lead))
   local candidates = {}
   if #before == 1 then
     candidates = M.subcommands()

@@ -21,6 +21,15 @@ local DEFAULTS = {
 ---@type headcount.Config
 M.current = vim.deepcopy(DEFAULTS)
 
+---@param given table
+---@param known table
+---@param prefix string
+local function refuse_unknown(given, known, prefix)
+  for name in pairs(given) do
+    assert(known[name] ~= nil, ('headcount: no setting is named `%s%s`'):format(prefix, name))
+  end
+end
+
 --- Takes the user's settings; what is not among them has its default.
 ---@param options table|nil
 function M.set(options)
@@ -33,9 +42,8 @@ function M.set(options)
     notify = { merged.notify, 'table' },
     ended = { merged.ended, 'number' },
   })
-  for name in pairs(merged) do
-    assert(DEFAULTS[name] ~= nil, ('headcount: no setting is named `%s`'):format(name))
-  end
+  refuse_unknown(merged, DEFAULTS, '')
+  refuse_unknown(merged.notify, DEFAULTS.notify, 'notify.')
   M.current = merged
 end
 

@@ -33,31 +33,30 @@ function M.session(prompt, suits, callback)
   vim.ui.select(choices, options, callback)
 end
 
---- Lets the user pick an agent, those that are installed first.
+--- Lets the user pick an agent: those that Neovim finds first, then those that the server may find.
 ---@param callback fun(agent: string|nil)
 function M.agent(callback)
-  local installed, others = {}, {}
+  local found, others = {}, {}
   for _, card in ipairs(client.abilities().agents) do
-    local is_installed = false
+    local is_found = false
     for _, binary in ipairs(card.binaries) do
-      is_installed = is_installed or vim.fn.executable(binary) == 1
+      is_found = is_found or vim.fn.executable(binary) == 1
     end
-    table.insert(is_installed and installed or others, card)
+    table.insert(is_found and found or others, card)
   end
-  local choices = #installed > 0 and installed or others
   local options = {
     prompt = 'Launch which agent?',
     kind = 'headcount.agent',
     format_item = function(card)
-      return card.name
+      return vim.tbl_contains(found, card) and card.name or card.name .. ' (not on the PATH here)'
     end,
   }
-  vim.ui.select(choices, options, function(card)
+  vim.ui.select(vim.list_extend(vim.list_slice(found), others), options, function(card)
     callback(card and card.id)
   end)
 end
 
---- Asks before something ends.
+--- Asks before something ends, or is done all the same.
 ---@param question string
 ---@param yes string
 ---@param callback fun()

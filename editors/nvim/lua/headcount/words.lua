@@ -185,13 +185,28 @@ function M.need(waiting)
   return ('%d need%s you'):format(waiting, waiting == 1 and 's' or '')
 end
 
---- An error in words, with what can be done about it.
+--- What an agent that did not come up said last, or nil.
+---@param data table
+---@return string|nil
+local function last_words(data)
+  local last = nil
+  for line in (type(data.output) == 'string' and data.output or ''):gmatch('[^\r\n]+') do
+    local clean = M.clean(line)
+    last = clean ~= '' and clean or last
+  end
+  return last
+end
+
+--- An error in words, with what the agent said, or what can be done about it.
 ---@param err headcount.Error
 ---@return string
 function M.error(err)
   local data = type(err.data) == 'table' and err.data or {}
   local text = M.clean(err.message or 'the request failed')
-  if type(data.hint) == 'string' then
+  local output = last_words(data)
+  if output then
+    text = text .. ': ' .. output
+  elseif type(data.hint) == 'string' then
     text = text .. '; ' .. M.clean(data.hint)
   end
   return text
