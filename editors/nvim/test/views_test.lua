@@ -35,13 +35,24 @@ end
 require('headcount').setup({ cmd = recorded.server() })
 eventually('the sessions', roster.is_known)
 
-test('a list that is restored or edited by its name has its rows and keys', function()
+test('a list that is edited by its name has its rows and keys', function()
   vim.cmd('edit headcount://sessions')
   eventually('the row', recorded.row)
   equal(vim.bo.filetype, 'headcount')
   equal(vim.wo.cursorline, true)
   vim.cmd('edit')
   assert(recorded.row(), 'the row is gone')
+  assert(vim.fn.maparg('q', 'n') ~= '', 'the keys are gone')
+end)
+
+test('a restored session has its list', function()
+  local session = recorded.world .. '/session.vim'
+  vim.cmd('mksession! ' .. vim.fn.fnameescape(session))
+  vim.cmd('silent %bwipeout!')
+  vim.cmd('silent source ' .. vim.fn.fnameescape(session))
+  equal(vim.fn.bufname(), 'headcount://sessions')
+  assert(recorded.row(), 'the row is gone')
+  equal(vim.bo.filetype, 'headcount')
   assert(vim.fn.maparg('q', 'n') ~= '', 'the keys are gone')
 end)
 

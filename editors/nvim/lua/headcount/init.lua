@@ -50,7 +50,7 @@ function M.setup(options)
   M.begin()
 end
 
---- Fills a buffer of ours, which is being read.
+--- Fills a buffer of ours, which is being read or has got its name.
 ---@param buffer integer
 function M.read(buffer)
   M.begin()
