@@ -16,7 +16,8 @@ end, {
   end,
 })
 
--- The list and the pages of a session are buffers: `:edit` reads them anew, and `:mksession` restores their names alone.
+-- The list and the pages of a session are buffers: `:edit` reads them anew, `:mksession` restores
+-- their names alone.
 vim.api.nvim_create_autocmd({ 'BufReadCmd', 'BufFilePost' }, {
   group = vim.api.nvim_create_augroup('headcount', {}),
   pattern = 'headcount://*',

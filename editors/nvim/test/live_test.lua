@@ -56,7 +56,7 @@ test('what came to nothing need not be typed again', function()
   equal(h.asked.default, 'exit 4')
 end)
 
-test('it is launched anyway where that is wanted, and what the agent says at its end is told', function()
+test('it is launched anyway where that is wanted, and an agent that ends is quoted', function()
   h.answer.select = 'Launch anyway'
   vim.cmd("Headcount launch codex echo 'no model'; exit 4")
   eventually('the error', function()

@@ -9,13 +9,12 @@ local COLUMNS = 40
 local socket = recorded.world .. '/nvim.sock'
 
 recorded.make()
-h.write(
-  recorded.world .. '/init.lua',
-  ('vim.opt.runtimepath:prepend(%q)\nrequire("headcount").setup({ cmd = vim.fn.json_decode(%q) })\n'):format(
-    h.project .. '/editors/nvim',
-    vim.fn.json_encode(recorded.server())
-  )
-)
+local init = {
+  ('vim.opt.runtimepath:prepend(%q)'):format(h.project .. '/editors/nvim'),
+  ('local cmd = vim.fn.json_decode(%q)'):format(vim.fn.json_encode(recorded.server())),
+  "require('headcount').setup({ cmd = cmd })",
+}
+h.write(recorded.world .. '/init.lua', table.concat(init, '\n'))
 
 vim.o.columns, vim.o.lines = 80, 24
 vim.cmd(COLUMNS .. 'vnew')

@@ -43,7 +43,7 @@ local function has_id(session)
   return true
 end
 
---- Whether nothing is left to stop: a session without a process may still live in a service of its agent's.
+--- Whether nothing is left to stop: without a process it may still live in a service of its agent's.
 ---@param session headcount.Session
 ---@return boolean
 function M.is_over(session)
@@ -234,7 +234,8 @@ function M.resume(session, prompt)
     elseif status.session.process then
       say('a live process owns this session: resuming it would make two', vim.log.levels.WARN)
     elseif status.resume and ALIVE[status.session.status] then
-      say('it is alive, in which process nothing says: resuming it would make two', vim.log.levels.WARN)
+      local warning = 'it is alive, in which process nothing says: resuming it would make two'
+      say(warning, vim.log.levels.WARN)
     elseif status.resume then
       in_terminal(status.resume, status.session.cwd)
     else

@@ -3,6 +3,7 @@
 local actions = require('headcount.actions')
 local buffers = require('headcount.buffer')
 local client = require('headcount.client')
+local columns = require('headcount.columns')
 local config = require('headcount.config')
 local roster = require('headcount.roster')
 local window = require('headcount.window')
@@ -35,84 +36,11 @@ local LINKS = {
   HeadcountDetail = 'Comment',
 }
 
---- Between two columns.
-local GAP = '  '
-local AGENT, TITLE, DIRECTORY = 2, 3, 4
---- Narrowest useful title and directory. Where there is no room for both, the directory goes, then the agent.
-local TITLE_MIN, DIRECTORY_MIN = 24, 12
-
 ---@type integer|nil
 local buffer = nil
 ---@type table<integer, string> line → key of the session on it
 local keys_by_line = {}
 local shows_all = false
-
----@param path string|nil
----@return string
-local function fold_home(path)
-  return path and words.clean(vim.fn.fnamemodify(path, ':~')) or ''
-end
-
----@param text string
----@param width integer
----@return string
-local function padded(text, width)
-  return text .. string.rep(' ', width - vim.fn.strdisplaywidth(text))
-end
-
----@param session headcount.Session
----@param now integer
----@return string[] cells
-local function cells(session, now)
-  local is_waiting = session.status == 'waiting'
-  local state = is_waiting and 'needs ' .. words.want(session) or session.status
-  return {
-    (words.SYMBOL[session.status] or '?') .. ' ' .. state,
-    client.agent_name(session.agent),
-    words.title(session),
-    fold_home(session.cwd),
-    words.age(session.updatedAt, now),
-  }
-end
-
---- What is left for the title beside the other columns.
----@param widths integer[]
----@param width integer
----@return integer
-local function rest(widths, width)
-  for column, its in ipairs(widths) do
-    if column ~= TITLE and its > 0 then
-      width = width - its - #GAP
-    end
-  end
-  return width
-end
-
---- How wide each column may be, so that the rows fit: the directory gives way first.
----@param rows string[][]
----@param width integer
----@return integer[]
-local function fitting(rows, width)
-  local widths = { 0, 0, 0, 0, 0 }
-  for _, row in ipairs(rows) do
-    for column, cell in ipairs(row) do
-      widths[column] = math.max(widths[column], vim.fn.strdisplaywidth(cell))
-    end
-  end
-  local title, room = widths[TITLE], rest(widths, width)
-  if title > room then
-    local third = math.floor((room + widths[DIRECTORY]) / 3)
-    local least = math.min(widths[DIRECTORY], math.max(DIRECTORY_MIN, third))
-    widths[DIRECTORY] = math.max(least, widths[DIRECTORY] - (title - room))
-  end
-  for _, column in ipairs({ DIRECTORY, AGENT }) do
-    if rest(widths, width) < math.min(title, TITLE_MIN) then
-      widths[column] = 0
-    end
-  end
-  widths[TITLE] = math.max(math.min(title, rest(widths, width)), 1)
-  return widths
-end
 
 --- The width of the narrowest window that shows the list.
 ---@return integer
@@ -223,7 +151,7 @@ local function hints(width)
   for _, key in ipairs(KEYS) do
     if not key.needs or client.can(key.needs) then
       local part = key.lhs .. ' ' .. key.does
-      local longer = #lines > 0 and lines[#lines] .. GAP .. part
+      local longer = #lines > 0 and lines[#lines] .. columns.GAP .. part
       if longer and #longer <= width then
         lines[#lines] = longer
       else
@@ -263,14 +191,13 @@ local function draw_row(drawn, row, widths, group)
   local line, number = '', #drawn.lines + 1
   for column, cell in ipairs(row) do
     if widths[column] > 0 then
-      local fit = column == DIRECTORY and words.fit_end or words.fit
-      local text = fit(cell, widths[column])
-      line = line == '' and line or line .. GAP
+      local text = columns.fit(column, cell, widths[column])
+      line = line == '' and line or line .. columns.GAP
       if groups[column] then
         local mark = { line = number, first = #line, last = #line + #text, group = groups[column] }
         table.insert(drawn.marks, mark)
       end
-      line = line .. padded(text, widths[column])
+      line = line .. columns.padded(text, widths[column])
     end
   end
   table.insert(drawn.lines, (line:gsub(' +$', '')))
@@ -288,9 +215,9 @@ local function draw(now)
   table.insert(drawn.lines, '')
   local shown, omitted = shown_of(roster.sessions())
   local rows = vim.tbl_map(function(session)
-    return cells(session, now)
+    return columns.cells(session, now)
   end, shown)
-  local widths = fitting(rows, width)
+  local widths = columns.fitting(rows, width)
   for index, row in ipairs(rows) do
     draw_row(drawn, row, widths, HIGHLIGHT[shown[index].status] or 'HeadcountUnknown')
     drawn.keys[#drawn.lines] = roster.key(shown[index])
