@@ -63,6 +63,22 @@ test('a server that never says hello is given up, and whoever waits for it is to
   client.wait_ms.hello = 10000
 end)
 
+test('a server that has not said hello is ended at once when Neovim leaves', function()
+  local function has_child()
+    vim.fn.system({ 'pgrep', '-P', tostring(vim.fn.getpid()), '-x', 'sleep' })
+    return vim.v.shell_error == 0
+  end
+  headcount.setup({ cmd = silent() })
+  eventually('the server', has_child)
+  local later = vim.defer_fn
+  vim.defer_fn = function() end -- nothing happens later
+  client.stop()
+  vim.defer_fn = later
+  eventually('no server', function()
+    return not has_child()
+  end)
+end)
+
 test('a refused hello is said', function()
   local refusal = { error = { code = -32601, message = 'no such method' } }
   local told = trouble_with(answering(refusal))

@@ -384,7 +384,9 @@ function M.stop()
   local connection = link
   link = nil
   abilities, trouble = NO_ABILITIES, nil
-  if connection then
+  if connection and state ~= 'ready' then
+    terminate(connection) -- who has not said hello may not understand a farewell, and Neovim may be leaving
+  elseif connection then
     connection.request('shutdown', vim.empty_dict(), function()
       connection.notify('exit', vim.empty_dict())
     end)
