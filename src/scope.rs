@@ -64,14 +64,13 @@ impl Scope {
             tracing::warn!(%error, root = %env.proc_root().display(), "the process table cannot be read");
             ProcessTable::empty()
         });
-        Self {
-            env,
-            processes: Arc::new(processes),
-            now: now(),
-            interest,
-            memo,
-            cancelled: Arc::default(),
-        }
+        Self { processes: Arc::new(processes), ..Self::of_stores(env, memo, interest) }
+    }
+
+    /// The world without its processes, for who looks into a store alone: all of them are some milliseconds of work.
+    pub fn of_stores(env: Arc<Env>, memo: Arc<Memo>, interest: Interest) -> Self {
+        let processes = Arc::new(ProcessTable::empty());
+        Self { env, processes, now: now(), interest, memo, cancelled: Arc::default() }
     }
 
     /// The same world with a cancel flag of its own, and the guard that raises it when dropped.

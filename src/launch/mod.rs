@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::adapters::Adapter;
 use crate::adapters::drive::{Order, PromptBy, Task, Unsupported};
+use crate::adapters::evidence::Prompt;
 use crate::adapters::files::blocking;
 use crate::base::{AbsPath, AgentId, ProcessRef, SessionId};
 use crate::env::Env;
@@ -171,7 +172,8 @@ fn entry(params: &LaunchParams, cwd: &AbsPath) -> LaunchEntry {
         launch: Launch {
             launch_id: uuid::Uuid::new_v4().to_string(),
             launched_at: scope::now(),
-            prompt: params.prompt.clone(),
+            // As much as is ever shown: every change of the ledger reads all of it.
+            prompt: Prompt::of(&params.prompt).to_string(),
             group: params.group.clone(),
             spec: params.spec.clone(),
             label: params.label.clone(),

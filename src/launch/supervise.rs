@@ -189,7 +189,7 @@ impl Supervisor {
     fn watch(&mut self) -> ExitStatus {
         let limit = self.order.timeout_ms.map(Duration::from_millis);
         let mut time_is_up = limit.map(|it| self.started + it);
-        let mut next_look = self.find_launched().map(|_| self.started + FIND_EVERY);
+        let mut next_look = self.is_to_be_found().then(|| self.started + FIND_EVERY);
         loop {
             let wake = [time_is_up, next_look].into_iter().flatten().min();
             match self.agent.wait(wake) {
@@ -208,8 +208,10 @@ impl Supervisor {
                 self.ending = Some(self.end_it());
             }
             if next_look.is_some_and(|it| it <= now) {
-                self.look_into_store();
-                let goes_on = !self.is_told && self.started.elapsed() < FIND_FOR;
+                if self.is_to_be_found() {
+                    self.look_into_store();
+                }
+                let goes_on = self.is_to_be_found() && self.started.elapsed() < FIND_FOR;
                 next_look = goes_on.then_some(now + FIND_EVERY);
             }
         }
@@ -245,11 +247,12 @@ impl Supervisor {
         drive::of(&self.order.agent).find_launched
     }
 
-    /// Looks for the session in the agent's own store, where the agent has not told it.
+    /// Whether the session is to be looked for in the agent's own store: it is not known, and the agent tells it late.
+    fn is_to_be_found(&self) -> bool {
+        self.session.is_none() && self.find_launched().is_some()
+    }
+
     fn look_into_store(&mut self) {
-        if self.is_told || self.session.is_some() {
-            return;
-        }
         let since = self.order.launched_at;
         let launched = Launched { cwd: &self.order.cwd, prompt: &self.order.prompt, since };
         let find = self.find_launched().zip(Env::of_this_process());

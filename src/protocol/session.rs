@@ -177,7 +177,7 @@ pub struct Launch {
     pub launch_id: String,
     /// When it was launched.
     pub launched_at: Timestamp,
-    /// The prompt it was launched with.
+    /// The prompt it was launched with, at most 500 characters of it.
     pub prompt: String,
     /// The group that the launcher put it in.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::Look;
 use crate::adapters::Record;
-use crate::adapters::evidence::{Bond, Claim, Hints, TurnState};
+use crate::adapters::evidence::{Bond, Claim, Hints, Prompt, TurnState};
 use crate::base::{AgentId, ProcessRef, Timestamp};
 use crate::ledger::{End, LaunchEntry, Ledger};
 use crate::procs::ProcessTable;
-use crate::protocol::session::{Certainty, Reason, Source, Status};
+use crate::protocol::session::{Certainty, Launch, Reason, Source, Status};
 
 /// How long a launch that is over, or was never seen to be, is listed although no store shows its session: by then a
 /// store has it, or has removed it, and its word is what counts.
@@ -147,6 +147,11 @@ pub(super) fn end_by_exit(
         End::Signal(_) => Some((Status::Stopped, Reason::Killed, Certainty::Inferred)),
         End::Unknown => None,
     }
+}
+
+/// A launch as it is shown: earlier versions kept its prompt whole.
+pub(super) fn shown(launch: &Launch) -> Launch {
+    Launch { prompt: Prompt::of(&launch.prompt).to_string(), ..launch.clone() }
 }
 
 /// What the evidence says of a launch.

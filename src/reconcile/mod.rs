@@ -397,7 +397,7 @@ fn row(
         forked_from: record.as_ref().and_then(|it| it.forked_from.clone()),
         archived: record.as_ref().is_some_and(|it| it.is_archived).then_some(true),
         usage,
-        launch: launch.map(|it| it.launch.clone()),
+        launch: launch.map(|it| launched::shown(&it.launch)),
         conflict: (owners.len() > 1).then_some(Conflict::TwoOwners),
         host: None,
         evidence: None,

@@ -517,6 +517,12 @@ fn a_prompt_is_cut_between_characters_at_its_bound() {
         let roster =
             world().conclude(vec![seen(Record { prompt, ..record("s1", TurnState::Completed) })]);
         assert_eq!(roster.rows[0].session.prompt.as_ref().unwrap().chars().count(), expect);
+
+        let mut launched = launch();
+        launched.launch.prompt = "日".repeat(len);
+        let roster = conclude_with(vec![launched], Survey::absent());
+        let shown = &roster.rows[0].session.launch.as_ref().unwrap().prompt;
+        assert_eq!(shown.chars().count(), expect);
     }
 }
 

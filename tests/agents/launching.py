@@ -150,7 +150,8 @@ def is_refused(world: Any, launcher: Launcher) -> None:
     assert holders(world, folder) == []
     for one in world.headcount.rows(folder):
         assert one["status"] in ("stopped", "failed"), one
-        if is_in_store(world, one["sessionId"]):  # what only the ledger shows is gone half a minute later
+        # What only the ledger shows may have no session, and is nobody's but headcount's.
+        if "sessionId" in one and is_in_store(world, one["sessionId"]):
             world.known_sessions[one["sessionId"]] = one["status"]
 
 

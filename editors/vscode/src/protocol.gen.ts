@@ -283,7 +283,7 @@ export interface Launch {
   readonly launchId: string;
   /** When it was launched. */
   readonly launchedAt: Timestamp;
-  /** The prompt it was launched with. */
+  /** The prompt it was launched with, at most 500 characters of it. */
   readonly prompt: string;
   /** The group that the launcher put it in. */
   readonly group?: string;

@@ -263,7 +263,7 @@ fn databases(scope: &Scope, data: &Path, problems: &mut Vec<Problem>) -> BTreeSe
 /// The session that a launch began, where the store leaves no doubt: of the launch's directory and time, and asked
 /// what the launch asked. OpenCode itself tells the id with the model's first bytes, which may take minutes.
 fn launched(env: &Env, launched: &Launched<'_>) -> Option<SessionId> {
-    let scope = Scope::observe(Arc::new(env.clone()), Arc::default(), Interest::SESSIONS);
+    let scope = Scope::of_stores(Arc::new(env.clone()), Arc::default(), Interest::SESSIONS);
     let mut begun = Vec::new();
     for path in databases(&scope, &data_dir(env), &mut Vec::new()) {
         // Not there yet, or not to be read now: the next look may see more.

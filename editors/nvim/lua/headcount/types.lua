@@ -179,7 +179,7 @@
 ---@field launchedAt headcount.Timestamp When it was launched.
 ---@field logPath headcount.AbsPath|nil Where the agent's output is kept; absent where the agent's own service runs the session.
 ---@field model string|nil The model that was asked for.
----@field prompt string The prompt it was launched with.
+---@field prompt string The prompt it was launched with, at most 500 characters of it.
 ---@field spec string|nil The specification that the launcher named.
 
 --- Launches in the ledger.
