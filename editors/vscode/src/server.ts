@@ -11,8 +11,9 @@ export type State = "stopped" | "starting" | "ready" | "missing" | "failed";
 
 /** How long a server may take to say hello; it takes milliseconds. */
 const HELLO_MS = 10_000;
-/** How long a server may take to end once its input has; then it is made to. */
-const FAREWELL_MS = 2_000;
+/** How long a server may take to end once its input has; then it is made to. A stop in progress, which takes up to ten
+ * seconds, is not left half done. */
+const FAREWELL_MS = 15_000;
 
 /** What a launch tells of its progress. */
 export interface Progress {

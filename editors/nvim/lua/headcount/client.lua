@@ -36,8 +36,9 @@ M.wait_ms = {
 local LONGEST_PAUSE_MS = 30000
 local MOST_ENDS = 5
 local WINDOW_MS = 3 * 60 * 1000
---- How long a server may take to end after it was told to; then it is killed.
-local FAREWELL_MS = 2000
+--- How long a server may take to end after it was told to; then it is killed. A stop in progress, which takes up to ten
+--- seconds, is not left half done.
+local FAREWELL_MS = 15000
 
 ---@type headcount.Abilities
 local NO_ABILITIES = { version = '', methods = {}, agents = {} }
