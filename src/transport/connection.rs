@@ -18,7 +18,9 @@ use tracing::Instrument;
 
 use super::cancellation::Cancellation;
 use super::dispatch;
-use super::flight::{Delivery, Events, Flight, Seat, Ticket};
+use super::flight::{
+    Delivery, Events, Flight, MAX_AT_WORK, MAX_BYTES_IN_FLIGHT, Seat, Ticket,
+};
 use super::frame::{FrameError, Framing};
 use super::message::{self, Call, Id, Message, Request, beginning};
 use super::parent;
@@ -170,7 +172,7 @@ impl Connection {
         loop {
             tokio::select! {
                 Some(delivery) = self.flight.next() => self.deliver(delivery).await,
-                message = input.next(), if self.flight.has_room() => match message {
+                message = input.next() => match message {
                     Some(message) => if let ControlFlow::Break(exit) = self.receive(message).await {
                         return exit;
                     },
@@ -191,7 +193,7 @@ impl Connection {
             Ok(text) => text,
             Err(error) => {
                 tracing::warn!(%error, "not a message");
-                self.send(message::error_reply(&Id::Null, &unframed(error))).await;
+                send(&self.outbox, message::error_reply(&Id::Null, &unframed(error))).await;
                 return if error.is_fatal() {
                     ControlFlow::Break(Exit::FramingLost(error))
                 } else {
@@ -291,6 +293,9 @@ impl Connection {
                 Verdict::Reply(message::result_reply(id, RawValue::NULL))
             }
             name => match self.methods.method_with_name(name) {
+                Some(_) if !self.flight.has_room(request.params.len()) => {
+                    Verdict::Reply(message::error_reply(id, &too_many()))
+                }
                 Some((method, callback)) => Verdict::Run(request, callback.clone(), method),
                 None => Verdict::Reply(message::error_reply(id, &unknown_method(name))),
             },
@@ -335,7 +340,7 @@ impl Connection {
 
     /// Sends a text, and only then lets the subscriptions it announces speak.
     async fn deliver(&mut self, Delivery { text, events }: Delivery) {
-        self.send(text).await;
+        send(&self.outbox, text).await;
         while self.subscriptions.try_join_next().is_some() {}
         if !self.is_shut_down {
             for events in events {
@@ -344,15 +349,15 @@ impl Connection {
         }
     }
 
-    async fn send(&self, text: Box<str>) {
-        // A closed outbox means that the writer failed, and `serve` is about to say so.
-        drop(self.outbox.send(text).await);
-    }
-
     /// Ends all subscriptions: their bodies see their sinks close.
     fn stop_listening(&mut self) {
         self.subscriptions.abort_all();
     }
+}
+
+async fn send(outbox: &mpsc::Sender<Box<str>>, text: Box<str>) {
+    // A closed outbox means that the writer failed, and `serve` is about to say so.
+    drop(outbox.send(text).await);
 }
 
 /// Carries the events of one subscription to the writer, at the client's pace.
@@ -369,6 +374,12 @@ fn unframed(error: FrameError) -> ErrorObjectOwned {
         FrameError::TooLong => message::invalid_request(&error.to_string()),
         _ => message::parse_error(error.to_string()),
     }
+}
+
+fn too_many() -> ErrorObjectOwned {
+    message::over_limit(&format!(
+        "requests under way hold {MAX_BYTES_IN_FLIGHT} bytes already; {MAX_AT_WORK} are at work at once"
+    ))
 }
 
 fn unknown_method(name: &str) -> ErrorObjectOwned {

@@ -154,5 +154,5 @@ fn readdress(response: &MethodResponse, id: &Id) -> Box<str> {
 }
 
 fn too_many(max: u32) -> ErrorObjectOwned {
-    message::invalid_request(&format!("more than {max} subscriptions on one connection"))
+    message::over_limit(&format!("more than {max} subscriptions on one connection"))
 }

@@ -1,7 +1,8 @@
 //! The requests in flight: their tasks, their cancellation, and the batches they belong to.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
+use futures_util::future::BoxFuture;
 use jsonrpsee::types::ErrorObjectOwned;
 use jsonrpsee::types::error::INTERNAL_ERROR_CODE;
 use serde_json::value::RawValue;
@@ -12,33 +13,33 @@ use super::cancellation::Cancellation;
 use super::dispatch::Answer;
 use super::message::{self, Id};
 
-/// Requests at work at once. Beyond it the connection stops reading until one is answered.
-pub(super) const MAX_IN_FLIGHT: usize = 256;
+/// Requests at work at once; further ones wait for their turn, and are heard and cancelled like the others.
+pub(super) const MAX_AT_WORK: usize = 256;
 
-/// Bytes of parameters that requests at work hold at once; beyond it the connection stops reading, too.
+/// Bytes that requests hold, at work and waiting; further ones are refused. The connection never stops reading for their
+/// sake, since what it would not hear may be what ends them.
 pub(super) const MAX_BYTES_IN_FLIGHT: usize = 64 * 1024 * 1024;
+
+/// What a request holds besides its parameters, rounded up: the smallest are limited too, to some ten thousands.
+pub(super) const BYTES_EACH: usize = 2 * 1024;
 
 /// The error of a request that its client cancelled, as in LSP.
 const CANCELLED_CODE: i32 = -32800;
 
 /// Owns every request's task: dropping it drops them all.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Flight {
     tasks: JoinSet<Answer>,
-    /// Calls that are not answered yet. A task without an entry here has been cancelled.
-    calls: HashMap<task::Id, CallInFlight>,
+    /// Calls at work that are not answered yet. A task without an entry here has been cancelled.
+    at_work: HashMap<task::Id, (Ticket, task::AbortHandle)>,
+    /// Calls that begin when others are answered, in the order they came.
+    waiting: VecDeque<(Ticket, BoxFuture<'static, Answer>)>,
     bytes: usize,
     batches: HashMap<u64, Batch>,
     batches_opened: u64,
 }
 
-#[derive(Debug)]
-struct CallInFlight {
-    ticket: Ticket,
-    abort: task::AbortHandle,
-}
-
-/// What is to be known of a request until it is answered.
+/// Whose call it is, and what it holds.
 #[derive(Debug)]
 pub(super) struct Ticket {
     pub(super) id: Id,
@@ -46,6 +47,12 @@ pub(super) struct Ticket {
     pub(super) bytes: usize,
     pub(super) seat: Seat,
     pub(super) cancellation: Cancellation,
+}
+
+impl Ticket {
+    fn bytes_held(&self) -> usize {
+        self.bytes + BYTES_EACH
+    }
 }
 
 /// Where a reply goes.
@@ -76,12 +83,12 @@ pub(super) struct Delivery {
 }
 
 impl Flight {
-    /// Returns whether another message may be read.
-    pub(super) fn has_room(&self) -> bool {
-        self.calls.len() < MAX_IN_FLIGHT && self.bytes < MAX_BYTES_IN_FLIGHT
+    /// Returns whether a request with so many bytes of parameters may be started.
+    pub(super) fn has_room(&self, bytes: usize) -> bool {
+        self.bytes + bytes + BYTES_EACH <= MAX_BYTES_IN_FLIGHT
     }
 
-    /// Starts a request.
+    /// Starts a request as soon as it is its turn.
     pub(super) fn start<F>(&mut self, ticket: Ticket, answer: F)
     where
         F: Future<Output = Answer> + Send + 'static,
@@ -89,9 +96,18 @@ impl Flight {
         if let Seat::Batch(batch) = ticket.seat {
             self.batches.entry(batch).or_default().pending += 1;
         }
-        let abort = self.tasks.spawn(answer);
-        self.bytes += ticket.bytes;
-        self.calls.insert(abort.id(), CallInFlight { ticket, abort });
+        self.bytes += ticket.bytes_held();
+        self.waiting.push_back((ticket, Box::pin(answer)));
+        self.begin_waiting();
+    }
+
+    fn begin_waiting(&mut self) {
+        while self.at_work.len() < MAX_AT_WORK
+            && let Some((ticket, answer)) = self.waiting.pop_front()
+        {
+            let abort = self.tasks.spawn(answer);
+            self.at_work.insert(abort.id(), (ticket, abort));
+        }
     }
 
     /// Returns the next text that is ready; `None` when nothing is in flight. Safe to drop at any moment.
@@ -99,9 +115,9 @@ impl Flight {
         loop {
             let delivery = match self.tasks.join_next_with_id().await? {
                 Ok((task, answer)) => {
-                    self.take(task).and_then(|call| self.land(call.ticket.seat, answer))
+                    self.take(task).and_then(|ticket| self.land(ticket.seat, answer))
                 }
-                Err(error) => self.take(error.id()).and_then(|CallInFlight { ticket, .. }| {
+                Err(error) => self.take(error.id()).and_then(|ticket| {
                     tracing::error!(id = %ticket.id, %error, "a request's task failed");
                     let reply = message::error_reply(&ticket.id, &internal_error());
                     self.land(ticket.seat, Answer { reply, events: None })
@@ -117,20 +133,28 @@ impl Flight {
     ///
     /// Ids are the client's: several requests may carry the same, and then all of them are meant.
     pub(super) fn cancel(&mut self, id: &Id) -> Vec<Delivery> {
+        let waiting = std::mem::take(&mut self.waiting);
+        let (meant, others): (VecDeque<_>, _) =
+            waiting.into_iter().partition(|(it, _)| it.id == *id);
+        self.waiting = others;
+        let mut cancelled: Vec<Ticket> = meant.into_iter().map(|(ticket, _)| ticket).collect();
         // What is done and not yet delivered is answered as what it is: it can no longer be undone.
-        let is_meant = |call: &CallInFlight| call.ticket.id == *id && !call.abort.is_finished();
-        let meant = self.calls.iter().filter(|(_, call)| is_meant(call));
-        let meant: Vec<task::Id> = meant.map(|(task, _)| *task).collect();
-        let mut deliveries = Vec::new();
-        for task in meant {
-            let Some(CallInFlight { ticket, abort }) = self.take(task) else { continue };
-            tracing::debug!(id = %ticket.id, "request cancelled");
+        let at_work =
+            self.at_work.extract_if(|_, (it, abort)| it.id == *id && !abort.is_finished());
+        cancelled.extend(at_work.map(|(_, (ticket, abort))| {
             // First: what the request drops asks why.
             ticket.cancellation.ask();
             abort.abort();
-            let reply = message::error_reply(&ticket.id, &cancelled());
+            ticket
+        }));
+        let mut deliveries = Vec::new();
+        for ticket in cancelled {
+            tracing::debug!(id = %ticket.id, "request cancelled");
+            self.bytes -= ticket.bytes_held();
+            let reply = message::error_reply(&ticket.id, &cancelled_error());
             deliveries.extend(self.land(ticket.seat, Answer { reply, events: None }));
         }
+        self.begin_waiting();
         deliveries
     }
 
@@ -158,10 +182,12 @@ impl Flight {
         self.land(seat, Answer { reply, events: None })
     }
 
-    fn take(&mut self, task: task::Id) -> Option<CallInFlight> {
-        let call = self.calls.remove(&task)?;
-        self.bytes -= call.ticket.bytes;
-        Some(call)
+    /// Takes what has been at work out of the flight, and lets the next begin.
+    fn take(&mut self, task: task::Id) -> Option<Ticket> {
+        let (ticket, _) = self.at_work.remove(&task)?;
+        self.bytes -= ticket.bytes_held();
+        self.begin_waiting();
+        Some(ticket)
     }
 
     fn land(&mut self, seat: Seat, answer: Answer) -> Option<Delivery> {
@@ -191,7 +217,7 @@ impl Flight {
     }
 }
 
-fn cancelled() -> ErrorObjectOwned {
+fn cancelled_error() -> ErrorObjectOwned {
     ErrorObjectOwned::owned(CANCELLED_CODE, "request cancelled", None::<()>)
 }
 

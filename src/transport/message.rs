@@ -8,6 +8,7 @@ use jsonrpsee::types::error::{INVALID_REQUEST_CODE, PARSE_ERROR_CODE};
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::error::Category;
+use serde_json::json;
 use serde_json::value::RawValue;
 
 /// The most members of a batch: each may be answered, so the size of the text alone does not bound the reply.
@@ -185,6 +186,12 @@ fn invalid(id: Id, message: &str) -> Call {
 
 pub(crate) fn invalid_request(message: &str) -> ErrorObjectOwned {
     ErrorObjectOwned::owned(INVALID_REQUEST_CODE, message, None::<()>)
+}
+
+/// The error of a request that comes while as many as may be are under way: later it may be served.
+pub(crate) fn over_limit(message: &str) -> ErrorObjectOwned {
+    let data = json!({ "kind": "limit", "retryable": true });
+    ErrorObjectOwned::owned(INVALID_REQUEST_CODE, message, Some(data))
 }
 
 pub(crate) fn parse_error(message: impl Into<String>) -> ErrorObjectOwned {

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::{Notify, Semaphore};
 
 use super::*;
-use crate::transport::flight::{MAX_BYTES_IN_FLIGHT, MAX_IN_FLIGHT};
+use crate::transport::flight::{BYTES_EACH, MAX_AT_WORK, MAX_BYTES_IN_FLIGHT};
 use crate::transport::frame::{self, MAX_MESSAGE_BYTES};
 
 /// Room for everything a well-behaved test sends or receives.
@@ -729,45 +729,85 @@ async fn a_slow_client_holds_a_subscription_back() {
     assert!(client.world.events_sent.load(Ordering::SeqCst) > sent);
 }
 
-#[tokio::test(start_paused = true)]
-async fn reading_stops_while_too_many_requests_are_in_flight() {
+/// A client with as many requests at work as may be, and one that waits for its turn.
+async fn full_client() -> Client {
     let mut client = Client::new(Framing::Lines);
-    for id in 0..=MAX_IN_FLIGHT {
+    for id in 0..=MAX_AT_WORK {
         client.request(id, "wait", json!({})).await;
     }
     settle().await;
-    assert_eq!(client.world.begun.load(Ordering::SeqCst), MAX_IN_FLIGHT);
-
-    client.world.gate.add_permits(1);
-    client.receive().await;
-    client.world.until(&client.world.begun, MAX_IN_FLIGHT + 1).await;
-
-    client.world.gate.add_permits(MAX_IN_FLIGHT);
-    let (texts, exit) = client.end().await;
-    assert_eq!((texts.len(), exit.code()), (MAX_IN_FLIGHT, 0), "none is lost");
+    assert_eq!(client.world.begun.load(Ordering::SeqCst), MAX_AT_WORK);
+    client
 }
 
 #[tokio::test(start_paused = true)]
-async fn reading_stops_while_requests_hold_too_many_bytes() {
+async fn a_request_beyond_those_at_work_waits_for_its_turn() {
+    let mut client = full_client().await;
+    client.world.gate.add_permits(1);
+    client.receive().await;
+    client.world.until(&client.world.begun, MAX_AT_WORK + 1).await;
+
+    client.world.gate.add_permits(MAX_AT_WORK);
+    let (texts, exit) = client.end().await;
+    assert_eq!((texts.len(), exit.code()), (MAX_AT_WORK, 0), "none is lost");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_is_heard_while_as_many_as_may_be_are_at_work() {
+    let mut client = full_client().await;
+    client.notify("$/cancelRequest", json!({ "id": 7 })).await;
+    assert_eq!(refusal(&client.receive().await), (json!(7), -32800));
+    client.world.until(&client.world.begun, MAX_AT_WORK + 1).await;
+
+    client.request("late", "wait", json!({})).await;
+    client.notify("$/cancelRequest", json!({ "id": "late" })).await;
+    assert_eq!(refusal(&client.receive().await), (json!("late"), -32800), "before it began");
+    assert_eq!(client.world.begun.load(Ordering::SeqCst), MAX_AT_WORK + 1);
+
+    client.request("end", "shutdown", json!({})).await;
+    assert_eq!(client.receive().await, reply("end", Value::Null));
+    client.notify("exit", json!({})).await;
+    assert!(matches!(client.exit().await, Exit::AfterShutdown));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_input_is_heard_while_as_many_as_may_be_are_at_work() {
+    let client = full_client().await;
+    client.world.gate.add_permits(MAX_AT_WORK + 1);
+    let (texts, exit) = client.end().await;
+    assert_eq!((texts.len(), exit.code()), (MAX_AT_WORK + 1, 0));
+}
+
+#[tokio::test]
+async fn requests_that_would_hold_too_many_bytes_are_refused_and_told_why() {
     let params = "x".repeat(MAX_MESSAGE_BYTES - 100);
-    let room = MAX_BYTES_IN_FLIGHT.div_ceil(params.len());
-    let (mut input, reader) = duplex(MAX_MESSAGE_BYTES);
-    let (writer, _output) = duplex(WIDE);
-    let world = World::new();
-    let mut tasks = JoinSet::new();
-    tasks.spawn(async move {
-        for id in 0..=room {
-            let text = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"wait\",\"params\":[\"{params}\"]}}\n");
-            if input.write_all(text.as_bytes()).await.is_err() {
-                return;
-            }
-        }
-        std::future::pending::<()>().await;
-    });
-    let methods = methods(&world);
-    tasks.spawn(async move { drop(serve(reader, writer, methods, Options::default()).await) });
-    settle().await;
-    assert_eq!(world.begun.load(Ordering::SeqCst), room);
+    let room = MAX_BYTES_IN_FLIGHT / (params.len() + BYTES_EACH);
+    let mut client = Client::new(Framing::Lines);
+    for id in 0..=room {
+        client.request(id, "wait", json!([params])).await;
+    }
+    let refused = client.receive().await;
+    assert_eq!(refusal(&refused), (json!(room), -32600));
+    let error = &refused["error"];
+    assert_eq!(error["data"], json!({ "kind": "limit", "retryable": true }));
+    assert!(error["message"].as_str().unwrap().contains(&MAX_BYTES_IN_FLIGHT.to_string()));
+
+    client.request("small", "echo", json!({})).await;
+    assert_eq!(client.receive().await, reply("small", json!({})), "there is room for it");
+    client.notify("$/cancelRequest", json!({ "id": 0 })).await;
+    client.receive().await;
+    client.request("again", "wait", json!([params])).await;
+    client.world.until(&client.world.begun, room + 1).await;
+}
+
+#[tokio::test]
+async fn the_smallest_requests_have_a_limit_too() {
+    let room = MAX_BYTES_IN_FLIGHT / (BYTES_EACH + "{}".len());
+    let mut client = Client::new(Framing::Lines);
+    for id in 0..=room {
+        client.request(id, "wait", json!({})).await;
+    }
+    assert_eq!(refusal(&client.receive().await), (json!(room), -32600));
 }
 
 #[tokio::test]
