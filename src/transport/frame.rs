@@ -78,10 +78,15 @@ pub struct Decoder {
     buffer: Vec<u8>,
 }
 
+/// What some programs write before the first text, to say that it is UTF-8: pipes of Windows' PowerShell do.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
 #[derive(Debug)]
 enum State {
-    /// Only blanks so far.
-    Opening,
+    /// Only blanks so far, and so many bytes of a byte order mark.
+    Opening {
+        mark: usize,
+    },
     Line,
     /// The rest of a line that was too long.
     SkippedLine,
@@ -110,14 +115,29 @@ type Decoded = Result<String, FrameError>;
 impl Decoder {
     /// Creates a decoder; without a framing the first non-blank byte decides.
     pub fn new(framing: Option<Framing>) -> Self {
-        Self { framing, state: State::Opening, buffer: Vec::new() }
+        Self { framing, state: State::Opening { mark: 0 }, buffer: Vec::new() }
     }
 
-    /// Returns the framing of the stream, skipping blanks until the first byte that shows it.
+    /// Returns the framing of the stream, skipping a byte order mark and blanks until the first byte that shows it.
     pub fn recognise(&mut self, input: &mut &[u8]) -> Option<Framing> {
-        if matches!(self.state, State::Opening) {
-            *input = input.trim_ascii_start();
+        if let State::Opening { mark } = &mut self.state {
+            if *mark == 0 {
+                *input = input.trim_ascii_start();
+            }
+            while let Some(expected) = BYTE_ORDER_MARK.get(*mark)
+                && input.first() == Some(expected)
+            {
+                split_off(input, 1);
+                *mark += 1;
+            }
+            if *mark == BYTE_ORDER_MARK.len() {
+                *input = input.trim_ascii_start();
+            }
             let first = input.first()?;
+            // What only began like a mark belongs to the first message.
+            if *mark < BYTE_ORDER_MARK.len() {
+                self.buffer.extend_from_slice(&BYTE_ORDER_MARK[..*mark]);
+            }
             let framing = self.framing.unwrap_or(match first {
                 b'C' | b'c' => Framing::ContentLength,
                 // Whatever it is, the next newline ends it, and the answer will say it is not JSON.
@@ -135,7 +155,7 @@ impl Decoder {
     pub fn decode(&mut self, input: &mut &[u8]) -> Option<Decoded> {
         while !input.is_empty() {
             let found = match &mut self.state {
-                State::Opening => {
+                State::Opening { .. } => {
                     self.recognise(input);
                     None
                 }

@@ -55,6 +55,19 @@ fn lines() {
 }
 
 #[test]
+fn a_byte_order_mark_is_skipped_before_the_first_message_alone() {
+    use FrameError::NotUtf8;
+    check(None, b"\xEF\xBB\xBF", &[]);
+    check(None, b"\xEF\xBB\xBF{}\n[]\n", &[Ok("{}"), Ok("[]")]);
+    check(None, b"\n \xEF\xBB\xBF\r\n{}\n", &[Ok("{}")]);
+    check(None, b"\xEF\xBB\xBFContent-Length: 2\r\n\r\n{}", &[Ok("{}")]);
+    check(CL, b"\xEF\xBB\xBFContent-Length: 2\r\n\r\n{}", &[Ok("{}")]);
+    check(None, b"{}\n\xEF\xBB\xBF[]\n", &[Ok("{}"), Ok("\u{feff}[]")]);
+    check(None, b"\xEF\xBB{}\n[]\n", &[Err(NotUtf8), Ok("[]")]);
+    check(None, "\u{fefe}{}\n".as_bytes(), &[Ok("\u{fefe}{}")]);
+}
+
+#[test]
 fn content_length() {
     use FrameError::{Header, Lost, NotUtf8, Truncated};
     use HeaderFault::{BadLength, JsonText, NoLength, NotAField};
