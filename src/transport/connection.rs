@@ -11,13 +11,13 @@ use jsonrpsee::{BoundedSubscriptions, Extensions, MethodCallback, Methods};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::Instrument;
 
 use super::cancellation::Cancellation;
-use super::dispatch;
+use super::dispatch::{self, Answer};
 use super::flight::{
     Delivery, Events, Flight, MAX_AT_WORK, MAX_BYTES_IN_FLIGHT, Seat, Ticket,
 };
@@ -33,7 +33,7 @@ const MAX_WAITING_TEXTS: usize = 16;
 /// Subscriptions alive at once: an editor needs one a window.
 const MAX_SUBSCRIPTIONS: u32 = 64;
 
-/// How long the last replies may take to leave after `exit`: a client that has said so may have stopped reading.
+/// How long the last replies may take to leave after `exit`, or when the client's process is gone: nobody may read them.
 const EXIT_GRACE: Duration = Duration::from_secs(1);
 
 /// What a caller may choose about a connection.
@@ -99,25 +99,30 @@ where
     let (parent, named_parent) = watch::channel(None);
     let connection = Connection::new(methods.into(), outbox, parent);
 
+    let (dismiss, dismissed) = oneshot::channel();
     let mut writing = pin!(write(writer, framing, texts));
     let conversation = async {
         let exit = tokio::select! {
-            exit = connection.talk(input) => exit,
+            exit = connection.talk(input, dismissed) => exit,
             // It ends before the connection does only if it cannot write.
             written = &mut writing => return output_gone(written),
         };
         let flushed = match exit {
-            Exit::AfterShutdown | Exit::WithoutShutdown => {
+            Exit::AfterShutdown | Exit::WithoutShutdown | Exit::ParentGone => {
                 timeout(EXIT_GRACE, writing).await.unwrap_or(Ok(()))
             }
             _ => writing.await,
         };
         if flushed.is_err() { output_gone(flushed) } else { exit }
     };
+    let mut conversation = pin!(conversation);
     tokio::select! {
-        exit = conversation => exit,
-        () = parent::gone(named_parent) => Exit::ParentGone,
+        exit = &mut conversation => return exit,
+        () = parent::gone(named_parent) => {}
     }
+    // It cannot hear it while it waits for a client that does not read.
+    drop(dismiss);
+    timeout(EXIT_GRACE, conversation).await.unwrap_or(Exit::ParentGone)
 }
 
 fn output_gone(written: io::Result<()>) -> Exit {
@@ -167,23 +172,28 @@ impl Connection {
         }
     }
 
-    /// Talks until the client leaves or its stream makes no sense any more.
-    async fn talk<R: AsyncRead + Unpin>(mut self, mut input: Input<R>) -> Exit {
-        loop {
+    /// Talks until the client leaves, its stream makes no sense any more, or the connection is dismissed.
+    async fn talk<R: AsyncRead + Unpin>(
+        mut self,
+        mut input: Input<R>,
+        mut dismissed: oneshot::Receiver<()>,
+    ) -> Exit {
+        let mut is_open = true;
+        while is_open || !self.flight.is_empty() {
             tokio::select! {
                 Some(delivery) = self.flight.next() => self.deliver(delivery).await,
-                message = input.next() => match message {
+                message = input.next(), if is_open => match message {
                     Some(message) => if let ControlFlow::Break(exit) = self.receive(message).await {
                         return exit;
                     },
-                    None => break,
+                    None => {
+                        tracing::debug!("input ended");
+                        self.stop_listening();
+                        is_open = false;
+                    }
                 },
+                _ = &mut dismissed => return Exit::ParentGone,
             }
-        }
-        tracing::debug!("input ended");
-        self.stop_listening();
-        while let Some(delivery) = self.flight.next().await {
-            self.deliver(delivery).await;
         }
         Exit::InputEnded
     }
@@ -248,9 +258,7 @@ impl Connection {
         method: &'static str,
         seat: Seat,
     ) {
-        if method == "initialize" {
-            self.note_parent(&request.params);
-        }
+        let parent = if method == "initialize" { named_process(&request.params) } else { None };
         let (token, params) = progress::take_token(request.params);
         request.params = params;
         let mut extensions = self.extensions.clone();
@@ -261,8 +269,8 @@ impl Connection {
         let ticket =
             Ticket { id: request.id.clone(), bytes: request.params.len(), seat, cancellation };
         let span = tracing::info_span!("request", method, id = %ticket.id);
-        let answer =
-            dispatch::call(callback, request, extensions, self.permits.clone()).instrument(span);
+        let call = dispatch::call(callback, request, extensions, self.permits.clone());
+        let answer = async move { Answer { parent, ..call.await } }.instrument(span);
         self.flight.start(ticket, answer);
     }
 
@@ -319,28 +327,18 @@ impl Connection {
         if self.is_shut_down { Exit::AfterShutdown } else { Exit::WithoutShutdown }
     }
 
-    /// Notes the process that `initialize` names as the client's.
-    fn note_parent(&self, params: &str) {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Named {
-            process_id: Option<i32>,
-        }
-        let Ok(Named { process_id: Some(pid) }) = serde_json::from_str(params) else { return };
-        if pid > 0 {
-            self.parent.send_replace(Some(pid));
-        }
-    }
-
     async fn deliver_all(&mut self, deliveries: impl IntoIterator<Item = Delivery>) {
         for delivery in deliveries {
             self.deliver(delivery).await;
         }
     }
 
-    /// Sends a text, and only then lets the subscriptions it announces speak.
-    async fn deliver(&mut self, Delivery { text, events }: Delivery) {
+    /// Sends a text, and only then lets the subscriptions it announces speak, and a client go that may be gone already.
+    async fn deliver(&mut self, Delivery { text, events, parent }: Delivery) {
         send(&self.outbox, text).await;
+        if parent.is_some() {
+            self.parent.send_replace(parent);
+        }
         while self.subscriptions.try_join_next().is_some() {}
         if !self.is_shut_down {
             for events in events {
@@ -367,6 +365,17 @@ async fn carry(mut events: Events, outbox: mpsc::Sender<Box<str>>) {
             return;
         }
     }
+}
+
+/// The process that `initialize` names as the client's.
+fn named_process(params: &str) -> Option<i32> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Named {
+        process_id: Option<i32>,
+    }
+    let named: Named = serde_json::from_str(params).ok()?;
+    named.process_id.filter(|it| *it > 0)
 }
 
 fn unframed(error: FrameError) -> ErrorObjectOwned {

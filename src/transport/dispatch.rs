@@ -3,6 +3,8 @@
 //! `Methods::raw_json_request` would do this too, but knows neither extensions of one call nor ids below zero, and
 //! waits for ever on a subscription that its method dropped unanswered.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use jsonrpsee::core::traits::IdProvider;
@@ -43,6 +45,15 @@ pub(super) struct Answer {
     pub(super) reply: Box<str>,
     /// The notifications of a subscription; dropping this ends it.
     pub(super) events: Option<mpsc::Receiver<Box<RawValue>>>,
+    /// The client's process, where the call named it.
+    pub(super) parent: Option<i32>,
+}
+
+impl Answer {
+    /// A reply that nothing follows.
+    pub(super) fn of(reply: Box<str>) -> Self {
+        Self { reply, events: None, parent: None }
+    }
 }
 
 /// Calls one method. Dropping the future drops the method's.
@@ -70,17 +81,12 @@ pub(super) async fn call(
                     let params = Params::new(Some(&params));
                     ((*method)(call_id, params, CONNECTION, usize::MAX, extensions), None)
                 }
-                Err(error) => {
-                    return Answer { reply: message::error_reply(&id, &error), events: None };
-                }
+                Err(error) => return Answer::of(message::error_reply(&id, &error)),
             }
         }
         MethodCallback::Subscription(method) => {
             let Some(subscription_permit) = subscriptions.acquire() else {
-                return Answer {
-                    reply: message::error_reply(&id, &too_many(subscriptions.max())),
-                    events: None,
-                };
+                return Answer::of(message::error_reply(&id, &too_many(subscriptions.max())));
             };
             let (sender, mut events) = mpsc::channel(MAX_WAITING_EVENTS);
             let state = SubscriptionState {
@@ -101,30 +107,39 @@ pub(super) async fn call(
         Some(_) => response.into_json().into(),
         None => readdress(&response, &id),
     };
-    Answer { reply, events }
+    Answer { reply, events, parent: None }
 }
 
 /// Returns what jsonrpsee expects of unsubscribing, `[id]`, given that or `{"subscription": id}`.
 fn subscription(params: &str) -> Result<String, ErrorObjectOwned> {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Named<'a> {
-        #[serde(borrow)]
-        subscription: types::SubscriptionId<'a>,
+    const MEMBER: &str = "subscription";
+    let not_an_id = || invalid(MEMBER, "not the id that subscribing returned");
+    let is_id = |json: &RawValue| serde_json::from_str::<SubscriptionId>(json.get()).is_ok();
+    if params.starts_with('[') {
+        let ids: Vec<&RawValue> = serde_json::from_str(params).map_err(|_| not_an_id())?;
+        let is_one = matches!(&ids[..], [id] if is_id(id));
+        return is_one.then(|| params.to_owned()).ok_or_else(not_an_id);
     }
-    // serde reads a struct from an array of its fields, too.
-    match serde_json::from_str(params) {
-        Ok(Named { subscription: types::SubscriptionId::Num(number) }) => Ok(format!("[{number}]")),
-        Ok(Named { subscription: types::SubscriptionId::Str(text) }) => {
-            Ok(json!([text]).to_string())
-        }
-        Err(_) => {
-            let data =
-                json!({ "path": "subscription", "kind": "invalid_params", "retryable": false });
-            let message = "invalid params: `subscription`: not the id that subscribing returned";
-            Err(ErrorObjectOwned::owned(INVALID_PARAMS_CODE, message, Some(data)))
-        }
+    let mut members: BTreeMap<Cow<str>, &RawValue> =
+        serde_json::from_str(params).map_err(|_| not_an_id())?;
+    let id = members.remove(MEMBER).filter(|it| it.get() != "null");
+    if let Some(stranger) = members.keys().next() {
+        let why = format!("unknown field `{}`, expected `{MEMBER}`", message::beginning(stranger));
+        return Err(invalid(stranger, &why));
     }
+    match id {
+        None => Err(invalid(MEMBER, "is missing")),
+        Some(id) if is_id(id) => Ok(format!("[{id}]")),
+        Some(_) => Err(not_an_id()),
+    }
+}
+
+/// The error of a member that is wrong, as the methods themselves would say it.
+fn invalid(member: &str, why: &str) -> ErrorObjectOwned {
+    let member = message::beginning(member);
+    let data = json!({ "path": member, "kind": "invalid_params", "retryable": false });
+    let message = format!("invalid params: `{member}`: {why}");
+    ErrorObjectOwned::owned(INVALID_PARAMS_CODE, message, Some(data))
 }
 
 /// Returns the id as jsonrpsee knows ids; `None` for integers below zero or beyond 64 bits.

@@ -71,21 +71,28 @@ struct Batch {
     pending: usize,
     replies: Vec<Box<str>>,
     events: Vec<Events>,
+    parent: Option<i32>,
 }
 
 pub(super) type Events = mpsc::Receiver<Box<RawValue>>;
 
-/// A text for the client, then the subscriptions that start behind it.
+/// A text for the client, then the subscriptions that start behind it, and the process that is watched from then on.
 #[derive(Debug)]
 pub(super) struct Delivery {
     pub(super) text: Box<str>,
     pub(super) events: Vec<Events>,
+    pub(super) parent: Option<i32>,
 }
 
 impl Flight {
     /// Returns whether a request with so many bytes of parameters may be started.
     pub(super) fn has_room(&self, bytes: usize) -> bool {
         self.bytes + bytes + BYTES_EACH <= MAX_BYTES_IN_FLIGHT
+    }
+
+    /// Returns whether every request is answered.
+    pub(super) fn is_empty(&self) -> bool {
+        self.at_work.is_empty()
     }
 
     /// Starts a request as soon as it is its turn.
@@ -120,7 +127,7 @@ impl Flight {
                 Err(error) => self.take(error.id()).and_then(|ticket| {
                     tracing::error!(id = %ticket.id, %error, "a request's task failed");
                     let reply = message::error_reply(&ticket.id, &internal_error());
-                    self.land(ticket.seat, Answer { reply, events: None })
+                    self.land(ticket.seat, Answer::of(reply))
                 }),
             };
             if delivery.is_some() {
@@ -152,7 +159,7 @@ impl Flight {
             tracing::debug!(id = %ticket.id, "request cancelled");
             self.bytes -= ticket.bytes_held();
             let reply = message::error_reply(&ticket.id, &cancelled_error());
-            deliveries.extend(self.land(ticket.seat, Answer { reply, events: None }));
+            deliveries.extend(self.land(ticket.seat, Answer::of(reply)));
         }
         self.begin_waiting();
         deliveries
@@ -179,7 +186,7 @@ impl Flight {
         if let Seat::Batch(batch) = seat {
             self.batches.entry(batch).or_default().pending += 1;
         }
-        self.land(seat, Answer { reply, events: None })
+        self.land(seat, Answer::of(reply))
     }
 
     /// Takes what has been at work out of the flight, and lets the next begin.
@@ -192,13 +199,16 @@ impl Flight {
 
     fn land(&mut self, seat: Seat, answer: Answer) -> Option<Delivery> {
         match seat {
-            Seat::Alone => {
-                Some(Delivery { text: answer.reply, events: answer.events.into_iter().collect() })
-            }
+            Seat::Alone => Some(Delivery {
+                text: answer.reply,
+                events: answer.events.into_iter().collect(),
+                parent: answer.parent,
+            }),
             Seat::Batch(number) => {
                 let batch = self.batches.get_mut(&number)?;
                 batch.replies.push(answer.reply);
                 batch.events.extend(answer.events);
+                batch.parent = answer.parent.or(batch.parent);
                 self.settle(number)
             }
         }
@@ -211,9 +221,9 @@ impl Flight {
         if batch.pending > 0 {
             return None;
         }
-        let batch = self.batches.remove(&number)?;
-        let text = format!("[{}]", batch.replies.join(",")).into_boxed_str();
-        (!batch.replies.is_empty()).then_some(Delivery { text, events: batch.events })
+        let Batch { replies, events, parent, .. } = self.batches.remove(&number)?;
+        let text = format!("[{}]", replies.join(",")).into_boxed_str();
+        (!replies.is_empty()).then_some(Delivery { text, events, parent })
     }
 }
 
@@ -234,7 +244,7 @@ mod tests {
         let mut flight = Flight::default();
         let (id, cancellation) = (Id::Integer(1), Cancellation::default());
         let ticket = Ticket { id: id.clone(), bytes: 0, seat: Seat::Alone, cancellation };
-        flight.start(ticket, async { Answer { reply: "done".into(), events: None } });
+        flight.start(ticket, async { Answer::of("done".into()) });
         tokio::task::yield_now().await;
         assert!(flight.cancel(&id).is_empty());
         assert_eq!(&*flight.next().await.unwrap().text, "done");

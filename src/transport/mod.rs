@@ -18,7 +18,7 @@
 //! - A reply may be as large as it likes.
 //!
 //! What is answered here, without any method: `shutdown`, `exit`, `initialized`, `$/…`. The `processId` of an
-//! `initialize` on its way to its method is noted, and the connection ends when that process does.
+//! `initialize` on its way to its method is noted, and once that is answered the connection ends when the process does.
 
 mod cancellation;
 mod connection;

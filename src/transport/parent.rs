@@ -36,8 +36,17 @@ async fn exited(pid: Option<i32>) {
 #[cfg(target_os = "linux")]
 async fn process_end(pid: i32) {
     let ended = match pidfd(pid) {
-        Ok(Some(pidfd)) => pidfd.readable().await.map(drop),
-        Ok(None) => Ok(()),
+        Ok(Some(pidfd)) => pidfd.readable().await.map(|_| {
+            tracing::info!(pid, "the client's process has ended");
+        }),
+        Ok(None) => {
+            tracing::warn!(
+                pid,
+                "the client's process is not to be seen here: it has ended, or `initialize` named it as another \
+                 container sees it"
+            );
+            Ok(())
+        }
         Err(error) => Err(error),
     };
     if let Err(error) = ended {

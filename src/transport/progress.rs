@@ -63,19 +63,20 @@ pub(super) fn take_token(params: String) -> (Option<Box<RawValue>>, String) {
     let Ok(mut members) = serde_json::from_str::<BTreeMap<Cow<str>, &RawValue>>(&params) else {
         return (None, params);
     };
-    // A token is an integer or a string; anything else stays for the method to refuse by name.
-    match members.remove(MEMBER) {
-        Some(token)
-            if token.get().starts_with(|first: char| {
-                first == '"' || first == '-' || first.is_ascii_digit()
-            }) =>
-        {
-            let rest =
-                serde_json::to_string(&members).expect("raw values under string keys are JSON");
-            (Some(token.to_owned()), rest)
+    // A token is an integer or a string, and null is none; anything else stays for the method to refuse by name.
+    let token = match members.remove(MEMBER) {
+        Some(token) if token.get() == "null" => None,
+        Some(token) if token.get().starts_with(['"', '-']) || starts_with_digit(token.get()) => {
+            Some(token.to_owned())
         }
-        _ => (None, params),
-    }
+        _ => return (None, params),
+    };
+    let rest = serde_json::to_string(&members).expect("raw values under string keys are JSON");
+    (token, rest)
+}
+
+fn starts_with_digit(json: &str) -> bool {
+    json.starts_with(|first: char| first.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -88,6 +89,7 @@ mod tests {
             (r#"{"workDoneToken": 7, "a": [1, 2]}"#, Some("7"), r#"{"a":[1, 2]}"#),
             (r#"{"a":1,"workDoneToken":"t"}"#, Some(r#""t""#), r#"{"a":1}"#),
             (r#"{"workDoneToken":7}"#, Some("7"), "{}"),
+            (r#"{"workDoneToken":null,"a":1}"#, None, r#"{"a":1}"#),
             (r#"{"workDoneToken":{}}"#, None, r#"{"workDoneToken":{}}"#),
             (r#"{"a":"workDoneToken"}"#, None, r#"{"a":"workDoneToken"}"#),
             (r#"["workDoneToken"]"#, None, r#"["workDoneToken"]"#),

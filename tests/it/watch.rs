@@ -208,7 +208,7 @@ fn waits_and_watches_that_make_no_sense_are_refused_by_name() {
             "timeoutMs",
         ),
         ("session.watch", json!({ "statuses": ["idle"] }), "statuses"),
-        ("session.unwatch", json!({ "subscriptions": 1 }), "subscription"),
+        ("session.unwatch", json!({ "subscriptions": 1 }), "subscriptions"),
     ];
     for (method, params, path) in cases {
         let error = &home.call(method, &params)["error"];

@@ -152,12 +152,12 @@ struct Client {
 
 impl Client {
     fn new(framing: Framing) -> Self {
-        Self::with_pipes(framing, WIDE)
+        Self::with_output(framing, WIDE)
     }
 
-    fn with_pipes(framing: Framing, capacity: usize) -> Self {
+    fn with_output(framing: Framing, capacity: usize) -> Self {
         let world = World::new();
-        let ((input, reader), (writer, output)) = (duplex(capacity), duplex(capacity));
+        let ((input, reader), (writer, output)) = (duplex(WIDE), duplex(capacity));
         let mut server = JoinSet::new();
         server.spawn(serve(reader, writer, methods(&world), Options::default()));
         Self { world, framing, input, output: Input::new(output, Some(framing)), server }
@@ -486,7 +486,7 @@ async fn the_last_replies_leave_before_exit() {
 
 #[tokio::test(start_paused = true)]
 async fn exit_does_not_wait_for_a_client_that_stopped_reading() {
-    let mut client = Client::with_pipes(Framing::Lines, 256);
+    let mut client = Client::with_output(Framing::Lines, 256);
     client.request(1, "large", json!([10_000])).await;
     client.request(2, "shutdown", json!({})).await;
     client.notify("exit", json!({})).await;
@@ -544,10 +544,10 @@ async fn replies_use_the_framing_of_the_stream() {
         format!("{answer}\n"),
         "a last line without its end"
     );
-    assert_eq!(
-        serve_bytes(format!("\n {request}\n").as_bytes(), None).await.0,
-        format!("{answer}\n")
-    );
+    for before in ["\n ", "\u{feff}", "\u{feff}\r\n"] {
+        let input = format!("{before}{request}\n");
+        assert_eq!(serve_bytes(input.as_bytes(), None).await.0, format!("{answer}\n"));
+    }
     assert_eq!(serve_bytes(framed.as_bytes(), None).await.0, framed_answer);
     assert_eq!(
         serve_bytes(format!("\r\n{}", framed.to_lowercase()).as_bytes(), None).await.0,
@@ -655,14 +655,20 @@ async fn unsubscribing_takes_a_name_or_a_place() {
     let mut client = Client::new(Framing::Lines);
     client.request(1, "watch", json!([0])).await;
     let subscription = client.receive().await["result"].take();
-    for params in [
-        json!({}),
-        json!({"subscription": null}),
-        json!({"subscription": 1, "x": 2}),
-        json!([1, 2]),
+    for (params, member, why) in [
+        (json!({}), "subscription", "is missing"),
+        (json!({"subscription": null}), "subscription", "is missing"),
+        (json!({"subscription": 1.5}), "subscription", "not the id that subscribing returned"),
+        (json!({"subscription": 1, "x": 2}), "x", "unknown field `x`, expected `subscription`"),
+        (json!([1, 2]), "subscription", "not the id that subscribing returned"),
+        (json!([null]), "subscription", "not the id that subscribing returned"),
     ] {
         client.request(2, "unwatch", params.clone()).await;
-        assert_eq!(refusal(&client.receive().await), (json!(2), -32602), "{params}");
+        let refused = client.receive().await;
+        assert_eq!(refusal(&refused), (json!(2), -32602), "{params}");
+        assert_eq!(refused["error"]["data"]["path"], member, "{params}");
+        let message = format!("invalid params: `{member}`: {why}");
+        assert_eq!(refused["error"]["message"], message, "{params}");
     }
     for (params, ended) in [
         (json!({"subscription": "a"}), false),
@@ -711,7 +717,7 @@ async fn settle() {
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_client_holds_a_subscription_back() {
-    let mut client = Client::with_pipes(Framing::Lines, 4096);
+    let mut client = Client::with_output(Framing::Lines, 4096);
     client.request(1, "watch", json!([1_000_000])).await;
     settle().await;
     let sent = client.world.events_sent.load(Ordering::SeqCst);
@@ -863,12 +869,32 @@ mod parents {
     }
 
     #[tokio::test]
-    async fn a_process_that_is_gone_already_ends_it_at_once() {
+    async fn who_names_a_process_that_is_not_there_is_answered_before_the_end() {
         let mut parent = parent();
         parent.kill().unwrap();
         parent.wait().unwrap();
-        let mut client = Client::new(Framing::ContentLength);
+        for is_batch in [false, true] {
+            let mut client = Client::new(Framing::ContentLength);
+            let params = json!({"processId": parent.id()});
+            let call = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params});
+            client.send(&if is_batch { json!([call]) } else { call }.to_string()).await;
+            let (texts, exit) = client.rest().await;
+            assert_eq!(texts.len(), 1, "{texts:?}");
+            assert!(matches!(exit, Exit::ParentGone) && exit.code() == 0, "{exit:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_does_not_read_holds_nobody_back_when_it_is_gone() {
+        let mut parent = parent();
+        let mut client = Client::with_output(Framing::Lines, 256);
         client.request(1, "initialize", json!({"processId": parent.id()})).await;
+        client.receive().await;
+        for id in 0..2 * MAX_WAITING_TEXTS {
+            client.request(id, "large", json!([1000])).await;
+        }
+        parent.kill().unwrap();
+        parent.wait().unwrap();
         assert!(matches!(client.exit().await, Exit::ParentGone));
     }
 
