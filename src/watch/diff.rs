@@ -2,21 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use crate::base::{AgentId, Pid, SessionId};
+use crate::base::{AgentId, Pid, SessionId, Timestamp};
 use crate::protocol::session::Session;
 use crate::protocol::watch::{Change, ChangeKind};
 
-/// What tells one row from another: the agent, and its session or, where none is known, its process; where that has
-/// ended, its launch.
-type Key = (AgentId, Option<SessionId>, Option<Pid>, Option<String>);
+/// What tells one row from another: the agent, and its session or, where none is known, its process, which is another
+/// where the same pid was started at another time; where that has ended, its launch.
+pub(super) type Key = (AgentId, Option<SessionId>, Option<(Pid, Timestamp)>, Option<String>);
 
-fn key(session: &Session) -> Key {
+pub(super) fn key(session: &Session) -> Key {
     let agent = session.agent.clone();
     if let Some(id) = &session.session_id {
         return (agent, Some(id.clone()), None, None);
     }
     if let Some(process) = &session.process {
-        return (agent, None, Some(process.pid), None);
+        return (agent, None, Some((process.pid, process.started_at)), None);
     }
     (agent, None, None, session.launch.as_ref().map(|it| it.launch_id.clone()))
 }
@@ -44,5 +44,31 @@ impl Known {
             gone.into_values().map(|session| Change { kind: ChangeKind::Removed, session }),
         );
         changes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_row_without_a_session_is_another_where_its_pid_was_given_again() {
+        let row = |started_at: &str| -> Session {
+            let process = json!({ "pid": 7, "startedAt": started_at });
+            serde_json::from_value(json!({
+                "agent": "a", "status": "idle", "reason": "never_prompted", "certainty": "asserted", "kind": "main",
+                "process": process,
+            }))
+            .unwrap()
+        };
+        let (first, second) = (row("2026-11-22T20:00:00.000Z"), row("2026-11-22T21:00:00.000Z"));
+        let mut known = Known::default();
+        known.update(vec![first.clone()]);
+        let told = known.update(vec![second.clone()]);
+        let change = |kind, session| Change { kind, session };
+        let expected = [change(ChangeKind::Added, second), change(ChangeKind::Removed, first)];
+        assert_eq!(told, expected);
     }
 }

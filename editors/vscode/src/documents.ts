@@ -4,7 +4,7 @@ import * as vscode from "vscode";
 import { Follow } from "./follow";
 import { evidencePage, fileName, transcriptPage } from "./pages";
 import type { Session } from "./protocol.gen";
-import { type Key, keyFor, keyOf, type Which, whichOf } from "./roster";
+import { addressFor, type Which, whichOf } from "./roster";
 import type { Server } from "./server";
 
 /** The scheme of our documents. */
@@ -45,9 +45,9 @@ export class Documents implements vscode.TextDocumentContentProvider, vscode.Dis
   }
 
   /** Reads again what is open about these sessions. */
-  touch(keys: ReadonlySet<Key>): void {
+  touch(addresses: ReadonlySet<string>): void {
     for (const { uri } of vscode.workspace.textDocuments) {
-      if (uri.scheme === SCHEME && keys.has(keyFor(subjectOf(uri).which))) this.emitter.fire(uri);
+      if (uri.scheme === SCHEME && addresses.has(addressFor(subjectOf(uri).which))) this.emitter.fire(uri);
     }
   }
 
@@ -78,7 +78,7 @@ function subjectOf(uri: vscode.Uri): { page: Page; which: Which } {
   };
 }
 
-/** The keys of sessions, for `touch`. */
-export function keysOf(sessions: readonly Session[]): Set<Key> {
-  return new Set(sessions.map(keyOf));
+/** How the server is asked for the sessions, for `touch`. */
+export function addressesOf(sessions: readonly Session[]): Set<string> {
+  return new Set(sessions.map((it) => addressFor(whichOf(it))));
 }

@@ -16,19 +16,19 @@ export function whichOf({ agent, sessionId, process }: Session): Which {
 
 export function keyOf(session: Session): Key {
   const { agent, sessionId, process, launch } = session;
-  // What ended before it told an id, nobody can ask for: its launch tells it from others.
-  const isOver = sessionId === undefined && process === undefined;
-  return isOver ? `${agent} launch ${launch?.launchId ?? ""}` : keyFor(whichOf(session));
+  // The same pid, given again, is another process. What ended before it told an id has its launch alone.
+  const unnamed = process ? `pid ${process.pid} ${process.startedAt}` : `launch ${launch?.launchId ?? ""}`;
+  return `${agent} ${sessionId ?? unnamed}`;
 }
 
-/** The key of the session that is meant. */
-export function keyFor({ agent, sessionId, pid }: Which): Key {
+/** What the server is asked for, as one text. */
+export function addressFor({ agent, sessionId, pid }: Which): Key {
   return sessionId === undefined ? `${agent} pid ${pid ?? ""}` : `${agent} ${sessionId}`;
 }
 
 /** The key of the session with that id. */
 export function sessionKey(agent: string, sessionId: string): Key {
-  return keyFor({ agent, sessionId });
+  return addressFor({ agent, sessionId });
 }
 
 /** One session before and after; the one that is missing was not there, or was not known. */

@@ -70,8 +70,16 @@ test("a whole list drops what is not in it, and steps only from what was known",
 test("a live agent without a session is told apart by its process", () => {
   const process = { pid: 7, startedAt: "2026-11-22T20:00:00.000Z" };
   const { sessionId: _, ...unnamed } = session({ process });
-  assert.equal(keyOf(unnamed), "claude-code pid 7");
   assert.equal(keyOf({ ...unnamed, sessionId: "abc" }), "claude-code abc");
+
+  const another = { ...unnamed, process: { pid: 7, startedAt: "2026-11-22T21:00:00.000Z" } };
+  const roster = new Roster();
+  roster.replace([unnamed]);
+  roster.apply([
+    { kind: "added", session: another },
+    { kind: "removed", session: unnamed },
+  ]);
+  assert.deepEqual(roster.sessions(), [another]);
 });
 
 test("a status of a later server stands with what is over", () => {
