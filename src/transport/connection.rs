@@ -182,15 +182,14 @@ impl Connection {
         while is_open || !self.flight.is_empty() {
             tokio::select! {
                 Some(delivery) = self.flight.next() => self.deliver(delivery).await,
-                message = input.next(), if is_open => match message {
-                    Some(message) => if let ControlFlow::Break(exit) = self.receive(message).await {
+                message = input.next(), if is_open => if let Some(message) = message {
+                    if let ControlFlow::Break(exit) = self.receive(message).await {
                         return exit;
-                    },
-                    None => {
-                        tracing::debug!("input ended");
-                        self.stop_listening();
-                        is_open = false;
                     }
+                } else {
+                    tracing::debug!("input ended");
+                    self.stop_listening();
+                    is_open = false;
                 },
                 _ = &mut dismissed => return Exit::ParentGone,
             }
