@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Method;
 use super::bounded::Bounded;
+use super::reading::null_as_absent;
 use super::session::{AgentReport, Process, Session};
 use crate::base::{AbsPath, AgentId, Pid, SessionId, Timestamp};
 
@@ -50,21 +51,21 @@ macro_rules! starting_params {
             #[serde(default)]
             pub spec: Option<String>,
             /// What the agent may do without asking.
-            #[serde(default)]
+            #[serde(default, deserialize_with = "null_as_absent")]
             pub permissions: Permissions,
             /// Variables to set on top of the server's own environment.
-            #[serde(default)]
+            #[serde(default, deserialize_with = "null_as_absent")]
             pub env: BTreeMap<String, String>,
             /// Arguments to pass to the agent as they are, before the prompt.
-            #[serde(default)]
+            #[serde(default, deserialize_with = "null_as_absent")]
             pub args: Vec<String>,
             /// Whether to claim the directory for as long as the agent runs. Without a claim of its own it is not
             /// kept out by those of others. A session in the agent's own service has no process whose life a claim
             /// could have: its launch is kept out by the claims of others, and leaves none.
-            #[serde(default = "yes")]
+            #[serde(default = "yes", deserialize_with = "null_as_yes")]
             pub lock: bool,
             /// Whether to go on, and to claim the directory too, where somebody else claims it.
-            #[serde(default)]
+            #[serde(default, deserialize_with = "null_as_absent")]
             pub force: bool,
             /// After how long the agent is stopped; never where absent.
             #[serde(default)]
@@ -81,6 +82,10 @@ macro_rules! starting_params {
 
 fn yes() -> bool {
     true
+}
+
+fn null_as_yes<'de, D: Deserializer<'de>>(json: D) -> Result<bool, D::Error> {
+    Ok(Option::deserialize(json)?.unwrap_or_else(yes))
 }
 
 /// `session.launch`: starts an agent.
@@ -264,7 +269,7 @@ pub struct Prune;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PruneParams {
     /// Whether to only say what would be forgotten.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_absent")]
     pub dry_run: bool,
     /// Only launches that ended before this instant.
     #[serde(default)]

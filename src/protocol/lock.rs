@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Method;
 use super::bounded::Bounded;
+use super::reading::null_as_absent;
 use crate::base::{AbsPath, Pid, SessionId, Timestamp};
 
 /// Milliseconds that a claim or a fuse may last: up to 366 days.
@@ -125,7 +126,7 @@ pub struct ReleaseParams {
     pub directory: AbsPath,
     /// Whether every claim on it is given up, even that of a launch whose agent still lives; else the one that was
     /// acquired.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_absent")]
     pub force: bool,
 }
 

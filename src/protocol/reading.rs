@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 
 /// What is wrong with a JSON text, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +33,16 @@ pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, Fault> {
     })?;
     deserializer.end().map_err(|error| Fault { path: String::new(), what: error.to_string() })?;
     Ok(read)
+}
+
+/// Reads a member that may be absent and has a value all the same: null says the same as its absence, as it does for
+/// members that are optional in their types.
+pub fn null_as_absent<'de, D, T>(json: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    Ok(Option::deserialize(json)?.unwrap_or_default())
 }
 
 impl Fault {

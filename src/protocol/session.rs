@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Method;
 use super::bounded::Bounded;
+use super::reading::null_as_absent;
 use crate::base::{AbsPath, AgentId, Pid, SessionId, Timestamp};
 
 /// What a session is doing, concluded once, from evidence.
@@ -425,7 +426,7 @@ pub struct Filter {
     #[serde(default)]
     pub query: Option<String>,
     /// Whether subagents are listed too.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_absent")]
     pub include_subagents: bool,
 }
 
@@ -467,10 +468,10 @@ pub struct ListParams {
     #[serde(default)]
     pub include: Vec<Include>,
     /// How many sessions a page holds; 100 where absent.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_absent")]
     pub limit: Option<Bounded<1, 10_000>>,
     /// Where the page begins: the `nextCursor` of the page before, with the same filter.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_absent")]
     pub cursor: Option<String>,
     /// How long each adapter may take; 5000 where absent.
     #[serde(default)]

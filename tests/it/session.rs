@@ -1,5 +1,7 @@
 //! `session.*` on an empty machine and with parameters that make no sense.
 
+use headcount::adapters::REGISTRY;
+use headcount::rpc::{self, App, openrpc};
 use serde_json::{Value, json};
 
 use crate::support::{Home, talk};
@@ -205,4 +207,35 @@ fn subagents_are_neither_shown_nor_read_nor_counted_where_nobody_asks_for_them()
     let counted = list(json!({ "agents": agents, "include": ["usage"] }));
     assert_eq!(problems(&counted), 1, "what they spent is counted");
     assert_eq!(count(&counted), count(&with));
+}
+
+/// What a method says of its parameters where only one member is given.
+fn refusal(home: &Home, method: &str, params: &Value) -> Value {
+    home.call(method, params)["error"].clone()
+}
+
+#[test]
+fn null_is_the_same_as_absent_for_every_optional_member() {
+    let home = Home::empty();
+    let document = openrpc::document(rpc::router(App::new(home.env(), REGISTRY)).cards());
+    let mut checked = 0;
+    for method in document["methods"].as_array().unwrap() {
+        let name = method["name"].as_str().unwrap();
+        let absent = refusal(&home, name, &json!({}));
+        let members = method["params"].as_array().unwrap().iter();
+        let optional = members.filter(|it| it["required"] == false);
+        let names = optional.map(|it| it["name"].as_str().unwrap()).chain(["workDoneToken"]);
+        for member in names {
+            assert_eq!(refusal(&home, name, &json!({ member: null })), absent, "{name}({member})");
+            checked += 1;
+        }
+    }
+    assert!(checked > 50, "{checked}");
+    let filter = document["components"]["schemas"]["Filter"]["properties"].as_object().unwrap();
+    for member in filter.keys() {
+        let wait = json!({ "until": ["idle"], "timeoutMs": 1, "filter": { member: null } });
+        assert_eq!(refusal(&home, "session.wait", &wait), Value::Null, "{member}");
+    }
+    let stranger = refusal(&home, "session.list", &json!({ "limt": null }));
+    assert_eq!(stranger["data"]["path"], "limt", "what no method knows is refused all the same");
 }
