@@ -21,6 +21,9 @@ pub(super) fn run(env: Env, method: &str, params: Option<&str>) -> Result<u8, Fa
         }
         Some(text) => parse(text)?,
     };
+    if let Some(why) = goes_on(&env, method) {
+        return Err(Failure::Usage(why));
+    }
     let result = request(env, method, &params).map_err(|failure| match failure {
         Failure::Refused(error) => Failure::Request(error.to_string()),
         failure => failure,
@@ -29,6 +32,15 @@ pub(super) fn run(env: Env, method: &str, params: Option<&str>) -> Result<u8, Fa
     serde_json::to_writer_pretty(&mut out, &result).map_err(io::Error::from)?;
     writeln!(out)?;
     Ok(0)
+}
+
+/// Why a method cannot be called alone: its news would come after the one reply that is waited for.
+fn goes_on(env: &Env, method: &str) -> Option<String> {
+    let router = rpc::router(App::new(env.clone(), REGISTRY));
+    let card = router.cards().iter().find(|it| it.name == method)?;
+    card.notification.map(|_| {
+        format!("`{method}` goes on telling after its reply: send it to `headcount serve`")
+    })
 }
 
 fn parse(text: &str) -> Result<Value, Failure> {

@@ -130,3 +130,11 @@ fn a_session_without_an_id_is_known_by_its_process_alone() {
         assert!(!refused.status.success() && message.contains(says), "{message}");
     }
 }
+
+#[test]
+fn a_call_that_would_end_before_its_news_is_refused() {
+    let output = called(&project().join("tests/fixtures/demo/proc"), "session.watch", &json!({}));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{said}");
+    assert!(said.contains("`session.watch`") && said.contains("headcount serve"), "{said}");
+}
