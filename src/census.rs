@@ -8,11 +8,16 @@ use tokio::task::{self, JoinSet};
 
 use crate::adapters::{Adapter, Survey};
 use crate::base::AgentId;
-use crate::protocol::session::{Outcome, Problem, ProblemKind};
+use crate::protocol::session::{DeadlineMs, Outcome, Problem, ProblemKind};
 use crate::scope::Scope;
 
 /// How long an adapter may take where the request does not say.
 pub const DEADLINE: Duration = Duration::from_secs(5);
+
+/// How long each adapter may take.
+pub fn deadline(asked: Option<DeadlineMs>) -> Duration {
+    asked.map_or(DEADLINE, |it| Duration::from_millis(it.get()))
+}
 
 /// What one adapter saw, and how long it took.
 #[derive(Debug)]

@@ -176,9 +176,9 @@ pub enum RpcError {
     /// `unanswered` are the adapters that failed or were late, and might have known it.
     #[error("no session is known by `{query}`")]
     SessionNotFound { query: String, unanswered: Vec<AgentId> },
-    /// The client has to say which of them it means.
-    #[error("`{query}` matches {} sessions", candidates.len())]
-    SessionAmbiguous { query: String, candidates: Vec<Candidate> },
+    /// The client has to say which of them it means; `omitted` are further ones, which are not listed.
+    #[error("`{query}` matches {} sessions", candidates.len() + omitted)]
+    SessionAmbiguous { query: String, candidates: Vec<Candidate>, omitted: usize },
     /// The client has to name one of the `known`.
     #[error("no adapter is called `{agent}`")]
     AgentUnknown { agent: String, known: Vec<AgentId> },
@@ -271,8 +271,11 @@ impl RpcError {
     fn details(&self) -> serde_json::Value {
         match self {
             Self::InvalidParams { path, .. } => serde_json::json!({ "path": path }),
-            Self::SessionAmbiguous { candidates, .. } => {
+            Self::SessionAmbiguous { candidates, omitted: 0, .. } => {
                 serde_json::json!({ "candidates": candidates })
+            }
+            Self::SessionAmbiguous { candidates, omitted, .. } => {
+                serde_json::json!({ "candidates": candidates, "candidatesOmitted": omitted })
             }
             Self::AgentUnknown { known, .. } => serde_json::json!({ "known": known }),
             Self::SessionAlive { owner: LiveOwner::Process(process), .. } => {

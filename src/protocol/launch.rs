@@ -327,6 +327,11 @@ pub struct PruneResult {
     pub kept: u64,
     /// Whether nothing was changed.
     pub dry_run: bool,
+    /// True when no adapter failed or missed its deadline.
+    pub complete: bool,
+    /// What the adapters contributed whose services were asked for the launches that they run; none where there are
+    /// none.
+    pub agents: Vec<AgentReport>,
 }
 
 impl Method for Prune {

@@ -392,6 +392,13 @@ pub struct AgentReport {
     pub problems_omitted: Option<u64>,
 }
 
+impl AgentReport {
+    /// Whether the adapter has read all it knows of.
+    pub fn has_answered(&self) -> bool {
+        matches!(self.outcome, Outcome::Ok | Outcome::Absent)
+    }
+}
+
 /// What may be asked for beyond the session itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -462,16 +469,16 @@ pub struct ListParams {
     #[serde(default)]
     pub query: Option<String>,
     /// Whether subagents are listed too.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_absent")]
     pub include_subagents: bool,
     /// What to add to each session.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_absent")]
     pub include: Vec<Include>,
     /// How many sessions a page holds; 100 where absent.
-    #[serde(default, deserialize_with = "null_as_absent")]
+    #[serde(default)]
     pub limit: Option<Bounded<1, 10_000>>,
     /// Where the page begins: the `nextCursor` of the page before, with the same filter.
-    #[serde(default, deserialize_with = "null_as_absent")]
+    #[serde(default)]
     pub cursor: Option<String>,
     /// How long each adapter may take; 5000 where absent.
     #[serde(default)]
@@ -645,6 +652,10 @@ pub struct PeekResult {
     pub turns: Vec<Turn>,
     /// True where turns came before the first one shown.
     pub earlier: bool,
+    /// True when no adapter failed or missed its deadline.
+    pub complete: bool,
+    /// What each adapter contributed to finding the session.
+    pub agents: Vec<AgentReport>,
 }
 
 impl Method for Peek {

@@ -21,6 +21,11 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Whether the agent is looked at only where a request names it.
+    pub fn leaves_out(&self, agent: &AgentId) -> bool {
+        self.without_agents.as_ref().is_some_and(|it| it.contains(agent))
+    }
+
     /// These settings, and those of `under` where these say nothing.
     #[must_use]
     pub fn over(self, under: Self) -> Self {

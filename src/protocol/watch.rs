@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::bounded::Bounded;
-use super::session::{Filter, Problem, Session, Status};
+use super::session::{AgentReport, Filter, Problem, Session, Status};
 use super::{Method, Subscription};
 use crate::base::Timestamp;
 
@@ -110,7 +110,7 @@ pub struct WaitParams {
     pub filter: Option<Filter>,
     /// The states that are waited for; at least one.
     pub until: Vec<Status>,
-    /// How long to wait, in milliseconds, at most a day.
+    /// How long to wait after the first look, in milliseconds, at most a day: 1 asks for what is so now.
     pub timeout_ms: Bounded<1, 86_400_000>,
 }
 
@@ -122,6 +122,10 @@ pub struct WaitResult {
     pub sessions: Vec<Session>,
     /// Whether the time ran out first.
     pub timed_out: bool,
+    /// True when no adapter had failed or missed its deadline when it was asked last.
+    pub complete: bool,
+    /// What each adapter contributed when it was asked last.
+    pub agents: Vec<AgentReport>,
 }
 
 impl Method for Wait {

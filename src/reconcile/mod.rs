@@ -11,7 +11,8 @@ use crate::census::Surveyed;
 use crate::ledger::{LaunchEntry, Ledger};
 use crate::procs::ProcessTable;
 use crate::protocol::session::{
-    AgentReport, Conflict, Evidence, Outcome, Problem, Session, SessionKind, SessionUsage, Usage,
+    AgentReport, Certainty, Conflict, Evidence, Outcome, Problem, Process, Reason, Session,
+    SessionKind, SessionUsage, Status, Usage,
 };
 
 mod alike;
@@ -40,7 +41,13 @@ pub struct Roster {
 impl Roster {
     /// Whether no adapter failed or missed its deadline.
     pub fn is_complete(&self) -> bool {
-        self.reports.iter().all(|it| matches!(it.outcome, Outcome::Ok | Outcome::Absent))
+        self.reports.iter().all(AgentReport::has_answered)
+    }
+
+    /// Takes in what other adapters contributed.
+    pub fn extend(&mut self, others: Self) {
+        self.rows.extend(others.rows);
+        self.reports.extend(others.reports);
     }
 
     /// Leaves out the sessions that others started, which not every agent's store could be spared to read.
@@ -104,6 +111,25 @@ pub fn reconcile(
 
 fn is_answer(outcome: Outcome) -> bool {
     matches!(outcome, Outcome::Ok | Outcome::Absent)
+}
+
+/// A session that was seen before its adapter failed: whether it still lives is not known, nor what it does. What had
+/// ended then has ended.
+pub fn doubted(session: Session, why: Reason, processes: &ProcessTable) -> Session {
+    if !matches!(session.status, Status::Waiting | Status::Running | Status::Idle) {
+        return session;
+    }
+    let is_there = |shown: &Process| {
+        let found = processes.get(shown.pid).and_then(|it| processes.shown(it.identity));
+        found.as_ref() == Some(shown)
+    };
+    Session {
+        status: Status::Unknown,
+        reason: why,
+        certainty: Certainty::Inferred,
+        process: session.process.filter(is_there),
+        ..session
+    }
 }
 
 /// What one agent's evidence is looked at with.

@@ -10,7 +10,7 @@ use super::App;
 use super::checks;
 use super::ledger_access::{change, read};
 use super::router::Call;
-use super::session_handlers::{one_session, roster, unanswered, wanted};
+use super::session_handlers::{one_session, roster, wanted};
 use super::stop_handlers::{cannot, is_at_work, is_hosted};
 use super::unanswered::Unanswered;
 use crate::adapters::Adapter;
@@ -24,6 +24,7 @@ use crate::protocol::launch::{
     Forgotten, LaunchParams, LaunchResult, Launched, PruneParams, PruneResult, ReleasedClaim,
     ResumeParams,
 };
+use crate::protocol::session::AgentReport;
 use crate::reconcile::{Row, one_of};
 use crate::scope::Interest;
 
@@ -143,6 +144,7 @@ async fn spawn(call: &Call, request: Request) -> Result<(Launched, Unanswered), 
 pub(super) async fn prune(call: Call, params: PruneParams) -> Result<PruneResult, RpcError> {
     let PruneParams { dry_run, older_than } = params;
     let services = Services::ask(&call.app).await?;
+    let agents = services.reports.clone();
     let Pruned { forgotten, released, kept } = if dry_run {
         let life = move |entry: &LaunchEntry| services.life(entry);
         let look =
@@ -167,6 +169,8 @@ pub(super) async fn prune(call: Call, params: PruneParams) -> Result<PruneResult
         released: released.collect(),
         kept: kept as u64,
         dry_run,
+        complete: agents.iter().all(AgentReport::has_answered),
+        agents,
     })
 }
 
@@ -195,7 +199,7 @@ async fn prune_with_logs(
 #[derive(Default)]
 struct Services {
     at_work: BTreeSet<(AgentId, SessionId)>,
-    unanswered: Vec<AgentId>,
+    reports: Vec<AgentReport>,
 }
 
 impl Services {
@@ -212,15 +216,14 @@ impl Services {
             return Ok(Self::default());
         }
         let roster = roster(app, &adapters, Interest::SESSIONS).await;
-        let unanswered = unanswered(&roster.reports);
         let at_work = roster.rows.into_iter().filter(|it| is_at_work(it.session.status));
         let key = |row: Row| Some((row.session.agent, row.session.session_id?));
-        Ok(Self { at_work: at_work.filter_map(key).collect(), unanswered })
+        Ok(Self { at_work: at_work.filter_map(key).collect(), reports: roster.reports })
     }
 
     fn life(&self, entry: &LaunchEntry) -> Life {
         let Some(session) = entry.session.clone() else { return Life::Dead };
-        if self.unanswered.contains(&entry.agent) {
+        if self.reports.iter().any(|it| it.agent == entry.agent && !it.has_answered()) {
             return Life::Unknown;
         }
         let is_at_work = self.at_work.contains(&(entry.agent.clone(), session));

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::adapters::Adapter;
+use crate::base::AgentId;
 use crate::env::Env;
 use crate::fuses::FuseBoard;
 use crate::launch::LoginPath;
@@ -11,7 +12,7 @@ use crate::memo::Memo;
 use crate::protocol::settings::Settings;
 use crate::protocol::{discover, fuse, launch, lifecycle, lock, server, session, watch};
 use crate::unfinished::Unfinished;
-use crate::watch::Lookout;
+use crate::watch::{Ground, Lookout, Views};
 
 mod checks;
 mod counters;
@@ -48,7 +49,7 @@ pub struct App {
     pub unfinished: Unfinished,
     counters: Counters,
     /// What `initialize` set for this connection.
-    options: Mutex<Settings>,
+    options: Arc<Mutex<Settings>>,
     lookout: Mutex<Weak<Lookout>>,
 }
 
@@ -64,7 +65,7 @@ impl App {
             fuses: Arc::default(),
             unfinished: Unfinished::default(),
             counters: Counters::default(),
-            options: Mutex::default(),
+            options: Arc::default(),
             lookout: Mutex::default(),
         }
     }
@@ -75,16 +76,18 @@ impl App {
         Self { program, ..self }
     }
 
-    /// The lookout that every subscription shares; it looks only while one of them holds it.
-    fn lookout(&self) -> Arc<Lookout> {
+    /// The views for one who wants to see these agents, or all that the settings do not leave out. The lookout is shared
+    /// by all who look on, and looks only while one of them does.
+    fn views(&self, agents: Option<Vec<AgentId>>) -> Views {
         let mut shared = self.lookout.lock().unwrap_or_else(PoisonError::into_inner);
-        shared.upgrade().unwrap_or_else(|| {
-            let lookout =
-                Lookout::start(self.env.clone(), self.memo.clone(), self.adapters.clone());
-            let lookout = Arc::new(lookout);
+        let lookout = shared.upgrade().filter(|it| !it.has_ended()).unwrap_or_else(|| {
+            let (env, memo) = (self.env.clone(), self.memo.clone());
+            let (adapters, settings) = (self.adapters.clone(), settings::reader(self));
+            let lookout = Arc::new(Lookout::start(Ground { env, memo, adapters, settings }));
             *shared = Arc::downgrade(&lookout);
             lookout
-        })
+        });
+        lookout.views(agents)
     }
 }
 

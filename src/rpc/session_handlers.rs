@@ -12,8 +12,8 @@ use crate::base::{AgentId, Pid, ProcessRef, SessionId};
 use crate::census::{self, Census, Surveyed};
 use crate::protocol::error::{Candidate, RpcError};
 use crate::protocol::session::{
-    AgentReport, Ancestor, Filter, Include, ListParams, ListResult, Outcome, PeekParams,
-    PeekResult, ResumeCommand, Session, SessionKind, StatusParams, StatusResult, Turn,
+    AgentReport, Ancestor, Include, ListParams, ListResult, PeekParams, PeekResult, ResumeCommand,
+    Session, SessionKind, StatusParams, StatusResult, Turn,
 };
 use crate::query::{Cursor, page};
 use crate::reconcile::{Roster, Row, reconcile};
@@ -47,7 +47,7 @@ pub(super) async fn list(call: Call, params: ListParams) -> Result<ListResult, R
     let subagents = filter.include_subagents || usage != UsageWanted::None;
     let interest = Interest { usage, subagents };
     let scope = observe(&call.app, interest).await;
-    let deadline = settings::deadline(params.deadline_ms.or(settings.deadline_ms));
+    let deadline = census::deadline(params.deadline_ms.or(settings.deadline_ms));
     let census = Census::begin(&adapters, &scope, deadline);
     let surveys = told(&call, census, adapters.len()).await;
     let roster = conclude(&call.app, surveys, &scope).await;
@@ -131,6 +131,14 @@ impl<'a> Named<'a> {
         }
     }
 
+    /// Whether it may mean the row.
+    fn admits(&self, row: &Row) -> bool {
+        match self {
+            Self::Id(query) => id_of(&row.session).starts_with(query),
+            Self::Owner(pid) => row.owners.iter().chain(&row.candidates).any(|it| it.pid == *pid),
+        }
+    }
+
     /// The one row that is meant.
     pub(super) fn row(self, rows: Vec<Row>, unanswered: Vec<AgentId>) -> Result<Row, RpcError> {
         match self {
@@ -156,11 +164,11 @@ fn owned(mut rows: Vec<Row>, pid: Pid, unanswered: Vec<AgentId>) -> Result<Row, 
 
 /// The session that a live process owns: not one of its subagents, which live in it.
 async fn owned_by(app: &Arc<App>, pid: Pid, agent: Option<&AgentId>) -> Result<Answer, RpcError> {
-    let adapters = asked(app, agent).await?;
     let interest = Interest { usage: UsageWanted::None, subagents: false };
-    let roster = roster(app, &adapters, interest).await;
+    let named = Named::Owner(pid);
+    let roster = roster_for(app, &named, agent, interest).await?;
     let complete = roster.is_complete();
-    let row = Named::Owner(pid).row(roster.rows, unanswered(&roster.reports))?;
+    let row = named.row(roster.rows, unanswered(&roster.reports))?;
     match &row.session.session_id {
         Some(id) => with_usage(app, id.as_str(), Some(&row.session.agent)).await,
         None => Ok((row, complete, roster.reports)),
@@ -191,14 +199,14 @@ fn ancestors(scope: &Scope, owner: ProcessRef) -> Vec<Ancestor> {
 /// Returns the last turns of one session.
 pub(super) async fn peek(call: Call, params: PeekParams) -> Result<PeekResult, RpcError> {
     let app = &call.app;
-    let (row, ..) =
+    let (row, complete, agents) =
         one_session(app, &params.session_id, params.agent.as_ref(), Interest::SESSIONS).await?;
     let agent = row.session.agent;
     let turns = params.turns.map_or(TURNS, crate::protocol::bounded::Bounded::as_usize);
     let max_bytes =
         params.max_bytes.map_or(TURNS_BYTES, crate::protocol::bounded::Bounded::as_usize);
     let Some(record) = row.record else {
-        return Ok(PeekResult { turns: Vec::new(), earlier: false });
+        return Ok(PeekResult { turns: Vec::new(), earlier: false, complete, agents });
     };
     let adapter = app.adapters.iter().find(|it| it.card().id == agent);
     let scope = observe(app, Interest::SESSIONS).await;
@@ -210,15 +218,16 @@ pub(super) async fn peek(call: Call, params: PeekParams) -> Result<PeekResult, R
             hint: "session.status tells what is known of it".into(),
         });
     };
-    let deadline = settings::deadline(settings::now(app).await.0.deadline_ms);
+    let deadline = census::deadline(settings::now(app).await.0.deadline_ms);
     let late = || RpcError::Internal(format!("no answer within {} ms", deadline.as_millis()));
     let peeked = tokio::time::timeout(deadline, peeking).await.map_err(|_| late())?;
     let peeked = peeked.map_err(|problem| RpcError::Internal(problem.message))?;
-    Ok(within(peeked, max_bytes))
+    let (turns, earlier) = within(peeked, max_bytes);
+    Ok(PeekResult { turns, earlier, complete, agents })
 }
 
-/// The newest turns that fit; the oldest of them is cut where it does not fit whole.
-fn within(peeked: Peeked, max_bytes: usize) -> PeekResult {
+/// The newest turns that fit, and whether others came before; the oldest of them is cut where it does not fit whole.
+fn within(peeked: Peeked, max_bytes: usize) -> (Vec<Turn>, bool) {
     let mut left = max_bytes;
     let mut newest_first = Vec::new();
     let mut earlier = peeked.has_earlier;
@@ -234,24 +243,13 @@ fn within(peeked: Peeked, max_bytes: usize) -> PeekResult {
         newest_first.push(turn);
     }
     newest_first.reverse();
-    PeekResult { turns: newest_first, earlier }
+    (newest_first, earlier)
 }
 
 fn cut(turn: &mut Turn, len: usize) {
     let end = (0..=len).rev().find(|at| turn.text.is_char_boundary(*at)).unwrap_or(0);
     turn.text.truncate(end);
     turn.truncated = Some(true);
-}
-
-/// The adapter of this agent, or all that the settings do not leave out.
-pub(super) async fn asked(
-    app: &App,
-    agent: Option<&AgentId>,
-) -> Result<Vec<&'static dyn Adapter>, RpcError> {
-    let agents = agent.map(|it| vec![it.clone()]);
-    let (settings, _) = settings::now(app).await;
-    let filter = settings::narrowed(app, &settings, Filter { agents, ..Filter::default() });
-    wanted(app, filter.agents.as_deref())
 }
 
 /// The adapters of these agents, or of all.
@@ -283,8 +281,31 @@ pub(super) async fn roster(
 ) -> Roster {
     let (settings, _) = settings::now(app).await;
     let scope = observe(app, interest).await;
-    let surveys = census::take(adapters, &scope, settings::deadline(settings.deadline_ms)).await;
+    let surveys = census::take(adapters, &scope, census::deadline(settings.deadline_ms)).await;
     conclude(app, surveys, &scope).await
+}
+
+/// Looks at this agent, or at all that the settings do not leave out and, where none of them has what is named, at the
+/// others too: it is meant whatever the settings say.
+pub(super) async fn roster_for(
+    app: &App,
+    named: &Named<'_>,
+    agent: Option<&AgentId>,
+    interest: Interest,
+) -> Result<Roster, RpcError> {
+    if let Some(agent) = agent {
+        let adapters = wanted(app, Some(std::slice::from_ref(agent)))?;
+        return Ok(roster(app, &adapters, interest).await);
+    }
+    let (settings, _) = settings::now(app).await;
+    let all = app.adapters.iter().copied();
+    let (left_out, usual): (Vec<_>, Vec<_>) =
+        all.partition(|it| settings.leaves_out(&it.card().id));
+    let mut found = roster(app, &usual, interest.clone()).await;
+    if !left_out.is_empty() && !found.rows.iter().any(|it| named.admits(it)) {
+        found.extend(roster(app, &left_out, interest).await);
+    }
+    Ok(found)
 }
 
 async fn conclude(app: &App, surveys: Vec<Surveyed>, scope: &Scope) -> Roster {
@@ -305,16 +326,15 @@ pub(super) async fn one_session(
     agent: Option<&AgentId>,
     interest: Interest,
 ) -> Result<Answer, RpcError> {
-    let adapters = asked(app, agent).await?;
-    check_query(query)?;
-    let roster = roster(app, &adapters, interest).await;
+    let named = Named::of(Some(query), None)?;
+    let roster = roster_for(app, &named, agent, interest).await?;
     let complete = roster.is_complete();
-    let row = matching(roster.rows, query, unanswered(&roster.reports))?;
+    let row = named.row(roster.rows, unanswered(&roster.reports))?;
     Ok((row, complete, roster.reports))
 }
 
 /// Refuses what is too short to stand for a session, and what no session's id can begin with.
-pub(super) fn check_query(query: &str) -> Result<(), RpcError> {
+fn check_query(query: &str) -> Result<(), RpcError> {
     check_named("sessionId", query)
 }
 
@@ -332,16 +352,12 @@ pub(super) fn check_named(member: &str, query: &str) -> Result<(), RpcError> {
 
 /// The adapters that failed or were late.
 pub(super) fn unanswered(reports: &[AgentReport]) -> Vec<AgentId> {
-    let late = reports.iter().filter(|it| !matches!(it.outcome, Outcome::Ok | Outcome::Absent));
+    let late = reports.iter().filter(|it| !it.has_answered());
     late.map(|it| it.agent.clone()).collect()
 }
 
 /// The row with that id, else the only one whose id begins so.
-pub(super) fn matching(
-    mut rows: Vec<Row>,
-    query: &str,
-    unanswered: Vec<AgentId>,
-) -> Result<Row, RpcError> {
+fn matching(mut rows: Vec<Row>, query: &str, unanswered: Vec<AgentId>) -> Result<Row, RpcError> {
     match meant(rows.iter().map(|row| &*row.session), query)? {
         Some(index) => Ok(rows.swap_remove(index)),
         None => Err(RpcError::SessionNotFound { query: query.to_owned(), unanswered }),
@@ -353,16 +369,19 @@ pub(super) fn meant<'a>(
     sessions: impl Iterator<Item = &'a Session>,
     query: &str,
 ) -> Result<Option<usize>, RpcError> {
-    let id = |session: &'a Session| session.session_id.as_ref().map_or("", |it| it.as_str());
     let mut found: Vec<(usize, &Session)> =
-        sessions.enumerate().filter(|(_, it)| id(it).starts_with(query)).collect();
-    if found.iter().any(|(_, it)| id(it) == query) {
-        found.retain(|(_, it)| id(it) == query);
+        sessions.enumerate().filter(|(_, it)| id_of(it).starts_with(query)).collect();
+    if found.iter().any(|(_, it)| id_of(it) == query) {
+        found.retain(|(_, it)| id_of(it) == query);
     }
     if found.len() > 1 {
         return Err(ambiguous(query, found.iter().map(|(_, it)| *it)));
     }
     Ok(found.first().map(|(index, _)| *index))
+}
+
+fn id_of(session: &Session) -> &str {
+    session.session_id.as_ref().map_or("", SessionId::as_str)
 }
 
 fn ambiguous<'a>(query: &str, sessions: impl Iterator<Item = &'a Session>) -> RpcError {
@@ -374,8 +393,10 @@ fn ambiguous<'a>(query: &str, sessions: impl Iterator<Item = &'a Session>) -> Rp
             title: session.title.clone(),
         })
     };
-    let candidates = sessions.filter_map(candidate).take(CANDIDATES_MAX).collect();
-    RpcError::SessionAmbiguous { query: query.to_owned(), candidates }
+    let mut candidates: Vec<Candidate> = sessions.filter_map(candidate).collect();
+    let omitted = candidates.len().saturating_sub(CANDIDATES_MAX);
+    candidates.truncate(CANDIDATES_MAX);
+    RpcError::SessionAmbiguous { query: query.to_owned(), candidates, omitted }
 }
 
 /// Most candidates that an ambiguous id is answered with; a person cannot choose among more.

@@ -1,16 +1,14 @@
 //! What holds where a request does not say: the client's settings over the user's over what is built in.
 
-use std::sync::PoisonError;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::App;
 use crate::adapters::files::blocking;
 use crate::base::AgentId;
-use crate::census;
 use crate::config;
 use crate::protocol::error::RpcError;
-use crate::protocol::session::{DeadlineMs, Filter, Problem};
-use crate::protocol::settings::Settings;
+use crate::protocol::session::{Filter, Problem};
+use crate::protocol::settings::{ConfigFile, Settings};
 
 /// The settings as they are now, and what is wrong with the user's file. What cannot be read sets nothing.
 pub(super) async fn now(app: &App) -> (Settings, Vec<Problem>) {
@@ -25,8 +23,7 @@ pub(super) async fn now(app: &App) -> (Settings, Vec<Problem>) {
     if let Some(problem) = &problem {
         tracing::warn!(path = ?problem.path, "{}", problem.message);
     }
-    let clients = app.options.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    (clients.over(users), problem.into_iter().collect())
+    (of_client(&app.options).over(users), problem.into_iter().collect())
 }
 
 /// Sets what holds on this connection from now on.
@@ -43,18 +40,26 @@ pub(super) fn set(app: &App, options: Settings) -> Result<(), RpcError> {
 
 /// The filter without the agents that are left out; one that names agents stays as it is.
 pub(super) fn narrowed(app: &App, settings: &Settings, filter: Filter) -> Filter {
-    let Some(left_out) = settings.without_agents.as_ref().filter(|it| !it.is_empty()) else {
+    if settings.without_agents.as_ref().is_none_or(Vec::is_empty) {
         return filter;
-    };
-    let others = || agents(app).into_iter().filter(|it| !left_out.contains(it)).collect();
+    }
+    let others = || agents(app).into_iter().filter(|it| !settings.leaves_out(it)).collect();
     Filter { agents: filter.agents.or_else(|| Some(others())), ..filter }
 }
 
-/// How long each adapter may take.
-pub(super) fn deadline(asked: Option<DeadlineMs>) -> Duration {
-    asked.map_or(census::DEADLINE, |it| Duration::from_millis(it.get()))
+/// Reads the settings for who looks again and again. What is wrong with the user's file, lists tell.
+pub(super) fn reader(app: &App) -> Arc<dyn Fn() -> Settings + Send + Sync> {
+    let (env, options) = (app.env.clone(), app.options.clone());
+    Arc::new(move || {
+        let users = config::read(&env).map_or_else(|_| Settings::default(), ConfigFile::settings);
+        of_client(&options).over(users)
+    })
 }
 
-fn agents(app: &App) -> Vec<AgentId> {
+fn of_client(options: &Mutex<Settings>) -> Settings {
+    options.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+pub(super) fn agents(app: &App) -> Vec<AgentId> {
     app.adapters.iter().map(|it| it.card().id.clone()).collect()
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::App;
 use super::ledger_access::read;
 use super::router::Call;
-use super::session_handlers::{Named, asked, observe, roster, unanswered};
+use super::session_handlers::{Named, observe, roster_for, unanswered};
 use crate::adapters::Record;
 use crate::adapters::drive;
 use crate::adapters::evidence::Owner;
@@ -35,8 +35,7 @@ const NOTED_PAUSE: Duration = Duration::from_millis(10);
 pub(super) async fn stop(call: Call, params: StopParams) -> Result<StopResult, RpcError> {
     let app = &call.app;
     let named = Named::of(params.session_id.as_deref(), params.pid)?;
-    let adapters = asked(app, params.agent.as_ref()).await?;
-    let roster = roster(app, &adapters, Interest::SESSIONS).await;
+    let roster = roster_for(app, &named, params.agent.as_ref(), Interest::SESSIONS).await?;
     let complete = roster.is_complete();
     let late = unanswered(&roster.reports);
     let others: Vec<Owned> = roster.rows.iter().filter_map(Owned::of).collect();

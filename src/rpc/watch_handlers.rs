@@ -3,16 +3,20 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use tokio::time::{Instant, timeout_at};
+
 use super::router::Call;
 use super::session_handlers::{check_named, meant, wanted};
 use super::settings;
 use super::subscription::Client;
+use crate::base::Timestamp;
 use crate::protocol::error::RpcError;
 use crate::protocol::fuse::FUSE_EXPIRED;
-use crate::protocol::session::{Filter, Session};
-use crate::protocol::watch::{Changed, WaitParams, WaitResult};
+use crate::protocol::session::{AgentReport, Filter, Problem, ProblemKind, Session};
+use crate::protocol::watch::{Change, Changed, WaitParams, WaitResult};
 use crate::query::select;
-use crate::watch::Known;
+use crate::scope;
+use crate::watch::{Ended, Known, View};
 
 /// Most ids that one request may wait for: each is looked for among all sessions with every change.
 const IDS_MAX: usize = 1_000;
@@ -22,34 +26,26 @@ pub(super) async fn watch(call: Call, filter: Filter, client: Client<Changed>) {
     if let Err(error) = wanted(&call.app, filter.agents.as_deref()) {
         return client.refuse(error).await;
     }
-    let (settings, _) = settings::now(&call.app).await;
-    let filter = settings::narrowed(&call.app, &settings, filter);
-    let lookout = call.app.lookout();
-    let mut views = lookout.views();
+    let mut views = call.app.views(filter.agents.clone());
     let mut expiries = call.app.fuses.expiries();
     let Some(listener) = client.accept().await else { return };
-    let (mut known, mut seq, mut problems) = (Known::default(), 0, Vec::new());
+    let mut told = Told::default();
     loop {
-        let view = views.borrow_and_update().clone();
-        if let Some(view) = view {
-            let changes = known.update(select(&view.sessions, &filter));
-            // The first notification says that nothing is there, where nothing is.
-            if seq == 0 || !changes.is_empty() || view.problems != problems {
-                seq += 1;
-                problems.clone_from(&view.problems);
-                let event = Changed {
-                    seq,
-                    observed_at: view.observed_at,
-                    changes,
-                    problems: view.problems,
+        tokio::select! {
+            view = views.next() => {
+                let has_ended = view.is_err();
+                let event = match view {
+                    Ok(view) => told.event(&view, &filter),
+                    Err(ended) => Some(told.last_event(&ended)),
                 };
-                if listener.tell(&event).await.is_err() {
+                let is_gone = match event {
+                    Some(event) => listener.tell(&event).await.is_err(),
+                    None => false,
+                };
+                if is_gone || has_ended {
                     return;
                 }
             }
-        }
-        tokio::select! {
-            changed = views.changed() => if changed.is_err() { return },
             expired = expiries.recv() => if let Ok(expired) = expired
                 && expired.fuse.on_expire.event.is_some()
                 && listener.tell_of(FUSE_EXPIRED, &expired).await.is_err()
@@ -61,6 +57,50 @@ pub(super) async fn watch(call: Call, filter: Filter, client: Client<Changed>) {
     }
 }
 
+/// What a subscriber was told so far.
+#[derive(Default)]
+struct Told {
+    known: Known,
+    seq: u64,
+    problems: Vec<Problem>,
+}
+
+impl Told {
+    /// What is new in the view. The first notification says that nothing is there, where nothing is.
+    fn event(&mut self, view: &View, filter: &Filter) -> Option<Changed> {
+        let problems = view.problems(view.meant(filter.agents.as_deref()));
+        let changes = self.known.update(shown(view, filter));
+        if self.seq > 0 && changes.is_empty() && problems == self.problems {
+            return None;
+        }
+        self.problems.clone_from(&problems);
+        Some(self.numbered(view.observed_at, changes, problems))
+    }
+
+    /// That there will be no other.
+    fn last_event(&mut self, ended: &Ended) -> Changed {
+        let message = ended.to_string();
+        let problem = Problem { kind: ProblemKind::Panicked, message, path: None, line: None };
+        self.numbered(scope::now(), Vec::new(), vec![problem])
+    }
+
+    fn numbered(
+        &mut self,
+        observed_at: Timestamp,
+        changes: Vec<Change>,
+        problems: Vec<Problem>,
+    ) -> Changed {
+        self.seq += 1;
+        Changed { seq: self.seq, observed_at, changes, problems }
+    }
+}
+
+/// The sessions that the filter lets through; one that names no agents means those that the settings do not leave out.
+fn shown(view: &View, filter: &Filter) -> Vec<Session> {
+    let agents = view.meant(filter.agents.as_deref()).to_vec();
+    select(&view.sessions, &Filter { agents: Some(agents), ..filter.clone() })
+}
+
 /// Waits until one of the sessions has one of the states.
 pub(super) async fn wait(call: Call, params: WaitParams) -> Result<WaitResult, RpcError> {
     let WaitParams { session_ids, filter, until, timeout_ms } = params;
@@ -68,28 +108,34 @@ pub(super) async fn wait(call: Call, params: WaitParams) -> Result<WaitResult, R
         return Err(RpcError::invalid("until", "`until`: at least one state is needed"));
     }
     let mut awaited = Awaited::of(session_ids, filter)?;
-    // A session named by its id is meant whatever the settings leave out.
-    if awaited.ids.is_none() {
-        let (settings, _) = settings::now(&call.app).await;
-        awaited.filter = settings::narrowed(&call.app, &settings, awaited.filter);
-    }
     wanted(&call.app, awaited.filter.agents.as_deref())?;
-    let lookout = call.app.lookout();
-    let mut views = lookout.views();
-    let reached = async {
-        loop {
-            let view = views.borrow_and_update().clone();
-            let mut sessions = view.map_or(Ok(Vec::new()), |it| awaited.among(&it.sessions))?;
-            sessions.retain(|it| until.contains(&it.status));
-            if !sessions.is_empty() || views.changed().await.is_err() {
-                return Ok(sessions);
-            }
-        }
-    };
-    match tokio::time::timeout(Duration::from_millis(timeout_ms.get()), reached).await {
-        Ok(sessions) => Ok(WaitResult { sessions: sessions?, timed_out: false }),
-        Err(_) => Ok(WaitResult { sessions: Vec::new(), timed_out: true }),
+    let lost = |ended: Ended| RpcError::Internal(ended.to_string());
+    let mut views = call.app.views(awaited.filter.agents.clone());
+    let mut view = views.next().await.map_err(lost)?;
+    if awaited.lacks_one(&view)? {
+        // A session named by its id is meant whatever the settings leave out.
+        awaited.filter.agents = Some(settings::agents(&call.app));
+        views = call.app.views(awaited.filter.agents.clone());
+        view = views.next().await.map_err(lost)?;
     }
+    let end = Instant::now() + Duration::from_millis(timeout_ms.get());
+    loop {
+        let mut sessions = awaited.among(&view)?;
+        sessions.retain(|it| until.contains(&it.status));
+        if !sessions.is_empty() {
+            return Ok(answer(&awaited, &view, sessions));
+        }
+        let Ok(next) = timeout_at(end, views.next()).await else {
+            return Ok(answer(&awaited, &view, sessions));
+        };
+        view = next.map_err(lost)?;
+    }
+}
+
+fn answer(awaited: &Awaited, view: &View, sessions: Vec<Session>) -> WaitResult {
+    let agents = view.reports(view.meant(awaited.filter.agents.as_deref()));
+    let complete = agents.iter().all(AgentReport::has_answered);
+    WaitResult { timed_out: sessions.is_empty(), sessions, complete, agents }
 }
 
 /// Which sessions are waited for.
@@ -122,8 +168,8 @@ impl Awaited {
     }
 
     /// Those of the sessions that are waited for. An id that is not there yet is no error: it may come.
-    fn among(&self, sessions: &[Session]) -> Result<Vec<Session>, RpcError> {
-        let mut sessions = select(sessions, &self.filter);
+    fn among(&self, view: &View) -> Result<Vec<Session>, RpcError> {
+        let mut sessions = shown(view, &self.filter);
         if let Some(ids) = &self.ids {
             let meant = ids.iter().filter_map(|id| meant(sessions.iter(), id).transpose());
             let meant = meant.collect::<Result<BTreeSet<usize>, _>>()?;
@@ -131,5 +177,16 @@ impl Awaited {
             sessions.retain(|_| index.next().is_some_and(|it| meant.contains(&it)));
         }
         Ok(sessions)
+    }
+
+    /// Whether there is an id that no session has.
+    fn lacks_one(&self, view: &View) -> Result<bool, RpcError> {
+        let sessions = shown(view, &self.filter);
+        for id in self.ids.iter().flatten() {
+            if meant(sessions.iter(), id)?.is_none() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }

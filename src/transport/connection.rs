@@ -18,9 +18,7 @@ use tracing::Instrument;
 
 use super::cancellation::Cancellation;
 use super::dispatch::{self, Answer};
-use super::flight::{
-    Delivery, Events, Flight, MAX_AT_WORK, MAX_BYTES_IN_FLIGHT, Seat, Ticket,
-};
+use super::flight::{Delivery, Events, Flight, MAX_AT_WORK, MAX_BYTES_IN_FLIGHT, Seat, Ticket};
 use super::frame::{FrameError, Framing};
 use super::message::{self, Call, Id, Message, Request, beginning};
 use super::parent;

@@ -11,18 +11,23 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::agenda::{Agenda, Cause};
+use super::audience::{Audience, Wishes};
+use super::diff::key;
 use super::files::{AgentIndex, StoreWatcher, Touched, Wanted};
 use super::owners::Owners;
 use super::services::Services;
+use super::view::{View, Views};
 use crate::adapters::files::blocking;
 use crate::adapters::{Adapter, Watched};
-use crate::base::{ProcessRef, Timestamp};
+use crate::base::{AgentId, ProcessRef, Timestamp};
 use crate::census::{self, Surveyed};
 use crate::env::Env;
 use crate::ledger::{Ledger, LedgerFile};
 use crate::memo::Memo;
-use crate::protocol::session::{Outcome, Problem, Session};
-use crate::reconcile::{fades_after, keepers_to_hear, reconcile};
+use crate::procs::ProcessTable;
+use crate::protocol::session::{AgentReport, Outcome, Problem, ProblemKind, Reason, Session};
+use crate::protocol::settings::Settings;
+use crate::reconcile::{Roster, doubted, fades_after, keepers_to_hear, reconcile};
 use crate::scope::{Interest, Scope};
 
 /// Shortest time between two looks: bursts of changes are told at most ten times a second.
@@ -49,62 +54,79 @@ const AFTER_SILENCE: [Duration; 6] = [
     Duration::from_secs(16),
 ];
 
-/// Every session as last seen.
-#[derive(Clone, Debug)]
-pub struct View {
-    pub observed_at: Timestamp,
-    pub sessions: Arc<Vec<Session>>,
-    /// What keeps changes from being seen as they happen.
-    pub problems: Vec<Problem>,
+/// What there is to look at, and by which settings.
+#[derive(Clone)]
+pub struct Ground {
+    pub env: Arc<Env>,
+    pub memo: Arc<Memo>,
+    pub adapters: Vec<&'static dyn Adapter>,
+    /// Reads the settings: with each look, since what they say now holds now.
+    pub settings: Arc<dyn Fn() -> Settings + Send + Sync>,
 }
 
 /// Looks for as long as somebody holds it.
 pub struct Lookout {
     view: watch::Receiver<Option<View>>,
+    audience: Audience,
     /// The looking itself; it ends with the lookout.
     _tasks: JoinSet<()>,
 }
 
 impl Lookout {
     /// Begins to look, on the current runtime.
-    pub fn start(env: Arc<Env>, memo: Arc<Memo>, adapters: Vec<&'static dyn Adapter>) -> Self {
-        let (tell, view) = watch::channel(None);
-        let mut tasks = JoinSet::new();
-        tasks.spawn(look(env, memo, adapters, StoreWatcher::new(), tell));
-        Self { view, _tasks: tasks }
+    pub fn start(ground: Ground) -> Self {
+        Self::with(ground, StoreWatcher::new())
     }
 
-    /// The views from now on; the first comes when the first look is done.
-    pub fn views(&self) -> watch::Receiver<Option<View>> {
-        self.view.clone()
+    fn with(ground: Ground, stores: StoreWatcher) -> Self {
+        let (tell, view) = watch::channel(None);
+        let audience = Audience::default();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(look(ground, audience.wishes(), stores, tell));
+        Self { view, audience, _tasks: tasks }
+    }
+
+    /// The views for one who wants to see these agents, or all that the settings do not leave out.
+    pub fn views(self: Arc<Self>, agents: Option<Vec<AgentId>>) -> Views {
+        Views::new(self.view.clone(), self.audience.seat(agents), self)
+    }
+
+    /// Whether a defect has ended it.
+    pub fn has_ended(&self) -> bool {
+        self.view.has_changed().is_err()
     }
 }
 
 /// Looks, tells, and waits for a reason to look again.
 async fn look(
-    env: Arc<Env>,
-    memo: Arc<Memo>,
-    adapters: Vec<&'static dyn Adapter>,
+    ground: Ground,
+    mut wishes: Wishes,
     mut stores: StoreWatcher,
     tell: watch::Sender<Option<View>>,
 ) {
-    let everybody: BTreeSet<AgentIndex> = (0..adapters.len()).collect();
+    let Ground { env, adapters, .. } = &ground;
     let mut owners = Owners::default();
     let mut services = Services::default();
     let mut agenda = Agenda::default();
     let mut silences = Silences::default();
     let mut seen = Seen::default();
-    let mut dirty = everybody.clone();
+    let mut dirty = BTreeSet::new();
     loop {
         let started = Instant::now();
         // Before the look: what happens while we look is then told again, and nothing in between is lost.
-        let scope;
-        (stores, scope) = prepare(stores, &env, &memo, &adapters).await;
-        services.follow(&env, &adapters, &stores.teller());
+        let occasion;
+        (stores, occasion) = prepare(stores, &ground, wishes.clone()).await;
+        let Occasion { scope, agents, usual, deadline } = occasion;
+        services.follow(env, adapters, &agents, &stores.teller());
+        seen.keep(&agents);
+        owners.keep(&agents);
+        silences.keep(&agents);
+        dirty.extend(agents.iter().filter(|it| !seen.has(**it)));
+        dirty.retain(|it| agents.contains(it));
         let asked: Vec<&'static dyn Adapter> = dirty.iter().map(|it| adapters[*it]).collect();
-        let surveys = census::take(&asked, &scope, census::DEADLINE).await;
+        let surveys = census::take(&asked, &scope, deadline).await;
         // Read last: a launch that an adapter saw is in it.
-        let ledger = seen.read_ledger(&env).await;
+        let ledger = seen.read_ledger(env).await;
         for (agent, surveyed) in dirty.iter().copied().zip(surveys) {
             let outcome = surveyed.survey.outcome;
             if let Some(after) = fades_after(&ledger, &surveyed.agent, scope.now) {
@@ -122,15 +144,16 @@ async fn look(
         }
         let blindness = [stores.problem.clone(), owners.watch(env.proc_root(), &stores.teller())];
         if blindness.iter().any(Option::is_some) {
-            for agent in &everybody {
+            for agent in &agents {
                 agenda.plan_once(*agent, Cause::Blind, started + FALLBACK);
             }
         }
-        seen.publish(&tell, scope.now, blindness.into_iter().flatten());
+        seen.publish(&tell, scope.now, usual, blindness.into_iter().flatten());
 
         let mut touched = tokio::select! {
             touched = stores.touched() => touched,
             () = until(agenda.next()) => Touched::default(),
+            () = wishes.changed() => Touched::default(),
         };
         sleep_until(started + REST).await;
         touched.extend(stores.touched_meanwhile());
@@ -155,25 +178,43 @@ async fn until(instant: Option<Instant>) {
     }
 }
 
+/// One look: the world, whose part of it is wanted, and how long each of them may take.
+struct Occasion {
+    scope: Scope,
+    agents: BTreeSet<AgentIndex>,
+    /// The agents that the settings do not leave out.
+    usual: Vec<AgentId>,
+    deadline: Duration,
+}
+
 /// Watches what is there now, and takes the scope of a look.
 async fn prepare(
     mut stores: StoreWatcher,
-    env: &Arc<Env>,
-    memo: &Arc<Memo>,
-    adapters: &[&'static dyn Adapter],
-) -> (StoreWatcher, Scope) {
-    let (env, memo, adapters) = (env.clone(), memo.clone(), adapters.to_vec());
+    ground: &Ground,
+    mut wishes: Wishes,
+) -> (StoreWatcher, Occasion) {
+    let Ground { env, memo, adapters, settings } = ground.clone();
     blocking(move || {
-        stores.follow(&wanted(&env, &adapters));
-        (stores, Scope::observe(env, memo, Interest::SESSIONS))
+        let settings = settings();
+        let ids = adapters.iter().map(|it| &it.card().id);
+        let usual: Vec<AgentId> =
+            ids.clone().filter(|it| !settings.leaves_out(it)).cloned().collect();
+        let named = wishes.agents(&usual);
+        let index = |(index, id)| named.contains(id).then_some(index);
+        let agents: BTreeSet<AgentIndex> = ids.enumerate().filter_map(index).collect();
+        stores.follow(&wanted(&env, &adapters, &agents));
+        let scope = Scope::observe(env, memo, Interest::SESSIONS);
+        let deadline = census::deadline(settings.deadline_ms);
+        (stores, Occasion { scope, agents, usual, deadline })
     })
     .await
 }
 
-/// What to watch: each agent's stores and programs, and for all of them the ledger.
-fn wanted(env: &Env, adapters: &[&'static dyn Adapter]) -> Wanted {
+/// What to watch: the stores and programs of these agents, and for all of them the ledger.
+fn wanted(env: &Env, adapters: &[&'static dyn Adapter], agents: &BTreeSet<AgentIndex>) -> Wanted {
     let mut wanted = Wanted { home: env.in_home(""), ..Wanted::default() };
-    for (agent, adapter) in adapters.iter().enumerate() {
+    for agent in agents.iter().copied() {
+        let adapter = adapters[agent];
         let stores = adapter.watched(env).into_iter().chain([Watched::just(env.state_dir())]);
         wanted.stores.extend(stores.map(|it| (agent, it)));
         let programs = adapter.card().binaries.iter().filter_map(|it| program(env, it));
@@ -204,6 +245,11 @@ impl Silences {
         after
     }
 
+    /// Nobody wants to see the others.
+    fn keep(&mut self, agents: &BTreeSet<AgentIndex>) {
+        self.0.retain(|agent, _| agents.contains(agent));
+    }
+
     /// Something changed: it is worth trying as often again.
     fn forget(&mut self, agents: &BTreeSet<AgentIndex>) {
         self.0.retain(|agent, _| !agents.contains(agent));
@@ -213,13 +259,20 @@ impl Silences {
 /// What was seen of each agent when it was last looked at.
 #[derive(Default)]
 struct Seen {
-    sessions: BTreeMap<AgentIndex, Vec<Session>>,
-    /// Why what was seen is not all.
-    failures: BTreeMap<AgentIndex, Problem>,
+    agents: BTreeMap<AgentIndex, (AgentReport, Vec<Session>)>,
     ledger: Option<Problem>,
 }
 
 impl Seen {
+    fn has(&self, agent: AgentIndex) -> bool {
+        self.agents.contains_key(&agent)
+    }
+
+    /// Forgets what was seen of other agents than these: nobody says when it changes.
+    fn keep(&mut self, agents: &BTreeSet<AgentIndex>) {
+        self.agents.retain(|it, _| agents.contains(it));
+    }
+
     async fn read_ledger(&mut self, env: &Arc<Env>) -> Ledger {
         let env = env.clone();
         match blocking(move || LedgerFile::of(&env).read()).await {
@@ -244,26 +297,22 @@ impl Seen {
     ) {
         let keepers = keepers_to_hear(ledger, &surveyed.agent, &scope.processes);
         let mut awaited: BTreeSet<ProcessRef> = keepers.collect();
-        let roster = reconcile(vec![surveyed], ledger, &scope.processes, scope.now);
-        self.failures.remove(&agent);
-        for report in &roster.reports {
-            let is_late = report.outcome == Outcome::TimedOut;
-            if is_late || report.outcome == Outcome::Failed {
-                let problem = report.problems.first();
-                self.failures.extend(problem.map(|it| {
-                    let message = format!("{}: {}", report.agent, it.message);
-                    (agent, Problem { message, ..it.clone() })
-                }));
+        let Roster { rows, mut reports, .. } =
+            reconcile(vec![surveyed], ledger, &scope.processes, scope.now);
+        let Some(report) = reports.pop() else { return };
+        let before = self.agents.remove(&agent).map(|(_, sessions)| sessions);
+        let sessions = match before {
+            Some(before) if !report.has_answered() => {
+                let told = rows.into_iter().map(|it| *it.session);
+                remembered(before, told, &report, &scope.processes)
             }
-            // Who was merely slow has not lost its sessions: they are as they were last seen.
-            if is_late && self.sessions.contains_key(&agent) {
-                return;
+            _ => {
+                awaited.extend(rows.iter().flat_map(|it| it.owners.iter().chain(&it.candidates)));
+                owners.replace(agent, awaited);
+                rows.into_iter().map(|it| *it.session).collect()
             }
-        }
-        let owning = roster.rows.iter().flat_map(|it| it.owners.iter().chain(&it.candidates));
-        awaited.extend(owning);
-        owners.replace(agent, awaited);
-        self.sessions.insert(agent, roster.rows.into_iter().map(|it| *it.session).collect());
+        };
+        self.agents.insert(agent, (report, sessions));
     }
 
     /// Tells the new view, unless it is the old one.
@@ -271,20 +320,53 @@ impl Seen {
         &self,
         tell: &watch::Sender<Option<View>>,
         observed_at: Timestamp,
+        usual: Vec<AgentId>,
         blindness: impl Iterator<Item = Problem>,
     ) {
-        let sessions: Vec<Session> = self.sessions.values().flatten().cloned().collect();
-        let own = blindness.chain(self.ledger.clone());
-        let problems: Vec<Problem> = own.chain(self.failures.values().cloned()).collect();
+        let seen = self.agents.values();
+        let new = View {
+            observed_at,
+            sessions: Arc::new(seen.clone().flat_map(|(_, it)| it).cloned().collect()),
+            reports: Arc::new(seen.map(|(report, _)| report.clone()).collect()),
+            usual,
+            blindness: blindness.chain(self.ledger.clone()).collect(),
+        };
         tell.send_if_modified(|view| {
-            let is_new =
-                view.as_ref().is_none_or(|it| *it.sessions != sessions || it.problems != problems);
+            let is_new = view.as_ref().is_none_or(|it| !it.is_as(&new));
             if is_new {
-                *view = Some(View { observed_at, sessions: Arc::new(sessions), problems });
+                *view = Some(new);
             }
             is_new
         });
     }
+}
+
+/// The sessions of an agent that did not answer. Who was merely slow has not lost them: they are as they were last seen.
+/// Where it failed, whether they live is not known any more. What it told all the same is believed.
+fn remembered(
+    before: Vec<Session>,
+    told: impl Iterator<Item = Session>,
+    report: &AgentReport,
+    processes: &ProcessTable,
+) -> Vec<Session> {
+    let why = match report.problems.first().map(|it| it.kind) {
+        Some(ProblemKind::Unreachable) => Reason::Unreachable,
+        _ => Reason::AdapterFailed,
+    };
+    let recalled = before.into_iter().map(|it| match report.outcome {
+        Outcome::Failed => doubted(it, why, processes),
+        _ => it,
+    });
+    let mut sessions: BTreeMap<_, Session> = recalled.map(|it| (key(&it), it)).collect();
+    for session in told {
+        let key = key(&session);
+        if session.reason == Reason::AdapterFailed {
+            sessions.entry(key).or_insert(session);
+        } else {
+            sessions.insert(key, session);
+        }
+    }
+    sessions.into_values().collect()
 }
 
 #[cfg(test)]

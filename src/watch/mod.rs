@@ -1,11 +1,14 @@
 //! Changes as they happen: one lookout, shared by every subscription, that looks again only when something says so.
 
 mod agenda;
+mod audience;
 mod diff;
 mod files;
 mod lookout;
 mod owners;
 mod services;
+mod view;
 
 pub use diff::Known;
-pub use lookout::{Lookout, View};
+pub use lookout::{Ground, Lookout};
+pub use view::{Ended, View, Views};

@@ -26,6 +26,11 @@ impl Owners {
         self.by_agent.insert(agent, owners);
     }
 
+    /// Forgets whoever owns sessions of other agents than these.
+    pub(super) fn keep(&mut self, agents: &BTreeSet<AgentIndex>) {
+        self.by_agent.retain(|it, _| agents.contains(it));
+    }
+
     /// Awaits the ends of all owners from now on, and of nobody else; says why where that cannot be done.
     pub(super) fn watch(&mut self, proc_root: &Path, teller: &Teller) -> Option<Problem> {
         while self.tasks.try_join_next().is_some() {}

@@ -1,6 +1,6 @@
 //! The services of agents that can only be asked: what they tell is a reason to look again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokio::task::{AbortHandle, JoinSet};
@@ -17,22 +17,29 @@ pub(super) struct Services {
 }
 
 impl Services {
-    /// Listens to each service that can be heard; one that fell silent is tried again with the next look.
+    /// Listens to the service of each of these agents that can be heard, and of no other; one that fell silent is tried
+    /// again with the next look.
     pub(super) fn follow(
         &mut self,
         env: &Arc<Env>,
         adapters: &[&'static dyn Adapter],
+        agents: &BTreeSet<AgentIndex>,
         teller: &Teller,
     ) {
         while self.tasks.try_join_next().is_some() {}
-        self.followed.retain(|_, handle| !handle.is_finished());
-        for (agent, adapter) in adapters.iter().enumerate() {
+        self.followed.retain(|agent, handle| {
+            if !agents.contains(agent) {
+                handle.abort();
+            }
+            agents.contains(agent) && !handle.is_finished()
+        });
+        for agent in agents.iter().copied() {
             if self.followed.contains_key(&agent) {
                 continue;
             }
             let teller = teller.clone();
             let tell: Tell = Arc::new(move || teller.tell(agent));
-            if let Some(following) = adapter.follow(env.clone(), tell) {
+            if let Some(following) = adapters[agent].follow(env.clone(), tell) {
                 self.followed.insert(agent, self.tasks.spawn(following));
             }
         }

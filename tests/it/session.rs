@@ -91,9 +91,7 @@ fn a_list_tells_who_has_answered_where_the_client_wants_to_know() {
 #[test]
 fn settings_hold_where_a_request_does_not_say() {
     let home = Home::with("codex");
-    let config = home.path().join(".config/headcount/config.json");
-    std::fs::create_dir_all(config.parent().unwrap()).unwrap();
-    std::fs::write(&config, r#"{"withoutAgents": ["codex"], "colour": "red"}"#).unwrap();
+    let config = home.configure(r#"{"withoutAgents": ["codex"], "colour": "red"}"#);
     let methods = home.methods();
     let ask = |method: &str, params: Value| {
         let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
@@ -207,6 +205,60 @@ fn subagents_are_neither_shown_nor_read_nor_counted_where_nobody_asks_for_them()
     let counted = list(json!({ "agents": agents, "include": ["usage"] }));
     assert_eq!(problems(&counted), 1, "what they spent is counted");
     assert_eq!(count(&counted), count(&with));
+}
+
+/// A recorded thread of Codex: one turn, finished.
+const THREAD: &str = "01a204ec-b99e-7391-b564-bd5b396bbf28";
+
+#[test]
+fn a_session_that_is_named_is_meant_whatever_the_settings_leave_out() {
+    let home = Home::with("codex");
+    home.configure(r#"{"withoutAgents": ["codex"]}"#);
+    for id in [THREAD, &THREAD[..13]] {
+        let named = json!({ "sessionId": id });
+        let status = &home.call("session.status", &named)["result"];
+        assert_eq!(status["session"]["sessionId"], THREAD, "{status}");
+        assert_eq!(status["agents"].as_array().unwrap().len(), REGISTRY.len(), "all were asked");
+        let peeked = &home.call("session.peek", &named)["result"];
+        assert!(!peeked["turns"].as_array().unwrap().is_empty(), "{peeked}");
+        assert_eq!(peeked["complete"], true);
+        assert_eq!(home.call("session.stop", &named)["result"]["outcome"], "already_stopped");
+    }
+    home.configure(r#"{"withoutAgents": ["pi"]}"#);
+    let status = &home.call("session.status", &json!({ "sessionId": THREAD }))["result"];
+    let asked = status["agents"].as_array().unwrap();
+    assert!(asked.iter().all(|it| it["agent"] != "pi"), "another knows it: {asked:?}");
+    let error = &home.call("session.status", &json!({ "sessionId": "0000" }))["error"];
+    assert_eq!(error["code"], 1001, "{error}");
+}
+
+#[test]
+fn an_ambiguous_id_is_answered_with_its_count_however_many_are_shown() {
+    let home = Home::empty();
+    let dir = home.path().join(".claude/projects/-work");
+    std::fs::create_dir_all(&dir).unwrap();
+    let put = |number: usize| {
+        let id = format!("dddddddd-0000-4000-8000-{number:012}");
+        let record = json!({
+            "type": "user", "uuid": id, "sessionId": id, "timestamp": "2026-11-22T20:00:00.000Z", "cwd": "/work",
+            "message": { "role": "user", "content": "hello" },
+        });
+        std::fs::write(dir.join(format!("{id}.jsonl")), format!("{record}\n")).unwrap();
+    };
+    let ambiguous =
+        || home.call("session.status", &json!({ "sessionId": "dddd" }))["error"].clone();
+    (0..50).for_each(put);
+    let error = ambiguous();
+    assert_eq!(error["message"], "`dddd` matches 50 sessions");
+    assert_eq!(error["data"].get("candidatesOmitted"), None);
+    put(50);
+    let error = ambiguous();
+    assert_eq!(
+        (&error["code"], &error["message"]),
+        (&json!(1002), &json!("`dddd` matches 51 sessions"))
+    );
+    assert_eq!(error["data"]["candidates"].as_array().unwrap().len(), 50);
+    assert_eq!(error["data"]["candidatesOmitted"], 1);
 }
 
 /// What a method says of its parameters where only one member is given.

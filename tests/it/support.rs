@@ -1,6 +1,6 @@
 //! A hermetic home with recorded stores, and the server talking in memory.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use headcount::adapters::REGISTRY;
 use headcount::env::Env;
@@ -46,6 +46,14 @@ impl Home {
     /// What shows the processes of its world.
     pub(crate) fn proc_root(&self) -> &Path {
         self.proc.path()
+    }
+
+    /// Writes the user's settings, and returns where.
+    pub(crate) fn configure(&self, settings: &str) -> PathBuf {
+        let config = self.path().join(".config/headcount/config.json");
+        std::fs::create_dir_all(config.parent().unwrap()).unwrap();
+        std::fs::write(&config, settings).unwrap();
+        config
     }
 
     pub(crate) fn env(&self) -> Env {

@@ -1,15 +1,21 @@
 //! `session.watch` and `session.wait` on stores that change while we look.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
+use headcount::adapters::{Adapter, REGISTRY, Survey};
+use headcount::env::Env;
+use headcount::protocol::lifecycle::AgentCard;
+use headcount::rpc::{self, App};
+use headcount::scope::Scope;
 use headcount::transport;
 use serde_json::{Value, json};
 use tokio::io::{
     AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf,
 };
 
-use crate::support::{Home, copy, project};
+use crate::support::{Home, copy, project, talk};
 
 /// Longest wait for an event that should come at once; only a failing test waits so long.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -172,7 +178,79 @@ async fn a_wait_whose_time_runs_out_says_so() {
     client
         .send(1, "session.wait", json!({ "filter": {}, "until": ["waiting"], "timeoutMs": 1 }))
         .await;
-    assert_eq!(client.next().await["result"], json!({ "sessions": [], "timedOut": true }));
+    let result = client.next().await["result"].clone();
+    assert_eq!((&result["sessions"], &result["timedOut"]), (&json!([]), &json!(true)));
+    assert_eq!(result["complete"], true);
+    assert_eq!(result["agents"].as_array().unwrap().len(), REGISTRY.len());
+}
+
+#[test]
+fn the_shortest_wait_looks_once() {
+    let home = Home::with("codex");
+    let wait = json!({ "sessionIds": [THREAD], "until": ["stopped"], "timeoutMs": 1 });
+    let result = &home.call("session.wait", &wait)["result"];
+    assert_eq!(result["timedOut"], false, "{result}");
+    assert_eq!(result["sessions"][0]["sessionId"], THREAD);
+}
+
+#[tokio::test]
+async fn agents_that_the_settings_leave_out_are_watched_where_they_are_named() {
+    let home = Home::empty();
+    put_rollout(home.path());
+    home.configure(r#"{"withoutAgents": ["codex"]}"#);
+    let mut tasks = tokio::task::JoinSet::new();
+    let mut client = Conversation::with(&home, &mut tasks);
+    client.send(1, "session.watch", json!({})).await;
+    client.next().await;
+    assert_eq!(client.changes().await, (1, vec![]));
+    client.send(2, "session.watch", json!({ "agents": ["codex"] })).await;
+    client.next().await;
+    assert_eq!(client.changes().await, (1, vec![("added".into(), THREAD.into())]));
+
+    let wait = |what: Value| json!({ "until": ["stopped"], "timeoutMs": 1, "filter": what });
+    client.send(3, "session.wait", wait(json!({}))).await;
+    assert_eq!(client.next().await["result"]["timedOut"], true);
+    client.send(4, "session.wait", wait(json!({ "agents": ["codex"] }))).await;
+    assert_eq!(client.next().await["result"]["timedOut"], false);
+    let named = json!({ "until": ["stopped"], "timeoutMs": 1, "sessionIds": [THREAD] });
+    client.send(5, "session.wait", named).await;
+    let result = client.next().await["result"].clone();
+    assert_eq!(result["sessions"][0]["sessionId"], THREAD, "its id names it");
+}
+
+/// An agent whose adapter has a defect where nothing catches it.
+struct Defective(AgentCard);
+
+impl Adapter for Defective {
+    fn card(&self) -> &AgentCard {
+        &self.0
+    }
+
+    fn stores(&self, _: &Env) -> Vec<PathBuf> {
+        panic!("a defect")
+    }
+
+    fn survey(&'static self, _: Scope) -> BoxFuture<'static, Survey> {
+        Box::pin(std::future::ready(Survey::absent()))
+    }
+}
+
+#[test]
+fn a_wait_fails_where_the_lookout_has_a_defect() {
+    let card = AgentCard {
+        id: serde_json::from_value(json!("defective")).unwrap(),
+        name: "Defective",
+        binaries: &[],
+        seen_version: "1",
+        live_signal: "none",
+        blind_spots: "all",
+    };
+    let adapter: &'static Defective = Box::leak(Box::new(Defective(card)));
+    let methods = rpc::router(App::new(Home::empty().env(), &[adapter])).into_methods();
+    let request = |method: &str, params: Value| json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+    let wait = json!({ "filter": {}, "until": ["idle"], "timeoutMs": 1 });
+    let error = talk(&methods, &[request("session.wait", wait)])[0]["error"].clone();
+    assert_eq!(error["code"], -32603, "{error}");
 }
 
 #[test]

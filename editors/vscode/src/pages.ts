@@ -4,7 +4,11 @@ import type { Certainty, PeekResult, Role, Session, Source, StatusResult } from 
 import { clock, oneLine, statusInWords, titleOf, usageInWords, wordFor } from "./words";
 
 /** The last turns of a session, as Markdown source. */
-export function transcriptPage(session: Session, { turns, earlier }: PeekResult, agent: string): string {
+export function transcriptPage(
+  session: Session,
+  { turns, earlier }: Pick<PeekResult, "turns" | "earlier">,
+  agent: string,
+): string {
   const speaker: Record<Role, string> = { user: "You", assistant: agent, tool: "Tool" };
   const sections = turns.map(({ role, at, text, tool, truncated }) => {
     const who = tool === undefined ? (wordFor(speaker, role) ?? oneLine(role)) : `Tool: ${oneLine(tool)}`;

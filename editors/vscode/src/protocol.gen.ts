@@ -418,6 +418,10 @@ export interface PeekResult {
   readonly turns: readonly Turn[];
   /** True where turns came before the first one shown. */
   readonly earlier: boolean;
+  /** True when no adapter failed or missed its deadline. */
+  readonly complete: boolean;
+  /** What each adapter contributed to finding the session. */
+  readonly agents: readonly AgentReport[];
 }
 
 /** One thing said in a conversation. */
@@ -445,7 +449,7 @@ export interface WaitParams {
   readonly filter?: Filter;
   /** The states that are waited for; at least one. */
   readonly until: readonly Status[];
-  /** How long to wait, in milliseconds, at most a day. */
+  /** How long to wait after the first look, in milliseconds, at most a day: 1 asks for what is so now. */
   readonly timeoutMs: number;
 }
 
@@ -475,6 +479,10 @@ export interface WaitResult {
   readonly sessions: readonly Session[];
   /** Whether the time ran out first. */
   readonly timedOut: boolean;
+  /** True when no adapter had failed or missed its deadline when it was asked last. */
+  readonly complete: boolean;
+  /** What each adapter contributed when it was asked last. */
+  readonly agents: readonly AgentReport[];
 }
 
 /** The id of a subscription. */
@@ -669,6 +677,10 @@ export interface PruneResult {
   readonly kept: number;
   /** Whether nothing was changed. */
   readonly dryRun: boolean;
+  /** True when no adapter failed or missed its deadline. */
+  readonly complete: boolean;
+  /** What the adapters contributed whose services were asked for the launches that they run; none where there are none. */
+  readonly agents: readonly AgentReport[];
 }
 
 /** A launch that is forgotten. */
@@ -981,7 +993,7 @@ export interface Methods {
       readonly filter?: Filter;
       /** The states that are waited for; at least one. */
       readonly until: readonly Status[];
-      /** How long to wait, in milliseconds, at most a day. */
+      /** How long to wait after the first look, in milliseconds, at most a day: 1 asks for what is so now. */
       readonly timeoutMs: number;
     };
     result: WaitResult;

@@ -1,5 +1,5 @@
 use std::os::unix::fs::PermissionsExt;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -7,9 +7,9 @@ use futures_util::future::BoxFuture;
 use super::*;
 use crate::adapters::evidence::Sighting;
 use crate::adapters::{Record, Survey};
-use crate::base::{AgentId, SessionId};
+use crate::base::SessionId;
 use crate::protocol::lifecycle::AgentCard;
-use crate::protocol::session::{ProblemKind, Source};
+use crate::protocol::session::{Certainty, Source, Status};
 use crate::watch::files::tests::exhausted;
 
 /// How an adapter takes a survey.
@@ -18,6 +18,8 @@ enum Mood {
     Well,
     Broken,
     Asleep,
+    /// With a defect outside its survey, where nothing catches it.
+    Defective,
 }
 
 /// An adapter with one session, in the mood that the test wishes.
@@ -29,8 +31,12 @@ struct StandIn {
 
 impl StandIn {
     fn new(mood: Mood) -> &'static Self {
+        Self::called("stand-in", mood)
+    }
+
+    fn called(id: &'static str, mood: Mood) -> &'static Self {
         let card = AgentCard {
-            id: AgentId::of("stand-in"),
+            id: AgentId::of(id),
             name: "Stand-in",
             binaries: &["program"],
             seen_version: "1",
@@ -42,7 +48,11 @@ impl StandIn {
     }
 
     fn is(&self, mood: Mood) {
-        *self.mood.lock().unwrap() = mood;
+        *self.mood() = mood;
+    }
+
+    fn mood(&self) -> MutexGuard<'_, Mood> {
+        self.mood.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn surveys(&self) -> usize {
@@ -60,13 +70,14 @@ impl Adapter for StandIn {
     }
 
     fn stores(&self, env: &Env) -> Vec<PathBuf> {
+        assert!(!matches!(*self.mood(), Mood::Defective), "a defect");
         vec![env.in_home(".stand-in")]
     }
 
     fn survey(&'static self, _: Scope) -> BoxFuture<'static, Survey> {
         self.surveys.send_modify(|it| *it += 1);
-        match *self.mood.lock().unwrap() {
-            Mood::Well => {
+        match *self.mood() {
+            Mood::Well | Mood::Defective => {
                 let record =
                     Record::new(SessionId::parse("one-session").unwrap(), Source::Transcript);
                 let sightings = vec![Sighting::Recorded(Arc::new(record))];
@@ -85,12 +96,17 @@ fn broken() -> Problem {
 /// A lookout over a home of its own.
 struct World {
     home: tempfile::TempDir,
-    views: watch::Receiver<Option<View>>,
-    _tasks: JoinSet<()>,
+    lookout: Arc<Lookout>,
+    settings: Arc<Mutex<Settings>>,
+    views: Views,
 }
 
 impl World {
     fn with(adapter: &'static StandIn, stores: StoreWatcher) -> Self {
+        Self::of(&[adapter], stores)
+    }
+
+    fn of(adapters: &[&'static StandIn], stores: StoreWatcher) -> Self {
         let home = tempfile::tempdir().unwrap();
         std::fs::create_dir(home.path().join(".stand-in")).unwrap();
         std::fs::create_dir(home.path().join("proc")).unwrap();
@@ -100,17 +116,28 @@ impl World {
         let vars = [("HOME", home.path()), ("PATH", home.path())];
         let vars = vars.into_iter().map(|(name, it)| (name.into(), it.into())).collect();
         let env = Env::of_vars(vars).unwrap().with_proc_root(home.path().join("proc"));
-        let (tell, views) = watch::channel(None);
-        let mut tasks = JoinSet::new();
-        tasks.spawn(look(Arc::new(env), Arc::default(), vec![adapter], stores, tell));
-        Self { home, views, _tasks: tasks }
+        let settings = Arc::<Mutex<Settings>>::default();
+        let read = settings.clone();
+        let ground = Ground {
+            env: Arc::new(env),
+            memo: Arc::default(),
+            adapters: adapters.iter().map(|it| *it as &'static dyn Adapter).collect(),
+            settings: Arc::new(move || read.lock().unwrap().clone()),
+        };
+        let lookout = Arc::new(Lookout::with(ground, stores));
+        let views = lookout.clone().views(None);
+        Self { home, lookout, settings, views }
+    }
+
+    fn set(&self, settings: &str) {
+        *self.settings.lock().unwrap() = serde_json::from_str(settings).unwrap();
     }
 
     /// The next view: how many sessions, and the problems.
     async fn next(&mut self) -> (usize, Vec<String>) {
-        self.views.changed().await.unwrap();
-        let view = self.views.borrow_and_update().clone().unwrap();
-        (view.sessions.len(), view.problems.into_iter().map(|it| it.message).collect())
+        let view = self.views.next().await.unwrap();
+        let problems = view.problems(view.meant(None));
+        (view.sessions.len(), problems.into_iter().map(|it| it.message).collect())
     }
 
     fn touch(&self) {
@@ -139,6 +166,82 @@ async fn who_is_late_keeps_its_sessions_and_is_asked_again() {
     assert_eq!(world.next().await, (1, vec!["stand-in: no answer within 5000 ms".into()]));
     agent.is(Mood::Well);
     assert_eq!(world.next().await, (1, vec![]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_fails_keeps_its_sessions_until_it_answers_again() {
+    let agent = StandIn::new(Mood::Well);
+    let mut world = World::with(agent, StoreWatcher::new());
+    assert_eq!(world.next().await, (1, vec![]));
+    agent.is(Mood::Broken);
+    world.touch();
+    assert_eq!(world.next().await, (1, vec!["stand-in: it broke".into()]));
+    agent.is(Mood::Well);
+    assert_eq!(world.next().await, (1, vec![]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_is_left_out_is_looked_at_while_somebody_names_it() {
+    let (usual, left_out) = (StandIn::new(Mood::Well), StandIn::called("left-out", Mood::Well));
+    let mut world = World::of(&[usual, left_out], StoreWatcher::new());
+    world.set(r#"{"withoutAgents": ["left-out"]}"#);
+    assert_eq!(world.next().await, (1, vec![]));
+    assert_eq!((usual.surveys(), left_out.surveys()), (1, 0));
+
+    let naming = || world.lookout.clone().views(Some(vec![AgentId::of("left-out")]));
+    let mut named = naming();
+    named.next().await.unwrap();
+    assert_eq!((usual.surveys(), left_out.surveys()), (1, 1));
+    left_out.is(Mood::Broken);
+    world.touch();
+    left_out.was_asked(2).await;
+    let view = named.next().await.unwrap();
+    assert_eq!(view.problems(&view.usual), [], "they are no problem of who did not name it");
+
+    drop(named);
+    tokio::time::sleep(AN_HOUR).await;
+    let asked = left_out.surveys();
+    world.touch();
+    usual.was_asked(3).await;
+    assert_eq!(left_out.surveys(), asked, "nobody names it any more");
+    naming().next().await.unwrap();
+    assert_eq!(left_out.surveys(), asked + 1, "what was seen before is not shown again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn settings_hold_from_the_next_look_on() {
+    let agent = StandIn::new(Mood::Asleep);
+    let mut world = World::with(agent, StoreWatcher::new());
+    world.set(r#"{"deadlineMs": 50}"#);
+    assert_eq!(world.next().await, (0, vec!["stand-in: no answer within 50 ms".into()]));
+    world.set(r#"{"withoutAgents": ["stand-in"]}"#);
+    world.touch();
+    assert_eq!(world.next().await, (0, vec![]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_defect_of_the_lookout_is_told_and_not_taken_for_nothing() {
+    let agent = StandIn::new(Mood::Defective);
+    let mut world = World::with(agent, StoreWatcher::new());
+    assert!(world.views.next().await.is_err());
+    assert!(world.lookout.has_ended());
+}
+
+#[test]
+fn what_lived_when_its_adapter_failed_is_unknown_and_what_had_ended_has() {
+    let session = |status: &str| -> Session {
+        let process = serde_json::json!({ "pid": 7, "startedAt": "2026-11-22T20:00:00.000Z" });
+        serde_json::from_value(serde_json::json!({
+            "agent": "a", "status": status, "reason": "turn_ended", "certainty": "asserted", "kind": "main",
+            "process": process,
+        }))
+        .unwrap()
+    };
+    let doubted = |status| doubted(session(status), Reason::Unreachable, &ProcessTable::empty());
+    let it = doubted("running");
+    assert_eq!((it.status, it.reason), (Status::Unknown, Reason::Unreachable));
+    assert_eq!((it.certainty, it.process), (Certainty::Inferred, None));
+    assert_eq!(doubted("failed"), session("failed"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -320,6 +320,8 @@
 
 --- The result of `session.peek`.
 ---@class headcount.PeekResult
+---@field agents headcount.AgentReport[] What each adapter contributed to finding the session.
+---@field complete boolean True when no adapter failed or missed its deadline.
 ---@field earlier boolean True where turns came before the first one shown.
 ---@field turns headcount.Turn[] The newest turns, oldest of them first.
 
@@ -354,6 +356,8 @@
 
 --- The result of `session.prune`.
 ---@class headcount.PruneResult
+---@field agents headcount.AgentReport[] What the adapters contributed whose services were asked for the launches that they run; none where there are
+---@field complete boolean True when no adapter failed or missed its deadline.
 ---@field dryRun boolean Whether nothing was changed.
 ---@field forgotten headcount.Forgotten[] The launches that are forgotten. The sessions themselves stay: they are their agents'.
 ---@field kept integer How many launches are kept.
@@ -522,10 +526,12 @@
 ---@class headcount.WaitParams
 ---@field filter headcount.Filter|nil Which sessions are meant.
 ---@field sessionIds string[]|nil The ids of the sessions, each whole or the beginning of one, of at least 4 characters; at most 1000. One that no
----@field timeoutMs integer How long to wait, in milliseconds, at most a day.
+---@field timeoutMs integer How long to wait after the first look, in milliseconds, at most a day: 1 asks for what is so now.
 ---@field until headcount.Status[] The states that are waited for; at least one.
 
 --- The result of `session.wait`.
 ---@class headcount.WaitResult
+---@field agents headcount.AgentReport[] What each adapter contributed when it was asked last.
+---@field complete boolean True when no adapter had failed or missed its deadline when it was asked last.
 ---@field sessions headcount.Session[] The sessions that have one of the states; none where the time ran out first.
 ---@field timedOut boolean Whether the time ran out first.
