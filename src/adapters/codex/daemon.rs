@@ -56,7 +56,7 @@ pub(super) fn ask(scope: Scope, mut survey: Survey) -> BoxFuture<'static, Survey
             }
             let asked = tokio::time::timeout(ANSWER_WAIT, states(&root, open)).await;
             match asked.unwrap_or_else(|_| Err(late())) {
-                Ok(Some((daemon, states))) => take_word(&mut survey, daemon, states),
+                Ok(Some((daemon, states))) => take_word(&mut survey, daemon, &states),
                 Ok(None) => {}
                 Err(problem) => survey.problems.push(problem),
             }
@@ -109,7 +109,7 @@ async fn states(
     Ok(Some((listener, states)))
 }
 
-fn take_word(survey: &mut Survey, daemon: Pid, states: BTreeMap<SessionId, Thread>) {
+fn take_word(survey: &mut Survey, daemon: Pid, states: &BTreeMap<SessionId, Thread>) {
     let claims = survey.sightings.iter_mut().filter_map(|it| match it {
         Sighting::Claimed(claim) if claim.process.pid == daemon => Some(claim),
         _ => None,

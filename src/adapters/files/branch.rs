@@ -34,14 +34,14 @@ impl Branch {
 
     /// Whether the line is on the way; lines are shown to it from the newest on.
     pub(super) fn holds(&mut self, line: &[u8]) -> bool {
-        let Some(link) = self.read.and_then(|read| read(line)) else { return true };
+        let Some(entry) = self.read.and_then(|read| read(line)) else { return true };
         let is_next = match &self.next {
             Next::Any => true,
-            Next::Entry(id) => *id == link.id,
+            Next::Entry(id) => *id == entry.id,
             Next::Over => false,
         };
         if is_next {
-            self.next = link.parent.map_or(Next::Over, Next::Entry);
+            self.next = entry.parent.map_or(Next::Over, Next::Entry);
         }
         is_next
     }

@@ -376,7 +376,7 @@ fn what_was_abandoned_is_no_part_of_the_conversation() {
     ];
     for adapter in [&ADAPTER, &pi_rust::ADAPTER] {
         assert_eq!(peeked(adapter, &path, 20), (conversation.map(String::from).to_vec(), false));
-        assert_eq!(peeked(adapter, &path, 4).1, false);
+        assert!(!peeked(adapter, &path, 4).1);
         let last = conversation[1..].iter().map(ToString::to_string).collect();
         assert_eq!(peeked(adapter, &path, 3), (last, true));
     }
