@@ -211,7 +211,7 @@ def two_owners(world: ClaudeWorld) -> None:
         world.model.wait_streaming(f"cc-owner-{number}")
         refs.append(owner.descendant("claude").ref())
 
-    world.headcount.shows(folder, [row(session, "running", "turn_in_progress", refs, conflict="two_owners", prompt="Begin")])
+    world.headcount.shows(folder, [row(session, "running", "turn_in_progress", tuple(refs), conflict="two_owners", prompt="Begin")])
     world.model.release("cc-owner-1")
     owners[0].ended(0)
     # Both wrote one transcript: the end of the first one's turn hides that the other's goes on.

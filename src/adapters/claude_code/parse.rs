@@ -240,7 +240,7 @@ impl Tail {
         if self.turn.is_none() {
             self.is_closed |= line.kind.get() == "last-prompt";
             self.turn = self.told(line);
-            let is_asked = line.kind.get() == "user" && self.turn == Some(TurnState::InProgress);
+            let is_asked = line.kind.get() == "user" && turn(line) == Some(TurnState::InProgress);
             self.asked = Timestamp::parse(line.timestamp.get()).filter(|_| is_asked);
         } else if let Some(asked) = self.asked
             && let Some(turn) = self.told(line)

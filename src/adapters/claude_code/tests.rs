@@ -416,6 +416,20 @@ mod transcripts {
     }
 
     #[test]
+    fn a_prompt_written_after_its_answer_was_answered_before_the_end() {
+        use crate::adapters::evidence::TurnState;
+        let conversation = conversation("Hi");
+        let (asked, answer) = conversation.split_once('\n').unwrap();
+        let left = json!({"type": "last-prompt", "lastPrompt": "Hi"});
+        let turn = |asked_at: &str| {
+            let asked = asked.replace("33.785Z", asked_at);
+            parsed(&format!("{HELLO}.jsonl"), format!("{answer}{asked}\n{left}\n").as_bytes()).turn
+        };
+        assert_eq!(turn("33.784Z"), TurnState::Completed);
+        assert_eq!(turn("33.786Z"), TurnState::Interrupted);
+    }
+
+    #[test]
     fn a_command_that_asks_the_model_is_a_prompt() {
         let check = |said: &str, prompt: Option<&str>| {
             let lines = conversation(said);
