@@ -173,8 +173,8 @@ fn owner(world: &World, zeroth: &str) -> Child {
         .stdin(Stdio::piped())
         .spawn()
         .expect("a shell starts");
-    let stat = fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
-    let start = stat.rsplit(") ").next().unwrap().split(' ').nth(19).unwrap();
+    let line = fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
+    let start = line.rsplit(") ").next().unwrap().split(' ').nth(19).unwrap();
     let entry = json!({
         "pid": child.id(), "sessionId": THREAD, "procStart": start, "status": "idle",
     });
