@@ -255,6 +255,8 @@ pub struct Hints {
     pub is_background: bool,
     /// A person's process, since whose start no session of its directory was touched.
     pub nothing_asked: bool,
+    /// A person's process of which nothing tells whether it was asked anything.
+    pub may_be_idle: bool,
 }
 
 /// What an agent's own live record says that it does.

@@ -41,6 +41,8 @@ pub fn observe(scope: &Scope, process: &Process, session: Option<SessionId>) -> 
         cwd: scope.processes.cwd(identity).and_then(AbsPath::parse),
         session,
         is_interactive: is_interactive(scope, process),
+        runs_a_tool: false,
+        tells_prompts: true,
     }
 }
 

@@ -10,10 +10,12 @@
 //!    created since it started, and of these the one touched last. The others it left (`/new`), or they were
 //!    others', who are gone.
 //! 4. A session that may belong to several goes to a process that has none, if they can only mean each other;
-//!    a process without a terminal and a turn in flight are the first to.
+//!    a process without a terminal, or with a tool that runs, and a turn in flight are the first to.
 //! 5. Sessions with a turn in flight that are still left, and processes enough for them, belong together, though
 //!    nothing says which is whose: each of these processes may serve each of the sessions. Where there are more
 //!    processes than sessions, they are shown without a session too.
+//! 6. A terminal that may have opened later what another had created, and may be the one at work in it, makes both
+//!    possible.
 //!
 //! Whatever is left is not guessed at: the process is shown without a session, the session without a process.
 
@@ -41,12 +43,21 @@ pub struct Live {
     pub session: Option<SessionId>,
     /// Whether a person at a terminal drives it, so that it may well have nothing to do.
     pub is_interactive: bool,
+    /// Whether a tool of it runs, where its tools can be told from its other helpers.
+    pub runs_a_tool: bool,
+    /// Whether its store shows a session as soon as something was asked, and not only when the first answer ends.
+    pub tells_prompts: bool,
 }
 
 impl Live {
     /// Whether it was there at that time; it was not where nobody knows when it started.
     pub fn was_there(&self, at: Timestamp) -> bool {
         self.started.is_some_and(|it| it.as_millis() - CLOCK_SLACK_MS <= at.as_millis())
+    }
+
+    /// Whether it has a turn in flight, whichever session that is of.
+    fn is_at_work(&self) -> bool {
+        !self.is_interactive || self.runs_a_tool
     }
 }
 
@@ -85,7 +96,8 @@ pub fn pair<'a>(live: &[Live], candidates: impl IntoIterator<Item = Candidate<'a
     let mut directories: BTreeMap<&AbsPath, Directory<'_>> = BTreeMap::new();
     for it in live {
         let claim = Claim::of(it.process, it.session.clone(), Source::Process);
-        let hints = Hints { cwd: it.cwd.clone(), ..Hints::default() };
+        let hints =
+            Hints { cwd: it.cwd.clone(), may_be_idle: !it.is_at_work(), ..Hints::default() };
         claims.insert(it.process, vec![Claim { hints, ..claim }]);
         if let (None, Some(cwd), Some(started)) = (&it.session, &it.cwd, it.started) {
             let waiting = Waiting { live: it, started };
@@ -200,19 +212,60 @@ impl<'a> Directory<'a> {
             findings.entry(process).or_default().push(finding);
         }
         served.extend(pairs);
+        for (process, own) in &own {
+            let Some(candidate) = first(own) else { continue };
+            let rivals = self.rivals(*process, candidate, &served);
+            if rivals.is_empty() {
+                continue;
+            }
+            for it in rivals.into_iter().map(|it| it.live.process).chain([*process]) {
+                let found = findings.entry(it).or_default();
+                found.insert(0, Finding::MayServe(candidate.session));
+                if !found.iter().any(|it| matches!(it, Finding::Undecided)) {
+                    found.push(Finding::Undecided);
+                }
+            }
+        }
         for it in &self.processes {
             let process = it.live.process;
-            let has_choice = || shared.iter().any(|shared| shared.possible_for(process).is_some());
+            // What others created at their start, nobody else opens as a rule; what was there before, anybody may.
+            let may_open =
+                |other: &&Candidate<'_>| it.may_have_touched(other) && !it.may_have_created(other);
+            let has_choice = || {
+                shared.iter().any(|shared| shared.possible_for(process).is_some())
+                    || self.candidates.iter().any(|other| may_open(&other))
+            };
             findings.entry(process).or_insert_with(|| {
                 vec![match served.get(&process) {
                     Some(session) => Finding::Serves(session),
-                    None if !it.live.is_interactive => Finding::Undecided,
+                    None if it.live.is_at_work() || !it.live.tells_prompts => Finding::Undecided,
                     None if own.contains_key(&process) || has_choice() => Finding::Undecided,
                     None => Finding::NothingAsked,
                 }]
             });
         }
         findings
+    }
+
+    /// Terminals without a session that may have opened, later, the one that another was there to create, and be at work
+    /// in it now. A process without a terminal has nothing but what it began.
+    fn rivals(
+        &self,
+        owner: ProcessRef,
+        candidate: &Candidate<'_>,
+        served: &BTreeMap<ProcessRef, &SessionId>,
+    ) -> Vec<&Waiting<'a>> {
+        let owner = self.processes.iter().find(|it| it.live.process == owner);
+        let Some(owner) = owner.filter(|it| it.live.is_interactive) else { return Vec::new() };
+        let is_anybodys_turn = candidate.is_in_flight && !owner.live.runs_a_tool;
+        let may_be_at_it = |it: &&Waiting<'_>| {
+            it.live.is_interactive
+                && !served.contains_key(&it.live.process)
+                && it.may_have_touched(candidate)
+                && !it.may_have_created(candidate)
+                && (it.live.runs_a_tool || is_anybodys_turn)
+        };
+        self.processes.iter().filter(may_be_at_it).collect()
     }
 }
 
@@ -254,7 +307,7 @@ fn match_up<'a>(
     without: &[&Waiting<'a>],
     shared: &[Shared<'_, 'a>],
 ) -> Vec<(ProcessRef, &'a SessionId)> {
-    let at_work = |it: &&Waiting<'_>| !it.live.is_interactive;
+    let at_work = |it: &&Waiting<'_>| it.live.is_at_work();
     let begun_by = |process: &Waiting<'_>, it: &Shared<'_, '_>| {
         it.candidate.is_in_flight && process.may_have_created(it.candidate)
     };
@@ -269,7 +322,7 @@ fn match_up<'a>(
 
 /// Sessions at work that nothing ties to one of the processes that are left, which suffice for them.
 ///
-/// A process without a terminal has a turn in flight: where those suffice, nobody else is meant.
+/// A process without a terminal or with a tool has a turn in flight: where those suffice, nobody else is meant.
 fn alike<'a>(
     without: &[&Waiting<'a>],
     shared: &[Shared<'_, 'a>],
@@ -277,7 +330,7 @@ fn alike<'a>(
 ) -> Vec<(ProcessRef, Finding<'a>)> {
     let is_left = |it: &&Waiting<'_>| pairs.iter().all(|(process, _)| *process != it.live.process);
     let left: Vec<_> = without.iter().copied().filter(is_left).collect();
-    let workers: Vec<_> = left.iter().copied().filter(|it| !it.live.is_interactive).collect();
+    let workers: Vec<_> = left.iter().copied().filter(|it| it.live.is_at_work()).collect();
     let mut sessions: Vec<_> = shared
         .iter()
         .filter(|it| it.candidate.is_in_flight)

@@ -43,7 +43,7 @@ pub enum Reason {
     /// Running: the agent says itself that a run is active, or that a command which its last turn has left in the
     /// background still runs.
     ActiveRun,
-    /// Running: a live process, whose records do not say what it does.
+    /// Running or unknown: a live process, whose records do not say what it does.
     ProcessAlive,
     /// Waiting: for a permission.
     Permission,

@@ -100,6 +100,9 @@ fn alive(record: Option<&Record>, claim: &Claim) -> Verdict {
         None if record.is_none() && claim.hints.nothing_asked => {
             (Status::Idle, Reason::NeverPrompted, Certainty::Inferred)
         }
+        None if claim.session.is_none() && claim.hints.may_be_idle => {
+            (Status::Unknown, Reason::ProcessAlive, Certainty::Inferred)
+        }
         None => unheard(record, claim.bond.certainty()),
     }
 }
@@ -187,6 +190,9 @@ fn describe(claim: &Claim, processes: &ProcessTable) -> String {
         }
         None if claim.hints.nothing_asked && claim.session.is_none() => {
             format!("process {pid}{since} is alive at a terminal, and touched no session yet")
+        }
+        None if claim.hints.may_be_idle && claim.session.is_none() => {
+            format!("process {pid}{since} is alive at a terminal; what it does is not told")
         }
         None if claim.session.is_none() => {
             format!("process {pid}{since} is alive and shows no session yet")

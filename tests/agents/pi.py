@@ -230,7 +230,8 @@ def interface(world: PiWorld) -> None:
     screen = world.terminal(command("pi") + ["--model", "mock/mock-1"], folder, "pi")
     screen.shows("mock-1")
     ref = screen.process().ref()
-    world.headcount.shows(folder, [old, row(None, "idle", "never_prompted", ref)])
+    # Nothing is stored before the first answer ends: that nothing was asked yet cannot be told.
+    world.headcount.shows(folder, [old, row(None, "unknown", "process_alive", ref)])
     screen.say("Hello there")
     screen.shows("reply to: Hello there")
     session = world.session(folder, [before])
@@ -243,6 +244,47 @@ def interface(world: PiWorld) -> None:
     screen.say("/quit")
     screen.ended()
     world.headcount.shows(folder, [old, row(session, "stopped", "completed", prompt="Hello there")])
+
+
+@scenario("without a session of its own: at work while its tool runs")
+def keeps_nothing(world: PiWorld) -> None:
+    folder, tool = world.project("unkept"), world.tool("pi-unkept")
+    screen = world.terminal(command("pi") + ["--model", "mock/mock-1", "--no-session"], folder, "pi-unkept")
+    screen.shows("mock-1")
+    ref = screen.process().ref()
+    screen.say(f"Run it [[bash:{tool.command}]]")
+    tool.wait_running()
+    world.headcount.shows(folder, [row(None, "running", "process_alive", ref)])
+    tool.release()
+    screen.shows("all done")
+    world.headcount.shows(folder, [row(None, "unknown", "process_alive", ref)])
+    screen.say("/quit")
+    screen.ended()
+    world.headcount.shows(folder, [])
+
+
+@scenario("a session that a second terminal went on with: its tool is not said to be the first one's")
+def opened_twice(world: PiWorld) -> None:
+    folder, tool = world.project("twice"), world.tool("pi-twice")
+    first = world.terminal(command("pi") + ["--model", "mock/mock-1"], folder, "pi-first")
+    first.shows("mock-1")
+    first.say("Hello there")
+    first.shows("reply to: Hello there")
+    session = world.session(folder)
+    world.headcount.shows(folder, [row(session, "idle", "turn_ended", first.process().ref())])
+    second = world.terminal(command("pi") + ["--model", "mock/mock-1", "-c"], folder, "pi-second")
+    second.shows("reply to: Hello there")
+    second.say(f"Run it [[bash:{tool.command}]]")
+    tool.wait_running()
+    refused = world.headcount.request("session.stop", {"sessionId": session, "agent": "pi"})
+    assert "error" in refused, refused
+    assert first.process().ref() and second.process().ref(), "one of them was ended"
+    tool.release()
+    second.shows("all done")
+    for screen in (first, second):
+        screen.say("/quit")
+        screen.ended()
+    world.headcount.shows(folder, [row(session, "stopped", "completed")])
 
 
 LAUNCHER = Launcher(

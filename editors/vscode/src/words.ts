@@ -60,7 +60,7 @@ const REASON: Partial<Record<Reason, string>> = {
   plan: "waiting for a plan to be approved",
   input: "waiting for input",
   login: "waiting for a login",
-  process_alive: "running, as far as can be seen",
+  process_alive: "alive, as far as can be seen",
   never_prompted: "idle, nothing asked yet",
   completed: "stopped: completed",
   interrupted: "stopped: interrupted",

@@ -156,6 +156,7 @@ impl Registry<'_> {
             is_background,
             // The interface says what it does a moment after it has registered.
             nothing_asked: entry.entrypoint.get() == "cli" || arguments.is_fed(),
+            may_be_idle: false,
         };
         let activity = match entry.status.get() {
             "" if arguments.is_one_shot() => Some(Activity::OneTurn),

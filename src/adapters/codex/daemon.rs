@@ -45,6 +45,11 @@ const ANSWER_WAIT: Duration = Duration::from_millis(1500);
 /// Most threads that it is asked about: more than are at work at once.
 const THREADS_MAX: usize = 64;
 
+/// Whether a daemon ever served this store.
+pub(super) fn is_known_in(root: &Path) -> bool {
+    root.join(SOCKET).parent().is_some_and(Path::is_dir)
+}
+
 /// Adds what the daemon says of the threads that it owns and whose rollouts leave a question open: those with a turn in
 /// progress, and those without a rollout. One that does not answer in time leaves the records' word as it is.
 pub(super) fn ask(scope: Scope, mut survey: Survey) -> BoxFuture<'static, Survey> {

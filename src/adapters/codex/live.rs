@@ -14,7 +14,7 @@ use std::path::Path;
 use super::super::evidence::{Bond, Claim, Hints, Record, TurnState, problem_at};
 use super::super::files::Found;
 use super::super::live::{lock_holders, uses_store};
-use super::rollout;
+use super::{daemon, rollout};
 use crate::base::{AbsPath, ProcessRef, SessionId, Timestamp};
 use crate::memo::FileStamp;
 use crate::procs::ProcessTable;
@@ -266,10 +266,16 @@ fn starting(scope: &Scope, others: &[Codex], owners: &BTreeSet<ProcessRef>) -> V
         Role::Interface { is_alone } => is_alone || !has_daemon,
         Role::Server => false,
     };
-    let hints = |it: &Codex| Hints {
-        cwd: it.working_directory(processes),
-        nothing_asked: it.role != Role::Exec,
-        ..Hints::default()
+    // The daemon may be gone under an interface that had a thread of its.
+    let had_daemon = super::roots(&scope.env).iter().any(|it| daemon::is_known_in(it));
+    let hints = |it: &Codex| {
+        let may_have_asked = had_daemon && it.role == Role::Interface { is_alone: false };
+        Hints {
+            cwd: it.working_directory(processes),
+            nothing_asked: it.role != Role::Exec && !may_have_asked,
+            may_be_idle: may_have_asked,
+            ..Hints::default()
+        }
     };
     let claim = |it: &Codex| Claim {
         bond: Bond::Inferred,

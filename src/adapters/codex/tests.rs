@@ -259,6 +259,19 @@ mod live {
     }
 
     #[test]
+    fn an_interface_whose_daemon_is_gone_is_not_said_to_have_been_asked_nothing() {
+        let store = Store::recorded();
+        store.codex(8, &[]);
+        store.codex(9, &["--no-daemon"]);
+        fs::create_dir(store.root().join("app-server-control")).unwrap();
+        let unknown = json!(["unknown", "process_alive", "inferred", 8]);
+        let asked_nothing = json!(["idle", "never_prompted", "inferred", 9]);
+        let mut rows = store.without_session();
+        rows.sort_by_key(|it| it[3].as_i64());
+        assert_eq!(rows, [unknown, asked_nothing]);
+    }
+
+    #[test]
     fn where_the_kernel_shows_no_locks_open_files_tell() {
         let store = Store::recorded();
         fs::remove_file(store.proc.root().join("locks")).unwrap();

@@ -93,7 +93,10 @@ pub(super) fn conclude(agents: &[Agent], sessions: &[Stored], answers: &Answers)
     let candidates = sessions.iter().filter(|it| !served.contains(&it.record.session));
     let services: BTreeSet<_> =
         agents.iter().filter(|it| it.is_service).map(|it| it.live.process).collect();
-    let serves_nobody = |it: &Claim| it.hints.nothing_asked && services.contains(&it.process);
+    let has_nothing = |it: &Hints| it.nothing_asked || it.may_be_idle;
+    let serves_nobody = |it: &Claim| {
+        it.session.is_none() && has_nothing(&it.hints) && services.contains(&it.process)
+    };
     let paired = pairing::pair(&others, candidates.filter_map(candidate));
     claims.extend(paired.into_iter().filter(|it| !serves_nobody(it)));
     claims

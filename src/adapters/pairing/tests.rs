@@ -46,6 +46,8 @@ fn tui(pid: i32, started: i64) -> Live {
         cwd: Some(dir("a")),
         session: None,
         is_interactive: true,
+        runs_a_tool: false,
+        tells_prompts: true,
     }
 }
 
@@ -160,6 +162,35 @@ fn work_is_the_headless_processs_where_a_terminal_idles_beside_it() {
 #[test]
 fn a_first_session_is_the_new_processs_and_not_the_idle_ones() {
     check(&[tui(1, 100), tui(2, 300)], &[ended("s", 304, 320)], &[(1, "nothing asked"), (2, "s")]);
+}
+
+#[test]
+fn what_another_opened_later_may_be_either_ones() {
+    let busy = |it: Live| Live { runs_a_tool: true, ..it };
+    let (first, second) = (tui(1, 100), tui(2, 300));
+    let either = [(1, "s?"), (1, "-"), (2, "s?"), (2, "-")];
+    // The second one's tool may well be of the session that the first had created.
+    let turn = [in_flight("s", 200, 400)];
+    check(&[first.clone(), busy(second.clone())], &turn, &either);
+    check(&[first.clone(), second.clone()], &turn, &either);
+    check(&[first.clone(), busy(second.clone())], &[ended("s", 200, 400)], &either);
+    // The first one's tool is; and a turn that has ended is nobody's.
+    check(&[busy(first.clone()), second.clone()], &turn, &[(1, "s"), (2, "-")]);
+    check(&[first.clone(), second.clone()], &[ended("s", 200, 400)], &[(1, "s"), (2, "-")]);
+    // What has a session of its own, or had nothing to do with it, is no rival.
+    let own = [turn[0].clone(), in_flight("t", 310, 410)];
+    check(&[first.clone(), second.clone()], &own, &[(1, "s"), (2, "t")]);
+    check(&[first, second], &[in_flight("s", 200, 250)], &[(1, "s"), (2, "nothing asked")]);
+    check(&[headless(1, 100), tui(2, 300)], &turn, &[(1, "s"), (2, "-")]);
+}
+
+#[test]
+fn of_a_store_that_is_silent_at_first_nobody_is_said_to_have_asked_nothing() {
+    let silent = Live { tells_prompts: false, ..tui(1, 100) };
+    check(&[silent.clone()], &[], &[(1, "-")]);
+    let may_be_idle = |it: Live| pair(&[it], [])[0].hints.may_be_idle;
+    assert!(may_be_idle(silent.clone()));
+    assert!(!may_be_idle(Live { runs_a_tool: true, ..silent }), "it is at work");
 }
 
 #[test]

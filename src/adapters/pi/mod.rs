@@ -46,7 +46,7 @@ pub static ADAPTER: FileAgent = FileAgent {
         binaries: &["pi"],
         seen_version: "0.87.1",
         live_signal: "a live process in the session's directory that may have touched it; a turn without an end in the transcript",
-        blind_spots: "a session before its first answer; which session an idle process serves that has not touched any; sessions in a folder relative to each project",
+        blind_spots: "a session before its first answer, so that a terminal without a session may be at work or not; which session an idle process serves that has not touched any; sessions that are not kept (`--no-session`), kept where an argument says (`--session-dir`), or in a folder relative to each project",
     },
     roots: store::roots,
     watched: |root| vec![Watched::all_below(root.to_owned())],
@@ -72,10 +72,20 @@ fn claims<'a>(scope: &'a Scope, found: &'a Found) -> impl Iterator<Item = Sighti
         .processes
         .iter()
         .filter(|it| is_pi(scope, it) && live::uses_store(scope, it.identity, store::roots))
-        .map(|it| live::observe(scope, it, None))
+        .map(|it| Live {
+            runs_a_tool: runs_a_tool(scope, it),
+            tells_prompts: false,
+            ..live::observe(scope, it, None)
+        })
         .collect();
     let candidates = found.transcripts.iter().filter_map(|it| Candidate::of(&it.record));
     pairing::pair(&live, candidates).into_iter().map(Sighting::Claimed)
+}
+
+/// Whether a tool runs: Pi itself starts nothing else that stays.
+fn runs_a_tool(scope: &Scope, pi: &Process) -> bool {
+    let parent = |it: &Process| scope.processes.lineage(it.identity.pid).nth(1);
+    scope.processes.iter().any(|it| parent(it).is_some_and(|it| it.identity == pi.identity))
 }
 
 /// Whether the process is Pi: it has given itself the name, or is about to.

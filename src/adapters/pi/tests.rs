@@ -116,8 +116,8 @@ fn processes_without_a_session_are_shown_as_far_as_they_are_known() {
     let (table, home) = (FakeProc::new(), fixture("final"));
     let vars = [("HOME", home.to_str().unwrap())];
     let tty = Path::new("/dev/pts/0");
-    // An idle terminal beside old sessions, a first answer, and one that has not yet wiped its arguments.
-    let interface = table.process_like(1, ticks(50, 0), "pi", 1, 34816).cwd("/home/dev/work/c");
+    // A terminal beside old sessions, idle or in its first answer, a first answer without a terminal, and one that has not yet wiped its arguments.
+    let interface = table.process_like(11, ticks(50, 0), "pi", 1, 34816).cwd("/home/dev/work/c");
     interface.exe("/usr/bin/node").environ(&vars).open_file(0, tty).open_file(1, tty);
     let first = table.process(2, ticks(50, 0), "pi").cwd("/home/dev/work/a");
     first.exe("/usr/bin/node").environ(&vars);
@@ -127,8 +127,12 @@ fn processes_without_a_session_are_shown_as_far_as_they_are_known() {
     let live: Vec<_> = rows.iter().filter(|it| !it.ends_with("null")).collect();
     assert_eq!(
         live,
-        ["- idle never_prompted 1", "- running process_alive 2", "- running process_alive 3"]
+        ["- running process_alive 2", "- running process_alive 3", "- unknown process_alive 11"]
     );
+    // A tool of it runs: it is at work, whatever it keeps.
+    table.process_like(12, ticks(51, 0), "bash", 11, 34816);
+    let rows = standing(&ADAPTER, &table.scope(&home));
+    assert!(rows.contains(&"- running process_alive 11".to_owned()), "{rows:?}");
 }
 
 #[test]
