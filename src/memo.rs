@@ -5,8 +5,11 @@ use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Most files remembered; the largest store seen has 20,000 sessions. Over it the memo starts anew.
+/// Most files remembered; the largest store seen has 20,000 sessions.
 const ENTRIES_MAX: usize = 65_536;
+/// After how many looks a full memo gives up what none of them was for: every file of a store that it can hold was
+/// looked for twice then.
+const LOOKS: usize = 2 * ENTRIES_MAX;
 
 /// Which state of which file: a change to its bytes changes this, as far as the file system tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,12 +38,40 @@ impl FileStamp {
 }
 
 /// What was read of a file: its newest state alone, so that a growing transcript holds one entry.
-type Entry = (FileStamp, Arc<dyn Any + Send + Sync>);
+#[derive(Debug)]
+struct Entry {
+    stamp: FileStamp,
+    value: Arc<dyn Any + Send + Sync>,
+    /// Whether it was looked for since unused ones were given up.
+    is_used: bool,
+}
+
+/// Which file, and what is kept of it.
+type Key = (&'static str, u64, u64);
+
+/// A full one keeps what it has: every list looks for every file, in turn, so that to make room for the newest would be
+/// to give up just what is looked for next, and nothing would ever be found.
+#[derive(Debug, Default)]
+struct Entries {
+    by_file: HashMap<Key, Entry>,
+    looks: usize,
+}
+
+impl Entries {
+    /// Whether one more fits, once what nobody looked for is given up.
+    fn has_room(&mut self) -> bool {
+        if self.by_file.len() >= ENTRIES_MAX && self.looks >= LOOKS {
+            self.looks = 0;
+            self.by_file.retain(|_, it| std::mem::take(&mut it.is_used));
+        }
+        self.by_file.len() < ENTRIES_MAX
+    }
+}
 
 /// Remembers what was read from files. Never written to disk, never holds a status.
 #[derive(Debug, Default)]
 pub struct Memo {
-    entries: Mutex<HashMap<(&'static str, u64, u64), Entry>>,
+    entries: Mutex<Entries>,
 }
 
 impl Memo {
@@ -50,12 +81,14 @@ impl Memo {
         purpose: &'static str,
         stamp: FileStamp,
     ) -> Option<Arc<T>> {
-        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        let (known, value) = entries.get(&(purpose, stamp.device, stamp.inode))?;
-        if *known != stamp {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.looks += 1;
+        let known = entries.by_file.get_mut(&(purpose, stamp.device, stamp.inode))?;
+        known.is_used = true;
+        if known.stamp != stamp {
             return None;
         }
-        value.clone().downcast().ok()
+        known.value.clone().downcast().ok()
     }
 
     /// Remembers `value` for this state of the file, in place of any earlier state.
@@ -67,10 +100,9 @@ impl Memo {
     ) {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (purpose, stamp.device, stamp.inode);
-        if entries.len() >= ENTRIES_MAX && !entries.contains_key(&key) {
-            entries.clear();
+        if entries.by_file.contains_key(&key) || entries.has_room() {
+            entries.by_file.insert(key, Entry { stamp, value, is_used: true });
         }
-        entries.insert(key, (stamp, value));
     }
 }
 
@@ -92,12 +124,36 @@ mod tests {
         assert_eq!(memo.recall::<u64>("head", stamp(1, 10)), None);
     }
 
+    /// Looks for each file and remembers those that are not known; returns how many were.
+    fn look(memo: &Memo, files: std::ops::Range<usize>) -> usize {
+        let is_known = |inode: usize| {
+            let stamp = stamp(inode as u64, 1);
+            let is_known = memo.recall::<()>("head", stamp).is_some();
+            if !is_known {
+                memo.remember("head", stamp, Arc::new(()));
+            }
+            is_known
+        };
+        files.filter(|it| is_known(*it)).count()
+    }
+
     #[test]
-    fn it_never_grows_past_its_bound() {
+    fn a_store_larger_than_it_is_remembered_as_far_as_it_goes() {
         let memo = Memo::default();
-        for inode in 0..=ENTRIES_MAX as u64 {
-            memo.remember("head", stamp(inode, 1), Arc::new(()));
+        for known in [0, ENTRIES_MAX, ENTRIES_MAX, ENTRIES_MAX, ENTRIES_MAX] {
+            assert_eq!(look(&memo, 0..ENTRIES_MAX + 1_000), known);
         }
-        assert_eq!(memo.entries.lock().unwrap().len(), 1);
+        assert_eq!(memo.entries.lock().unwrap().by_file.len(), ENTRIES_MAX);
+    }
+
+    #[test]
+    fn what_nobody_looks_for_any_more_makes_room() {
+        let memo = Memo::default();
+        look(&memo, 0..ENTRIES_MAX);
+        // Another store takes the place of the first: not at once, but for good.
+        let others = ENTRIES_MAX..2 * ENTRIES_MAX;
+        let known: Vec<usize> = (0..6).map(|_| look(&memo, others.clone())).collect();
+        assert_eq!(known.last(), Some(&ENTRIES_MAX), "{known:?}");
+        assert_eq!(memo.entries.lock().unwrap().by_file.len(), ENTRIES_MAX);
     }
 }
