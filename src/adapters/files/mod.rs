@@ -229,8 +229,15 @@ fn read_transcript(
     };
     let stamp = FileStamp::of(&meta);
     let outcome = Arc::new(read_excerpt(&opened, stamp, buffers, &file.path, how));
-    scope.memo.remember::<Remembered>(purpose, stamp, outcome.clone());
+    if says_what_the_file_holds(&outcome) {
+        scope.memo.remember::<Remembered>(purpose, stamp, outcome.clone());
+    }
     Some(outcome)
+}
+
+/// Whether another look at the same bytes would say the same; a read that failed may well succeed then.
+fn says_what_the_file_holds(outcome: &Remembered) -> bool {
+    outcome.as_ref().err().is_none_or(|it| it.kind != ProblemKind::Unreadable)
 }
 
 /// The session that a sighting records.
@@ -337,6 +344,15 @@ mod tests {
         assert!(matches!(read().as_deref(), Some(Err(_))));
         std::fs::remove_file(&path).unwrap();
         assert!(read().is_none());
+    }
+
+    #[test]
+    fn only_what_a_file_holds_is_remembered_of_it() {
+        let remembered = |kind| {
+            says_what_the_file_holds(&Err(problem_at(kind, Path::new("/x"), "input/output error")))
+        };
+        assert!(!remembered(ProblemKind::Unreadable));
+        assert!(remembered(ProblemKind::Malformed) && remembered(ProblemKind::TooLarge));
     }
 
     #[test]
