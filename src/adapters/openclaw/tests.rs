@@ -522,7 +522,8 @@ fn what_is_concluded_of_a_row() {
     check(run("done", true), Status::Running, Reason::ActiveRun, Asserted);
     check(run("running", false), Status::Unknown, Reason::Contradiction, Inferred);
     check(json!({ "status": "running" }), Status::Running, Reason::ActiveRun, Inferred);
-    check(json!({ "hasActiveRun": false }), Status::Idle, Reason::NeverPrompted, Asserted);
+    check(json!({ "hasActiveRun": false }), Status::Idle, Reason::NeverPrompted, Inferred);
+    check(json!({}), Status::Unknown, Reason::Contradiction, Inferred);
     check(run("done", false), Status::Stopped, Reason::Completed, Asserted);
     check(run("killed", false), Status::Stopped, Reason::Killed, Asserted);
     check(run("timeout", false), Status::Stopped, Reason::Killed, Asserted);
