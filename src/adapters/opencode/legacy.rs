@@ -248,12 +248,13 @@ fn read_once<T: Any + Send + Sync>(
 /// The paths in a directory, by name; none where there is no such directory.
 fn entries(dir: &Path, problems: &mut Vec<Problem>) -> Vec<PathBuf> {
     let read = || -> io::Result<Vec<PathBuf>> {
-        let mut paths = Vec::new();
+        let mut names = Vec::new();
         for entry in fs::read_dir(dir)? {
-            paths.push(entry?.path());
+            names.push(entry?.file_name());
         }
-        paths.sort_unstable();
-        Ok(paths)
+        // Not the paths, which would be compared by all their components.
+        names.sort_unstable();
+        Ok(names.into_iter().map(|it| dir.join(it)).collect())
     };
     read()
         .inspect_err(|error| {
