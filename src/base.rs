@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -149,6 +149,20 @@ impl AbsPath {
 
     pub fn as_path(&self) -> &Path {
         &self.0
+    }
+
+    /// The same path without `.` and `..`, by its text alone: links are not followed.
+    #[must_use]
+    pub fn normal(&self) -> Self {
+        let mut normal = PathBuf::new();
+        for component in self.0.components() {
+            match component {
+                Component::ParentDir => drop(normal.pop()),
+                Component::CurDir => {}
+                other => normal.push(other),
+            }
+        }
+        Self(normal.into())
     }
 
     /// Whether this is `ancestor` or lies below it, compared by whole components.

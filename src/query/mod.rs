@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::{Pid, SessionId, Timestamp};
+use crate::base::{AbsPath, AgentId, Pid, SessionId, Timestamp};
 use crate::protocol::session::{Filter, Session, SessionKind, Status};
 use crate::reconcile::Row;
 
@@ -18,9 +18,8 @@ pub struct Page {
     pub next: Option<Cursor>,
 }
 
-/// The rows that `filter` lets through, in the order of the protocol, from behind `after` and at most `limit`.
-pub fn page(rows: Vec<Row>, filter: &Filter, after: Option<&Cursor>, limit: usize) -> Page {
-    let wanted = Wanted::of(filter);
+/// The rows that are wanted, in the order of the protocol, from behind `after` and at most `limit`.
+pub fn page(rows: Vec<Row>, wanted: &Wanted, after: Option<&Cursor>, limit: usize) -> Page {
     let sessions = rows.iter().map(|it| &*it.session).enumerate();
     let mut places: Vec<(Place<'_>, usize)> = sessions
         .filter(|(_, it)| wanted.admits(it))
@@ -36,16 +35,15 @@ pub fn page(rows: Vec<Row>, filter: &Filter, after: Option<&Cursor>, limit: usiz
     let next = shown
         .last()
         .filter(|_| end < total)
-        .map(|(place, _)| Cursor { filter: fingerprint(filter), position: place.kept() });
+        .map(|(place, _)| Cursor { filter: fingerprint(&wanted.filter), position: place.kept() });
     let shown: Vec<usize> = shown.iter().map(|(_, at)| *at).collect();
     let mut rows: Vec<Option<Row>> = rows.into_iter().map(Some).collect();
     let rows = shown.into_iter().filter_map(|at| rows[at].take()).collect();
     Page { rows, total, next }
 }
 
-/// The sessions that `filter` lets through, in the order of the protocol.
-pub fn select(sessions: &[Session], filter: &Filter) -> Vec<Session> {
-    let wanted = Wanted::of(filter);
+/// The sessions that are wanted, in the order of the protocol.
+pub fn select(sessions: &[Session], wanted: &Wanted) -> Vec<Session> {
     let mut sessions: Vec<Session> =
         sessions.iter().filter(|it| wanted.admits(it)).cloned().collect();
     sessions.sort_by(|a, b| Place::of(a).cmp(&Place::of(b)));
@@ -53,35 +51,61 @@ pub fn select(sessions: &[Session], filter: &Filter) -> Vec<Session> {
 }
 
 /// A filter, made ready to be asked about many sessions.
-struct Wanted<'a> {
-    filter: &'a Filter,
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    filter: Filter,
     query: Option<String>,
+    /// Every name of the directory that is asked for: the one given, and the one without links.
+    cwd: Option<Vec<AbsPath>>,
+    under: Option<Vec<AbsPath>>,
 }
 
-impl<'a> Wanted<'a> {
-    fn of(filter: &'a Filter) -> Self {
-        Self { filter, query: filter.query.as_ref().map(|it| it.to_lowercase()) }
+impl Wanted {
+    /// `real` follows the links in a path; nothing where the path leads nowhere.
+    pub fn of(filter: Filter, real: impl Fn(&AbsPath) -> Option<AbsPath>) -> Self {
+        let names = |path: &AbsPath| std::iter::once(path.normal()).chain(real(path)).collect();
+        Self {
+            query: filter.query.as_ref().map(|it| it.to_lowercase()),
+            cwd: filter.cwd.as_ref().map(names),
+            under: filter.under.as_ref().map(names),
+            filter,
+        }
+    }
+
+    /// The agents whose sessions are wanted, where the filter names them.
+    pub fn agents(&self) -> Option<&[AgentId]> {
+        self.filter.agents.as_deref()
+    }
+
+    /// The same of these agents.
+    #[must_use]
+    pub fn of_agents(&self, agents: Vec<AgentId>) -> Self {
+        let mut wanted = self.clone();
+        wanted.filter.agents = Some(agents);
+        wanted
     }
 
     fn admits(&self, session: &Session) -> bool {
         let Filter {
             agents,
             status,
-            cwd,
-            under,
             group,
             updated_since,
             include_subagents,
+            cwd: _,
+            under: _,
             query: _,
-        } = self.filter;
+        } = &self.filter;
+        let works = |names: &Option<Vec<AbsPath>>, fits: fn(&AbsPath, &AbsPath) -> bool| {
+            let fits = |cwd: &AbsPath| names.iter().flatten().any(|it| fits(cwd, it));
+            names.is_none() || session.cwd.as_ref().is_some_and(fits)
+        };
         let launch_group = session.launch.as_ref().and_then(|it| it.group.as_ref());
         (*include_subagents || session.kind != SessionKind::Subagent)
             && agents.as_ref().is_none_or(|it| it.contains(&session.agent))
             && status.as_ref().is_none_or(|it| it.contains(&session.status))
-            && cwd.as_ref().is_none_or(|it| session.cwd.as_ref() == Some(it))
-            && under
-                .as_ref()
-                .is_none_or(|it| session.cwd.as_ref().is_some_and(|cwd| cwd.is_within(it)))
+            && works(&self.cwd, AbsPath::eq)
+            && works(&self.under, AbsPath::is_within)
             && group.as_ref().is_none_or(|it| launch_group == Some(it))
             && updated_since.is_none_or(|it| session.updated_at.is_some_and(|at| at >= it))
             && self.query.as_ref().is_none_or(|it| mentions(session, it))

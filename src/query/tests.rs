@@ -56,9 +56,17 @@ fn ids(page: &Page) -> Vec<&str> {
 const ORDER: [&str; 7] =
     ["waiting", "running-new", "running-old", "idle", "stopped-new", "failed-old", "undated"];
 
+fn wanted(filter: Filter) -> Wanted {
+    Wanted::of(filter, |_| None)
+}
+
+fn path(text: &str) -> AbsPath {
+    AbsPath::parse(text).unwrap()
+}
+
 #[test]
 fn what_needs_you_comes_first_then_the_newest_activity() {
-    let page = page(rows(), &Filter::default(), None, 100);
+    let page = page(rows(), &wanted(Filter::default()), None, 100);
     assert_eq!(ids(&page), ORDER);
     assert_eq!((page.total, page.next), (7, None));
 }
@@ -68,7 +76,7 @@ fn pages_join_up_to_the_whole_list_at_every_size() {
     for limit in 1..=8 {
         let (mut seen, mut cursor) = (Vec::new(), None);
         loop {
-            let page = page(rows(), &Filter::default(), cursor.as_ref(), limit);
+            let page = page(rows(), &wanted(Filter::default()), cursor.as_ref(), limit);
             assert_eq!(page.total, 7);
             seen.extend(ids(&page).into_iter().map(str::to_owned));
             match page.next {
@@ -82,17 +90,17 @@ fn pages_join_up_to_the_whole_list_at_every_size() {
 
 #[test]
 fn a_page_begins_behind_its_cursor_though_rows_came_and_went() {
-    let first = page(rows(), &Filter::default(), None, 3);
+    let first = page(rows(), &wanted(Filter::default()), None, 3);
     let mut changed = rows();
     changed.retain(|it| it.session.session_id.as_ref().unwrap().as_str() != "running-old");
     changed.push(row("waiting-too", Status::Waiting, Some(8)));
-    let second = page(changed, &Filter::default(), first.next.as_ref(), 2);
+    let second = page(changed, &wanted(Filter::default()), first.next.as_ref(), 2);
     assert_eq!(ids(&second), ["idle", "stopped-new"]);
 }
 
 #[test]
 fn a_cursor_belongs_to_its_filter() {
-    let cursor = page(rows(), &Filter::default(), None, 1).next.unwrap().text();
+    let cursor = page(rows(), &wanted(Filter::default()), None, 1).next.unwrap().text();
     let other = Filter { query: Some("x".into()), ..Filter::default() };
     assert!(Cursor::parse(&cursor, &Filter::default()).is_some());
     assert_eq!(Cursor::parse(&cursor, &other), None);
@@ -102,8 +110,26 @@ fn a_cursor_belongs_to_its_filter() {
 }
 
 #[test]
+fn a_directory_is_meant_by_whatever_name_it_is_asked_for() {
+    let count = |filter: Filter| {
+        let real = |it: &AbsPath| {
+            Some(path(if it.is_within(&path("/link")) { "/work/api" } else { "/elsewhere" }))
+        };
+        page(rows(), &Wanted::of(filter, real), None, 100).total
+    };
+    let path_of = |it: &str| Some(path(it));
+    let none = Filter::default;
+    assert_eq!(count(Filter { cwd: path_of("/link"), ..none() }), 7);
+    assert_eq!(count(Filter { under: path_of("/link/sub"), ..none() }), 7);
+    // Sessions recorded under the link itself are not lost.
+    assert_eq!(count(Filter { cwd: path_of("/work/api"), ..none() }), 7);
+    assert_eq!(count(Filter { cwd: path_of("/work/x/../api"), ..none() }), 7);
+    assert_eq!(count(Filter { under: path_of("/work/../wor"), ..none() }), 0);
+}
+
+#[test]
 fn each_member_of_a_filter_lets_through_only_its_own() {
-    let count = |filter: Filter| page(rows(), &filter, None, 100).total;
+    let count = |filter: Filter| page(rows(), &wanted(filter), None, 100).total;
     let none = Filter::default;
     assert_eq!(count(Filter { agents: Some(vec![AgentId::of("other")]), ..none() }), 0);
     assert_eq!(count(Filter { agents: Some(vec![AgentId::of("agent")]), ..none() }), 7);
@@ -123,8 +149,8 @@ fn subagents_are_shown_only_when_asked_for() {
     let mut rows = rows();
     rows[0].session.kind = SessionKind::Subagent;
     let with = Filter { include_subagents: true, ..Filter::default() };
-    assert_eq!(page(rows, &with, None, 100).total, 7);
+    assert_eq!(page(rows, &wanted(with), None, 100).total, 7);
     let mut rows = self::rows();
     rows[0].session.kind = SessionKind::Subagent;
-    assert_eq!(page(rows, &Filter::default(), None, 100).total, 6);
+    assert_eq!(page(rows, &wanted(Filter::default()), None, 100).total, 6);
 }

@@ -8,14 +8,14 @@ use super::router::Call;
 use super::{App, ledger_access, settings};
 use crate::adapters::files::blocking;
 use crate::adapters::{Adapter, Peeked};
-use crate::base::{AgentId, Pid, ProcessRef, SessionId};
+use crate::base::{AbsPath, AgentId, Pid, ProcessRef, SessionId};
 use crate::census::{self, Census, Surveyed};
 use crate::protocol::error::{Candidate, RpcError};
 use crate::protocol::session::{
-    AgentReport, Ancestor, Include, ListParams, ListResult, PeekParams, PeekResult, ResumeCommand,
-    Session, SessionKind, StatusParams, StatusResult, Turn,
+    AgentReport, Ancestor, Filter, Include, ListParams, ListResult, PeekParams, PeekResult,
+    ResumeCommand, Session, SessionKind, StatusParams, StatusResult, Turn,
 };
-use crate::query::{Cursor, page};
+use crate::query::{Cursor, Wanted, page};
 use crate::reconcile::{Roster, Row, reconcile};
 use crate::scope::{Interest, Scope, UsageWanted};
 
@@ -55,7 +55,7 @@ pub(super) async fn list(call: Call, params: ListParams) -> Result<ListResult, R
     call.app.counters.saw(&roster.reports, &roster.rows);
     let complete = roster.is_complete();
     let limit = params.limit.map_or(LIMIT, crate::protocol::bounded::Bounded::as_usize);
-    let page = page(roster.rows, &filter, after.as_ref(), limit);
+    let page = page(roster.rows, &with_real_paths(filter).await, after.as_ref(), limit);
     Ok(ListResult {
         sessions: page.rows.into_iter().map(|row| *row.session).collect(),
         total: page.total as u64,
@@ -65,6 +65,16 @@ pub(super) async fn list(call: Call, params: ListParams) -> Result<ListResult, R
         problems,
         observed_at: roster.observed_at,
     })
+}
+
+/// The filter, with its directories by the names that agents may have recorded: an editor may know one by a link, where
+/// the agent in it knows the real path, or the other way round.
+pub(super) async fn with_real_paths(filter: Filter) -> Wanted {
+    if filter.cwd.is_none() && filter.under.is_none() {
+        return Wanted::of(filter, |_| None);
+    }
+    let real = |it: &AbsPath| it.as_path().canonicalize().ok().and_then(AbsPath::parse);
+    blocking(move || Wanted::of(filter, real)).await
 }
 
 /// Tells the client of each adapter's part as it comes in, where it wants to know, and returns them all.

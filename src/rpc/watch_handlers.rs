@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use super::router::Call;
-use super::session_handlers::{check_named, meant, wanted};
+use super::session_handlers::{check_named, meant, wanted, with_real_paths};
 use super::settings;
 use super::subscription::Client;
 use crate::base::Timestamp;
@@ -14,7 +14,7 @@ use crate::protocol::error::RpcError;
 use crate::protocol::fuse::FUSE_EXPIRED;
 use crate::protocol::session::{AgentReport, Filter, Problem, ProblemKind, Session};
 use crate::protocol::watch::{Change, Changed, WaitParams, WaitResult};
-use crate::query::select;
+use crate::query::{Wanted, select};
 use crate::scope;
 use crate::watch::{Ended, Known, View};
 
@@ -27,6 +27,7 @@ pub(super) async fn watch(call: Call, filter: Filter, client: Client<Changed>) {
         return client.refuse(error).await;
     }
     let mut views = call.app.views(filter.agents.clone());
+    let filter = with_real_paths(filter).await;
     let mut expiries = call.app.fuses.expiries();
     let Some(listener) = client.accept().await else { return };
     let mut told = Told::default();
@@ -67,8 +68,8 @@ struct Told {
 
 impl Told {
     /// What is new in the view. The first notification says that nothing is there, where nothing is.
-    fn event(&mut self, view: &View, filter: &Filter) -> Option<Changed> {
-        let problems = view.problems(view.meant(filter.agents.as_deref()));
+    fn event(&mut self, view: &View, filter: &Wanted) -> Option<Changed> {
+        let problems = view.problems(view.meant(filter.agents()));
         let changes = self.known.update(shown(view, filter));
         if self.seq > 0 && changes.is_empty() && problems == self.problems {
             return None;
@@ -96,9 +97,9 @@ impl Told {
 }
 
 /// The sessions that the filter lets through; one that names no agents means those that the settings do not leave out.
-fn shown(view: &View, filter: &Filter) -> Vec<Session> {
-    let agents = view.meant(filter.agents.as_deref()).to_vec();
-    select(&view.sessions, &Filter { agents: Some(agents), ..filter.clone() })
+fn shown(view: &View, filter: &Wanted) -> Vec<Session> {
+    let agents = view.meant(filter.agents()).to_vec();
+    select(&view.sessions, &filter.of_agents(agents))
 }
 
 /// Waits until one of the sessions has one of the states.
@@ -107,15 +108,15 @@ pub(super) async fn wait(call: Call, params: WaitParams) -> Result<WaitResult, R
     if until.is_empty() {
         return Err(RpcError::invalid("until", "`until`: at least one state is needed"));
     }
-    let mut awaited = Awaited::of(session_ids, filter)?;
-    wanted(&call.app, awaited.filter.agents.as_deref())?;
+    let mut awaited = Awaited::of(session_ids, filter).await?;
+    wanted(&call.app, awaited.filter.agents())?;
     let lost = |ended: Ended| RpcError::Internal(ended.to_string());
-    let mut views = call.app.views(awaited.filter.agents.clone());
+    let mut views = call.app.views(awaited.filter.agents().map(<[_]>::to_vec));
     let mut view = views.next().await.map_err(lost)?;
     if awaited.lacks_one(&view)? {
         // A session named by its id is meant whatever the settings leave out.
-        awaited.filter.agents = Some(settings::agents(&call.app));
-        views = call.app.views(awaited.filter.agents.clone());
+        awaited.filter = awaited.filter.of_agents(settings::agents(&call.app));
+        views = call.app.views(awaited.filter.agents().map(<[_]>::to_vec));
         view = views.next().await.map_err(lost)?;
     }
     let end = Instant::now() + Duration::from_millis(timeout_ms.get());
@@ -133,27 +134,27 @@ pub(super) async fn wait(call: Call, params: WaitParams) -> Result<WaitResult, R
 }
 
 fn answer(awaited: &Awaited, view: &View, sessions: Vec<Session>) -> WaitResult {
-    let agents = view.reports(view.meant(awaited.filter.agents.as_deref()));
+    let agents = view.reports(view.meant(awaited.filter.agents()));
     let complete = agents.iter().all(AgentReport::has_answered);
     WaitResult { timed_out: sessions.is_empty(), sessions, complete, agents }
 }
 
 /// Which sessions are waited for.
 struct Awaited {
-    filter: Filter,
+    filter: Wanted,
     /// Ids or their beginnings; nothing where the filter alone decides.
     ids: Option<Vec<String>>,
 }
 
 impl Awaited {
-    fn of(ids: Option<Vec<String>>, filter: Option<Filter>) -> Result<Self, RpcError> {
+    async fn of(ids: Option<Vec<String>>, filter: Option<Filter>) -> Result<Self, RpcError> {
         let refuse = |member: &str, what: &str| {
             Err(RpcError::invalid(member, format!("`{member}`: {what}")))
         };
         match (ids, filter) {
             (Some(_), Some(_)) => refuse("filter", "give `sessionIds` or `filter`, not both"),
             (None, None) => refuse("sessionIds", "give them, or a `filter`"),
-            (None, Some(filter)) => Ok(Self { filter, ids: None }),
+            (None, Some(filter)) => Ok(Self { filter: with_real_paths(filter).await, ids: None }),
             (Some(ids), None) if ids.is_empty() => refuse("sessionIds", "at least one is needed"),
             (Some(ids), None) if ids.len() > IDS_MAX => {
                 refuse("sessionIds", &format!("more than {IDS_MAX}; a `filter` has no limit"))
@@ -162,7 +163,7 @@ impl Awaited {
                 ids.iter().try_for_each(|it| check_named("sessionIds", it))?;
                 // A session named by its id is meant whatever its kind.
                 let filter = Filter { include_subagents: true, ..Filter::default() };
-                Ok(Self { filter, ids: Some(ids) })
+                Ok(Self { filter: Wanted::of(filter, |_| None), ids: Some(ids) })
             }
         }
     }
