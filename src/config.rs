@@ -12,13 +12,15 @@ use crate::protocol::settings::ConfigFile;
 /// Most bytes of the file; it holds a handful of words.
 const CONFIG_MAX: u64 = 64 << 10;
 
+/// What names another file than the usual one.
+const NAMED_BY: &str = "HEADCOUNT_CONFIG";
+
 /// Where the settings are: `HEADCOUNT_CONFIG`, else `headcount/config.json` among the user's.
 pub fn path(env: &Env) -> PathBuf {
-    env.path_var("HEADCOUNT_CONFIG")
-        .unwrap_or_else(|| env.config_home().join("headcount/config.json"))
+    env.path_var(NAMED_BY).unwrap_or_else(|| env.config_home().join("headcount/config.json"))
 }
 
-/// Reads the settings; a file that is not there sets nothing.
+/// Reads the settings; a file that is not there sets nothing, unless somebody has named it.
 pub fn read(env: &Env) -> Result<ConfigFile, Problem> {
     let path = path(env);
     let problem = |kind, why: String| Problem {
@@ -28,7 +30,9 @@ pub fn read(env: &Env) -> Result<ConfigFile, Problem> {
         line: None,
     };
     match std::fs::metadata(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(ConfigFile::default()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && env.var(NAMED_BY).is_none() => {
+            return Ok(ConfigFile::default());
+        }
         Err(error) => return Err(problem(ProblemKind::Unreadable, error.to_string())),
         Ok(meta) if !meta.is_file() => {
             return Err(problem(ProblemKind::Unreadable, "not a file".into()));
@@ -69,7 +73,7 @@ mod tests {
         }
         let vars = [
             ("HOME".into(), dir.path().into()),
-            ("HEADCOUNT_CONFIG".into(), dir.path().join("config.json").into()),
+            (NAMED_BY.into(), dir.path().join("config.json").into()),
         ];
         let env = Env::of_vars(vars.into()).unwrap();
         (dir, env)
@@ -77,9 +81,11 @@ mod tests {
 
     #[test]
     fn what_is_not_there_sets_nothing() {
-        let (_dir, env) = world(None);
+        let (dir, named) = world(None);
+        let env = Env::of_vars([("HOME".into(), dir.path().into())].into()).unwrap();
         let config = read(&env).unwrap();
         assert_eq!((config.webhook_secret, config.deadline_ms), (None, None));
+        assert_eq!(read(&named).unwrap_err().kind, ProblemKind::Unreadable);
     }
 
     #[test]

@@ -40,11 +40,14 @@ impl Env {
     }
 
     /// The same world seen from another home: its stores lie below `home`, wherever variables point.
-    /// What is headcount's own (`HEADCOUNT_…`, `PATH`) stays.
+    /// What is headcount's own (`HEADCOUNT_…`, `PATH`, `NO_COLOR`) stays.
     #[must_use]
     pub fn at_home(&self, home: AbsPath) -> Self {
-        let ours =
-            |name: &OsStr| name == "PATH" || name.as_encoded_bytes().starts_with(b"HEADCOUNT_");
+        let ours = |name: &OsStr| {
+            name == "PATH"
+                || name == "NO_COLOR"
+                || name.as_encoded_bytes().starts_with(b"HEADCOUNT_")
+        };
         let vars = self.vars.iter().filter(|(name, _)| ours(name));
         let mut vars: BTreeMap<_, _> = vars.map(|(k, v)| (k.clone(), v.clone())).collect();
         vars.insert("HOME".into(), home.as_path().into());
@@ -142,9 +145,11 @@ mod tests {
             ("CODEX_HOME", "/else"),
             ("HEADCOUNT_STATE_DIR", "/s"),
             ("PATH", "/bin"),
+            ("NO_COLOR", "1"),
         ]);
         let there = here.at_home(AbsPath::parse("/home/b").unwrap());
         assert_eq!(there.path_var("CODEX_HOME"), None);
+        assert_eq!(there.var("NO_COLOR"), Some(OsStr::new("1")));
         assert_eq!(there.state_dir(), PathBuf::from("/s"));
         assert_eq!(there.in_home(".codex"), PathBuf::from("/home/b/.codex"));
         assert_eq!(there.var("HOME"), Some(OsStr::new("/home/b")));

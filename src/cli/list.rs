@@ -62,15 +62,20 @@ struct Listed {
     agents: Vec<AgentReport>,
     #[serde(default)]
     problems: Vec<Problem>,
+    total: usize,
+}
+
+/// What is said of sessions that the table has no room for.
+fn left_out(shown: usize, total: usize) -> Option<String> {
+    let left = total.checked_sub(shown).filter(|it| *it > 0)?;
+    Some(format!("{left} more sessions are not shown; --agent, --status and --cwd narrow the list"))
 }
 
 pub(super) fn run(env: Env, options: Options) -> Result<u8, Failure> {
     let home = env.home().clone();
     let is_plain = env.var("NO_COLOR").is_some();
     let Options { agent, status, cwd, json: as_json } = options;
-    // Agents record the directory that the kernel knows; one that is gone has left only its name.
-    let real = |it: PathBuf| it.canonicalize().or_else(|_| std::path::absolute(it));
-    let under = cwd.map(real).transpose()?;
+    let under = cwd.map(std::path::absolute).transpose()?;
     let mut params = json!({ "limit": ROWS });
     let filters = [
         ("agents", (!agent.is_empty()).then(|| json!(agent))),
@@ -95,13 +100,17 @@ pub(super) fn run(env: Env, options: Options) -> Result<u8, Failure> {
     let width = terminal_width().filter(|_| is_terminal).unwrap_or(WIDTH);
     let table = Table { home: &home, now: now(), has_colour: is_terminal && !is_plain, width };
     out.write_all(table.render(&listed.sessions).as_bytes())?;
+    let left_out = left_out(listed.sessions.len(), listed.total);
+    if let Some(left_out) = &left_out {
+        writeln!(out, "… {left_out}")?;
+    }
     out.flush()?;
-    report(&listed);
+    report(&listed, left_out);
     Ok(0)
 }
 
 /// Names what is left out, on stderr: the table stays a table.
-fn report(listed: &Listed) {
+fn report(listed: &Listed, left_out: Option<String>) {
     let own = listed.problems.iter().map(told);
     let of_agents = listed.agents.iter().flat_map(|report| {
         let problems = report.problems.iter().map(|it| format!("{}: {}", report.agent, told(it)));
@@ -109,7 +118,7 @@ fn report(listed: &Listed) {
         problems.chain(omitted.map(|it| format!("{}: {it} more problems", report.agent)))
     });
     let mut err = io::stderr().lock();
-    for line in own.chain(of_agents) {
+    for line in own.chain(of_agents).chain(left_out) {
         // Where stderr is gone, nobody is left to tell.
         drop(writeln!(err, "headcount: {line}"));
     }
@@ -265,6 +274,12 @@ fn age(millis: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_table_has_no_room_for_is_said() {
+        assert_eq!(left_out(ROWS, ROWS), None);
+        assert!(left_out(ROWS, ROWS + 1).unwrap().starts_with("1 more sessions"));
+    }
 
     #[test]
     fn ages_use_the_largest_unit() {

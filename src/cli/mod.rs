@@ -177,6 +177,9 @@ fn world(home: Option<PathBuf>, proc: Option<PathBuf>) -> Result<Env, Failure> {
             let home = home
                 .canonicalize()
                 .map_err(|error| Failure::Usage(format!("--home `{told}`: {error}")))?;
+            if !home.is_dir() {
+                return Err(Failure::Usage(format!("--home `{told}` is not a directory")));
+            }
             let home = AbsPath::parse(home).ok_or_else(no_home)?;
             Env::of_this_process_at(home)
         }
