@@ -57,12 +57,12 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// Takes the snapshot and reads the clock. A process table that cannot be read is an empty one with a
-    /// warning in the log: no session is then shown alive.
+    /// Takes the snapshot and reads the clock. A process table that cannot be read knows that: whether a session
+    /// is alive is then not known.
     pub fn observe(env: Arc<Env>, memo: Arc<Memo>, interest: Interest) -> Self {
         let processes = ProcessTable::snapshot(env.proc_root()).unwrap_or_else(|error| {
             tracing::warn!(%error, root = %env.proc_root().display(), "the process table cannot be read");
-            ProcessTable::empty()
+            ProcessTable::unreadable(env.proc_root(), &error)
         });
         Self { processes: Arc::new(processes), ..Self::of_stores(env, memo, interest) }
     }

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::base::{Pid, ProcessRef, Timestamp};
+use crate::base::{AbsPath, Pid, ProcessRef, Timestamp};
 use crate::protocol::session;
 
 mod ended;
@@ -64,6 +64,8 @@ pub struct ProcessTable {
     /// How long after boot the snapshot was taken.
     uptime_millis: Option<i64>,
     processes: BTreeMap<Pid, Process>,
+    /// Why no process can be seen.
+    problem: Option<session::Problem>,
 }
 
 impl ProcessTable {
@@ -72,12 +74,34 @@ impl ProcessTable {
         let boot = linux::boot_time(root);
         let processes = linux::walk(root)?.into_iter().map(|it| (it.identity.pid, it)).collect();
         let uptime_millis = linux::uptime_millis(root);
-        Ok(Self { root: root.to_owned(), boot, uptime_millis, processes })
+        Ok(Self { root: root.to_owned(), boot, uptime_millis, processes, problem: None })
     }
 
     /// A table without any process.
     pub fn empty() -> Self {
-        Self { root: PathBuf::new(), boot: None, uptime_millis: None, processes: BTreeMap::new() }
+        Self {
+            root: PathBuf::new(),
+            boot: None,
+            uptime_millis: None,
+            processes: BTreeMap::new(),
+            problem: None,
+        }
+    }
+
+    /// A table that shows no process since it cannot be read: that none lives is not known.
+    pub fn unreadable(root: &Path, error: &io::Error) -> Self {
+        let problem = session::Problem {
+            kind: session::ProblemKind::Unreadable,
+            message: format!("the processes of this machine cannot be seen: {error}"),
+            path: AbsPath::parse(root),
+            line: None,
+        };
+        Self { root: root.to_owned(), problem: Some(problem), ..Self::empty() }
+    }
+
+    /// Why no process can be seen; nothing where those that live are here.
+    pub fn problem(&self) -> Option<&session::Problem> {
+        self.problem.as_ref()
     }
 
     pub fn get(&self, pid: Pid) -> Option<&Process> {

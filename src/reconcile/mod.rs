@@ -35,17 +35,20 @@ pub struct Roster {
     pub reports: Vec<AgentReport>,
     /// What could not be read of headcount's own.
     pub problems: Vec<Problem>,
+    /// Whether no process could be seen, so that nobody can say who is alive.
+    pub is_blind: bool,
     pub observed_at: Timestamp,
 }
 
 impl Roster {
-    /// Whether no adapter failed or missed its deadline.
+    /// Whether no adapter failed or missed its deadline, and the processes could be seen.
     pub fn is_complete(&self) -> bool {
-        self.reports.iter().all(AgentReport::has_answered)
+        !self.is_blind && self.reports.iter().all(AgentReport::has_answered)
     }
 
     /// Takes in what other adapters contributed.
     pub fn extend(&mut self, others: Self) {
+        self.is_blind |= others.is_blind;
         self.rows.extend(others.rows);
         self.reports.extend(others.reports);
     }
@@ -81,8 +84,13 @@ pub fn reconcile(
     processes: &ProcessTable,
     now: Timestamp,
 ) -> Roster {
-    let mut roster =
-        Roster { rows: Vec::new(), reports: Vec::new(), problems: Vec::new(), observed_at: now };
+    let mut roster = Roster {
+        rows: Vec::new(),
+        reports: Vec::new(),
+        problems: processes.problem().cloned().into_iter().collect(),
+        is_blind: processes.problem().is_some(),
+        observed_at: now,
+    };
     for surveyed in surveys {
         let Surveyed { agent, survey, elapsed } = surveyed;
         let launches = ledger.launches.iter().filter(|it| it.agent == agent && it.has_begun());
@@ -98,7 +106,7 @@ pub fn reconcile(
         problems.truncate(PROBLEMS_MAX);
         roster.reports.push(AgentReport {
             agent,
-            outcome: survey.outcome,
+            outcome: outcome(survey.outcome, &rows),
             sessions: rows.len() as u64,
             elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
             problems,
@@ -107,6 +115,11 @@ pub fn reconcile(
         roster.rows.extend(rows);
     }
     roster
+}
+
+/// An agent that was launched is there, though it has stored nothing yet.
+fn outcome(surveyed: Outcome, rows: &[Row]) -> Outcome {
+    if surveyed == Outcome::Absent && !rows.is_empty() { Outcome::Ok } else { surveyed }
 }
 
 fn is_answer(outcome: Outcome) -> bool {

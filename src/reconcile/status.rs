@@ -60,8 +60,14 @@ pub(super) fn conclude(
                 say(Source::Process, says.into());
                 return (unheard(record, Certainty::Inferred), None);
             }
-            say(Source::Process, "no live process owns the session".into());
             let by_exit = launch.and_then(|it| launched::end_by_exit(record, it));
+            if processes.problem().is_some() {
+                let says = "the processes cannot be seen, and so not whether one owns the session";
+                say(Source::Process, says.into());
+                let unseen = (Status::Unknown, Reason::Unreachable, Certainty::Inferred);
+                return (by_exit.unwrap_or(unseen), None);
+            }
+            say(Source::Process, "no live process owns the session".into());
             (by_exit.unwrap_or_else(|| ended(record)), None)
         }),
     };

@@ -11,7 +11,7 @@ use super::checks;
 use super::ledger_access::{change, read};
 use super::router::Call;
 use super::session_handlers::{one_session, roster, wanted};
-use super::stop_handlers::{cannot, is_at_work, is_hosted};
+use super::stop_handlers::{cannot, is_at_work, is_hosted, refuse_blindly};
 use super::unanswered::Unanswered;
 use crate::adapters::Adapter;
 use crate::adapters::drive::Task;
@@ -39,6 +39,7 @@ pub(super) async fn launch(call: Call, params: LaunchParams) -> Result<LaunchRes
 pub(super) async fn resume(call: Call, params: ResumeParams) -> Result<LaunchResult, RpcError> {
     let (query, agent) = (&params.session_id, params.agent.as_ref());
     let (row, ..) = one_session(&call.app, query, agent, Interest::SESSIONS).await?;
+    refuse_blindly(&row)?;
     let session = *row.session;
     let Some(id) = session.session_id else {
         return Err(RpcError::Internal("a session was found by an id that it has not".into()));

@@ -20,7 +20,7 @@ use crate::ledger::{LaunchEntry, Ledger, LedgerFile, Life, with_world};
 use crate::procs::ProcessTable;
 use crate::protocol::error::RpcError;
 use crate::protocol::launch::{Signalled, StopOutcome, StopParams, StopResult};
-use crate::protocol::session::{Process, Session, SessionKind, Status};
+use crate::protocol::session::{Process, Reason, Session, SessionKind, Status};
 use crate::reconcile::{Row, one_of};
 use crate::scope::{self, Interest};
 
@@ -40,6 +40,7 @@ pub(super) async fn stop(call: Call, params: StopParams) -> Result<StopResult, R
     let late = unanswered(&roster.reports);
     let others: Vec<Owned> = roster.rows.iter().filter_map(Owned::of).collect();
     let row = named.row(roster.rows, late)?;
+    refuse_blindly(&row)?;
     refuse_to_guess(&row)?;
     let grace = params.grace_ms.map_or(GRACE, |it| Duration::from_millis(it.get()));
     let (needed, free) = row.owners.iter().partition(|it| is_needed(**it, &row.session, &others));
@@ -50,6 +51,16 @@ pub(super) async fn stop(call: Call, params: StopParams) -> Result<StopResult, R
         End::Shared => Ended::without_signal(end_turn(app, &row, grace).await?),
     };
     Ok(StopResult { outcome, signals, survivors, complete, agents: roster.reports })
+}
+
+/// Refuses to act where nobody can see whether a live process owns the session.
+pub(super) fn refuse_blindly(row: &Row) -> Result<(), RpcError> {
+    let Session { status, reason, .. } = *row.session;
+    if (status, reason) != (Status::Unknown, Reason::Unreachable) {
+        return Ok(());
+    }
+    let what = "the processes cannot be seen, and so not whether one owns the session";
+    Err(RpcError::Internal(what.to_owned()))
 }
 
 /// Refuses to signal one of several processes, of which the others may be the session's own.

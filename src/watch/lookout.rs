@@ -142,7 +142,11 @@ async fn look(
                 agenda.plan(agent, Cause::Silent, Instant::now() + after);
             }
         }
-        let blindness = [stores.problem.clone(), owners.watch(env.proc_root(), &stores.teller())];
+        let blindness = [
+            stores.problem.clone(),
+            owners.watch(env.proc_root(), &stores.teller()),
+            scope.processes.problem().cloned(),
+        ];
         if blindness.iter().any(Option::is_some) {
             for agent in &agents {
                 agenda.plan_once(*agent, Cause::Blind, started + FALLBACK);

@@ -138,3 +138,37 @@ fn a_call_that_would_end_before_its_news_is_refused() {
     assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{said}");
     assert!(said.contains("`session.watch`") && said.contains("headcount serve"), "{said}");
 }
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the program under test")]
+fn a_home_that_is_no_directory_is_refused() {
+    let output = Command::new(env!("CARGO_BIN_EXE_headcount"))
+        .args(["--home", env!("CARGO_BIN_EXE_headcount"), "list"])
+        .output()
+        .unwrap();
+    let says = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(2) && says.contains("is not a directory"), "{says}");
+}
+
+#[test]
+fn where_processes_cannot_be_seen_nobody_is_said_to_have_stopped() {
+    let blind = |method: &str, params: Value| {
+        called(&project().join("tests/fixtures/demo/no-proc"), method, &params)
+    };
+    let list: Value = serde_json::from_slice(&blind("session.list", json!({})).stdout).unwrap();
+    assert_eq!(list["complete"], json!(false));
+    assert_eq!(list["problems"][0]["kind"], "unreadable");
+    let sessions = list["sessions"].as_array().unwrap();
+    let is_unknown =
+        |it: &Value| (&it["status"], &it["reason"]) == (&json!("unknown"), &json!("unreachable"));
+    assert!(!sessions.is_empty() && sessions.iter().all(is_unknown), "{list}");
+    for (method, more) in
+        [("session.stop", json!({})), ("session.resume", json!({ "prompt": "go on" }))]
+    {
+        let mut params = more;
+        params["sessionId"] = sessions[0]["sessionId"].clone();
+        let refused = blind(method, params);
+        let says = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(!refused.status.success() && says.contains("cannot be seen"), "{method}: {says}");
+    }
+}
