@@ -267,9 +267,9 @@ fn starting(scope: &Scope, others: &[Codex], owners: &BTreeSet<ProcessRef>) -> V
         Role::Server => false,
     };
     // The daemon may be gone under an interface that had a thread of its.
-    let had_daemon = super::roots(&scope.env).iter().any(|it| daemon::is_known_in(it));
+    let was_served = super::roots(&scope.env).iter().any(|it| daemon::is_known_in(it));
     let hints = |it: &Codex| {
-        let may_have_asked = had_daemon && it.role == Role::Interface { is_alone: false };
+        let may_have_asked = was_served && it.role == Role::Interface { is_alone: false };
         Hints {
             cwd: it.working_directory(processes),
             nothing_asked: it.role != Role::Exec && !may_have_asked,

@@ -187,7 +187,7 @@ fn what_another_opened_later_may_be_either_ones() {
 #[test]
 fn of_a_store_that_is_silent_at_first_nobody_is_said_to_have_asked_nothing() {
     let silent = Live { tells_prompts: false, ..tui(1, 100) };
-    check(&[silent.clone()], &[], &[(1, "-")]);
+    check(std::slice::from_ref(&silent), &[], &[(1, "-")]);
     let may_be_idle = |it: Live| pair(&[it], [])[0].hints.may_be_idle;
     assert!(may_be_idle(silent.clone()));
     assert!(!may_be_idle(Live { runs_a_tool: true, ..silent }), "it is at work");
