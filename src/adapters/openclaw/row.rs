@@ -101,11 +101,10 @@ impl Row {
         use Certainty::{Asserted, Inferred};
         match (self.has_active_run, self.status.as_deref()) {
             (Some(true), _) => (TurnState::InProgress, Asserted),
-            (Some(false), Some("running")) => (TurnState::Unknown, Inferred),
+            (Some(false), Some("running")) | (None, None) => (TurnState::Unknown, Inferred),
             (None, Some("running")) => (TurnState::InProgress, Inferred),
             // Rows of 2026.9.6 have no `status` before the first run. Nobody says that this is what it means.
             (Some(false), None) => (TurnState::NeverPrompted, Inferred),
-            (None, None) => (TurnState::Unknown, Inferred),
             (_, Some("done")) => (TurnState::Completed, Asserted),
             // A run over its time is ended by the gateway as one that a person aborts.
             (_, Some("killed" | "timeout")) => (TurnState::Killed, Asserted),

@@ -259,23 +259,24 @@ fn it_is_read_once_until_the_database_or_its_wal_changes() {
         .unwrap()
         .unwrap()
     };
-    let settle = |seconds: u64| {
-        let at = std::time::UNIX_EPOCH + Duration::from_secs(1_700_000_000 + seconds);
+    let write_at = |millis: i64| {
+        let at = std::time::UNIX_EPOCH + Duration::from_millis(millis.try_into().unwrap());
         for suffix in ["", "-wal"] {
             let file = fs::File::options().append(true).open(beside(&path, suffix)).unwrap();
             file.set_modified(at).unwrap();
         }
     };
     // Written just now: the next change might not show, so nothing is remembered.
+    write_at(scope.now.as_millis());
     assert_eq!((look("a").len(), look("a").len()), (1, 1));
     assert_eq!(reads.swap(0, Ordering::Relaxed), 2);
-    settle(0);
+    write_at(scope.now.as_millis() - 2_000);
     assert_eq!((look("a").len(), look("a").len()), (1, 1));
     assert_eq!(reads.swap(0, Ordering::Relaxed), 1);
     assert_eq!(look("b").len(), 1, "another purpose reads for itself");
     assert_eq!(reads.swap(0, Ordering::Relaxed), 1);
     agent.execute("INSERT INTO session VALUES('b', NULL)", []).unwrap();
-    settle(1);
+    write_at(scope.now.as_millis() - 1_000);
     assert_eq!((look("a").len(), look("a").len()), (2, 2));
     assert_eq!(reads.swap(0, Ordering::Relaxed), 1);
 }
