@@ -10,6 +10,7 @@ pub mod protocol;
 pub mod config;
 pub mod env;
 pub mod memo;
+pub mod offload;
 pub mod procs;
 pub mod unfinished;
 

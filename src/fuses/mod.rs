@@ -14,10 +14,10 @@ use notify::{RecursiveMode, Watcher};
 use tokio::sync::{Notify, broadcast, oneshot};
 use tokio::task::{JoinError, JoinSet};
 
-use crate::adapters::files::{blocking, on_own_thread};
 use crate::base::{AbsPath, Timestamp};
 use crate::env::Env;
 use crate::ledger::{LedgerError, LedgerFile, with_world};
+use crate::offload::{blocking, on_own_thread};
 use crate::protocol::fuse::{Fuse, FuseExpired};
 use crate::scope;
 use crate::unfinished::Unfinished;

@@ -14,12 +14,12 @@ use tokio::time::{Instant, timeout_at};
 use crate::adapters::Adapter;
 use crate::adapters::drive::{Order, PromptBy, Task, Unsupported};
 use crate::adapters::evidence::Prompt;
-use crate::adapters::files::blocking;
 use crate::base::{AbsPath, AgentId, ProcessRef, SessionId};
 use crate::env::Env;
 use crate::ledger::{
     LaunchEntry, LedgerError, LedgerFile, Refusal, directory, launch_log_dir, with_world,
 };
+use crate::offload::blocking;
 use crate::procs::{self, ProcessTable};
 use crate::protocol::error::{Claiming, LaunchFailure, LiveOwner, RpcError, Stage};
 use crate::protocol::launch::LaunchParams;

@@ -15,10 +15,10 @@ use super::stop_handlers::{cannot, is_at_work, is_hosted, refuse_blindly};
 use super::unanswered::Unanswered;
 use crate::adapters::Adapter;
 use crate::adapters::drive::Task;
-use crate::adapters::files::{blocking, on_own_thread};
 use crate::base::{AgentId, SessionId, Timestamp};
 use crate::launch::{self, Request, Site};
 use crate::ledger::{LaunchEntry, Ledger, Life, Pruned, World};
+use crate::offload::{blocking, on_own_thread};
 use crate::protocol::error::{LiveOwner, RpcError};
 use crate::protocol::launch::{
     Forgotten, LaunchParams, LaunchResult, Launched, PruneParams, PruneResult, ReleasedClaim,

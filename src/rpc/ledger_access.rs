@@ -1,9 +1,9 @@
 //! How handlers reach the ledger: off the reactor's thread, and each change to its end.
 
 use super::App;
-use crate::adapters::files::blocking;
 use crate::base::AbsPath;
 use crate::ledger::{Ledger, LedgerError, LedgerFile, World, directory, with_world};
+use crate::offload::blocking;
 use crate::protocol::error::RpcError;
 use crate::protocol::session::Problem;
 use crate::scope;

@@ -6,10 +6,10 @@ use serde_json::json;
 
 use super::router::Call;
 use super::{App, ledger_access, settings};
-use crate::adapters::files::blocking;
 use crate::adapters::{Adapter, Peeked};
 use crate::base::{AbsPath, AgentId, Pid, ProcessRef, SessionId};
 use crate::census::{self, Census, Surveyed};
+use crate::offload::blocking;
 use crate::protocol::error::{Candidate, RpcError};
 use crate::protocol::session::{
     AgentReport, Ancestor, Filter, Include, ListParams, ListResult, PeekParams, PeekResult,

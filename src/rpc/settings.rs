@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::App;
-use crate::adapters::files::blocking;
 use crate::base::AgentId;
 use crate::config;
+use crate::offload::blocking;
 use crate::protocol::error::RpcError;
 use crate::protocol::session::{Filter, Problem};
 use crate::protocol::settings::{ConfigFile, Settings};

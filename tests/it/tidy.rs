@@ -11,7 +11,7 @@ use crate::support::project;
 const LAYERS: [&[&str]; 8] = [
     &["base"],
     &["protocol"],
-    &["config", "env", "memo", "procs", "unfinished"],
+    &["config", "env", "memo", "offload", "procs", "unfinished"],
     &["ledger", "scope"],
     &["adapters"],
     &["census", "reconcile", "query", "launch", "fuses", "watch"],

@@ -41,10 +41,10 @@ use serde_json::value::RawValue;
 
 use super::drive::Driver;
 use super::evidence::{Record, Sighting, Survey, problem};
-use super::files::blocking;
 use super::{Adapter, Peeked, Tell};
 use crate::base::{AbsPath, AgentId};
 use crate::env::Env;
+use crate::offload::blocking;
 use crate::protocol::lifecycle::AgentCard;
 use crate::protocol::session::{Outcome, Problem, ProblemKind, Usage};
 use crate::scope::{Scope, UsageWanted};
