@@ -56,9 +56,11 @@ pub static ADAPTER: FileAgent = FileAgent {
         binaries: &["codex"],
         seen_version: "0.169.0",
         live_signal: "the kernel's lock on the thread's lock file; its daemon's word, where one listens",
-        blind_spots: "without the daemon, that it waits for an approval is inferred, and only for patches and for commands \
-            that ask to leave the sandbox; when an approval was given, until the daemon is asked again; compressed rollouts; sessions without records (`--ephemeral`) are seen as processes alone; an interface at \
-            its first question while the daemon runs",
+        blind_spots: "without the daemon, that it waits for an approval is inferred, and only for patches and for \
+                      commands that ask to leave the sandbox; \
+                      when an approval was given, until the daemon is asked again; compressed rollouts; \
+                      sessions without records (`--ephemeral`) are seen as processes alone; \
+                      an interface at its first question while the daemon runs",
     },
     roots,
     watched,

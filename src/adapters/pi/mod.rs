@@ -46,7 +46,11 @@ pub static ADAPTER: FileAgent = FileAgent {
         binaries: &["pi"],
         seen_version: "0.87.1",
         live_signal: "a live process in the session's directory that may have touched it; a turn without an end in the transcript",
-        blind_spots: "a session before its first answer, so that a terminal without a session may be at work or not; which session an idle process serves that has not touched any; sessions that are not kept (`--no-session`), kept where an argument says (`--session-dir`), or in a folder relative to each project",
+        blind_spots: "a session before its first answer, so that a terminal without a session may be at work or not; \
+                      that a turn waits to be tried again after the model's service failed; \
+                      which session an idle process serves that has not touched any; \
+                      sessions that are not kept (`--no-session`), kept where an argument says (`--session-dir`), \
+                      or in a folder relative to each project",
     },
     roots: store::roots,
     watched: |root| vec![Watched::all_below(root.to_owned())],
