@@ -16,22 +16,26 @@ struct Question {
 
 /// Lets the sessions above a waiting subagent wait with it, as far up as they live in its process.
 pub(super) fn pass_up(rows: &mut [Row], now: Timestamp) {
+    let questions: Vec<_> =
+        rows.iter().filter_map(|row| Some((&row.session, Question::of(row)?))).collect();
+    if questions.is_empty() {
+        return;
+    }
     let places: BTreeMap<SessionId, usize> = rows
         .iter()
         .enumerate()
         .filter_map(|(at, row)| Some((row.session.session_id.clone()?, at)))
         .collect();
     let mut asked = Vec::new();
-    for row in rows.iter() {
-        let Some(question) = Question::of(row) else { continue };
-        let mut below = &row.session;
+    for (waiting, question) in questions {
+        let mut below = waiting;
         for _ in 0..SUBAGENT_DEPTH_MAX {
             let Some(at) = parent(below).and_then(|it| places.get(it)).copied() else { break };
             let above = &rows[at].session;
-            if above.process != row.session.process {
+            if above.process != waiting.process {
                 break;
             }
-            if is_held_up(above, &row.session) {
+            if is_held_up(above, waiting) {
                 asked.push((at, question.clone()));
             }
             below = above;
