@@ -59,6 +59,10 @@ test('a message of its own accord takes one line of a narrow screen', function()
     channel = is_there and opened or nil
     return channel ~= nil and channel > 0
   end)
+  -- It listens before it has read its settings.
+  eventually('its settings', function()
+    return vim.fn.rpcrequest(channel, 'nvim_get_vvar', 'vim_did_enter') == 1
+  end)
   eventually('the session', function()
     return ask([[require('headcount').statusline()]]) == '1 needs you'
   end)
