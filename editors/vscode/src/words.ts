@@ -60,7 +60,6 @@ const REASON: Partial<Record<Reason, string>> = {
   plan: "waiting for a plan to be approved",
   input: "waiting for input",
   login: "waiting for a login",
-  process_alive: "alive, as far as can be seen",
   never_prompted: "idle, nothing asked yet",
   completed: "stopped: completed",
   interrupted: "stopped: interrupted",
@@ -83,8 +82,14 @@ export function statusLabel(status: Status): string {
 
 /** The status in words, for people. */
 export function statusInWords({ status, reason, conflict }: Session): string {
-  const word = wordFor(REASON, reason) ?? wordFor(STATUS, status) ?? STATUS.unknown;
+  const plain = wordFor(STATUS, status) ?? STATUS.unknown;
+  const word = reason === "process_alive" ? aliveInWords(plain) : (wordFor(REASON, reason) ?? plain);
   return conflict ? `${word}, two processes write it` : word;
+}
+
+/** The status of a session of which no more is known than that its process lives. */
+function aliveInWords(status: string): string {
+  return status === STATUS.unknown ? "unknown: its process lives" : `${status}, as far as can be seen`;
 }
 
 /** What a waiting session wants of a person: `wants a permission`. */

@@ -58,7 +58,7 @@ test("what is said of a session begins with its status, whatever the reason", ()
     idle: ["turn_ended", "never_prompted"],
     stopped: ["completed", "interrupted", "killed", "unknown_end"],
     failed: ["model_error", "auth", "exit_code", "launch_error"],
-    unknown: ["adapter_failed", "unreachable", "unrecognised", "contradiction"],
+    unknown: ["process_alive", "adapter_failed", "unreachable", "unrecognised", "contradiction"],
   };
   for (const [status, each] of Object.entries(reasons) as [Status, Reason[]][]) {
     for (const reason of each)
