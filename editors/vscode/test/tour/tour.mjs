@@ -128,7 +128,7 @@ async function takePortrait() {
 const STEPS = {
   "the tree shows the recorded sessions": async () => {
     await page.goto(`${editor.url}/?folder=${world.workspace}`);
-    const icon = page.locator('.activitybar .action-item a[aria-label^="Headcount"]');
+    const icon = page.locator('.activitybar .action-item:has(a[aria-label^="Headcount"])');
     await icon.waitFor();
     await icon.click();
     await row(/^Migrate the payments table, waiting for a permission/).waitFor();
