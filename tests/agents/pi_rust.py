@@ -9,18 +9,15 @@ import subprocess
 from pathlib import Path
 
 import launching
+import pi
 from install import command
 from launching import Launcher
 from model import Model
-from observe import ABSENT, row
-from pi import PiWorld
+from observe import row
+from pi import BRANCH, MODEL, ONE_CALL, TWO_CALLS, PiWorld
 from scenario import scenario
 from worlds import Child, wait_for
 
-ONE_CALL = {"inputTokens": 1000, "outputTokens": 34, "cacheReadTokens": 200, "costUsd": 0.00357}
-TWO_CALLS = {field: 2 * count for field, count in ONE_CALL.items()}
-BRANCH = ("feature/x", ABSENT)  # it records none; what is told must still be true
-MODEL = ("mock-1", "mock/mock-1")
 READY = "Type a message"
 """What its interface shows where it takes a prompt."""
 
@@ -95,20 +92,7 @@ def killed(world: PiRustWorld) -> None:
 
 @scenario("two in one directory: each its own process, one ends alone")
 def two_in_one_directory(world: PiRustWorld) -> None:
-    folder, tools = world.project("shared"), [world.tool("pirs-one"), world.tool("pirs-two")]
-    children: list[Child] = []
-    sessions: list[str] = []
-    for tool in tools:
-        children.append(world.run(folder, f"Run it [[bash:{tool.command}]]"))
-        tool.wait_running()
-        sessions.append(world.session(folder, sessions))
-    world.headcount.shows(folder, [row(session, "running", "turn_in_progress", child.ref()) for session, child in zip(sessions, children)])
-    tools[0].release()
-    children[0].ended(0)
-    world.headcount.shows(folder, [row(sessions[0], "stopped", "completed"),
-                                   row(sessions[1], "running", "turn_in_progress", children[1].ref())], within_s=0)
-    tools[1].release()
-    children[1].ended(0)
+    pi.two_in_one_directory(world)
 
 
 @scenario("keeps no session with `-p` alone: a process without one")
