@@ -47,32 +47,51 @@ impl Ledger {
         Ok(())
     }
 
-    /// Gives up the claim on exactly this directory, and says whether there was one: that which somebody acquired, and
-    /// where nobody has, that of a launch. While its agent lives the latter, which is the error, is given up only by
-    /// force, and then together with the former.
+    /// Gives up claims on exactly this directory, and says whether there was one; an error is the launch that holds it, where
+    /// its claim is not asked for. What a dead process held is given up besides.
     pub fn release(
         &mut self,
         directory: &AbsPath,
-        force: bool,
+        claims: Claims<'_>,
         world: World<'_>,
     ) -> Result<bool, Box<Lock>> {
-        let held: Vec<Lock> =
-            self.held(world).into_iter().filter(|it| it.directory == *directory).collect();
+        let mut held = self.held(world);
+        held.retain(|it| it.directory == *directory && claims.covers(it));
         let is_acquired = held.iter().any(|it| it.kind == LockKind::Manual);
-        if let Some(launched) = held.first()
-            && !force
-            && !is_acquired
-        {
+        if let (Claims::Acquired, Some(launched), false) = (claims, held.first(), is_acquired) {
             return Err(Box::new(launched.clone()));
         }
-        self.locks.retain(|it| it.directory != *directory);
+        self.locks.retain(|it| it.directory != *directory || !claims.covers(it));
         for entry in &mut self.launches {
-            if entry.claim.as_ref() == Some(directory) && (force || entry.life(world) == Life::Dead)
+            if entry.claim.as_ref() == Some(directory)
+                && (claims == Claims::All || entry.life(world) == Life::Dead)
             {
                 entry.claim = None;
             }
         }
         Ok(!held.is_empty())
+    }
+}
+
+/// Which claims on a directory are given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claims<'a> {
+    /// The one that somebody acquired.
+    Acquired,
+    /// The one that was acquired under this name, and nobody else's: whoever asks again, because no answer came, cannot give
+    /// up what another has acquired meanwhile.
+    AcquiredBy(&'a str),
+    /// Every one, even that of a launch whose agent still lives.
+    All,
+}
+
+impl Claims<'_> {
+    /// Whether this one may be among them.
+    fn covers(self, lock: &Lock) -> bool {
+        match self {
+            Self::Acquired | Self::All => true,
+            Self::AcquiredBy(name) => lock.kind == LockKind::Manual && lock.by == name,
+        }
     }
 }
 
@@ -129,9 +148,9 @@ mod tests {
         assert_eq!(ledger.held(later.view()), []);
         ledger.acquire(lock("/a/b", "you"), later.view()).unwrap();
         assert_eq!(ledger.locks, [lock("/a/b", "you")]);
-        assert_eq!(ledger.release(&path("/a"), false, later.view()), Ok(false));
-        assert_eq!(ledger.release(&path("/a/b"), false, later.view()), Ok(true));
-        assert_eq!(ledger.release(&path("/a/b"), false, later.view()), Ok(false));
+        assert_eq!(ledger.release(&path("/a"), Claims::Acquired, later.view()), Ok(false));
+        assert_eq!(ledger.release(&path("/a/b"), Claims::Acquired, later.view()), Ok(true));
+        assert_eq!(ledger.release(&path("/a/b"), Claims::Acquired, later.view()), Ok(false));
     }
 
     #[test]
@@ -146,15 +165,32 @@ mod tests {
         };
         assert_eq!(by(&ledger), ["me", "codex"]);
         let mut all = ledger.clone();
-        assert_eq!(all.release(&path("/a"), true, world.view()), Ok(true));
+        assert_eq!(all.release(&path("/a"), Claims::All, world.view()), Ok(true));
         assert_eq!(by(&all), [""; 0]);
 
-        assert_eq!(ledger.release(&path("/a"), false, world.view()), Ok(true));
+        assert_eq!(ledger.release(&path("/a"), Claims::Acquired, world.view()), Ok(true));
         assert_eq!(by(&ledger), ["codex"]);
-        let holder = ledger.release(&path("/a"), false, world.view()).unwrap_err();
+        let holder = ledger.release(&path("/a"), Claims::Acquired, world.view()).unwrap_err();
         assert_eq!(holder.by, "codex");
-        assert_eq!(ledger.release(&path("/a"), true, world.view()), Ok(true));
+        assert_eq!(ledger.release(&path("/a"), Claims::All, world.view()), Ok(true));
         assert_eq!(by(&ledger), [""; 0]);
+    }
+
+    #[test]
+    fn who_asks_by_name_gives_up_nobody_elses_claim() {
+        let world = W::at(10);
+        let mut ledger = Ledger::default();
+        ledger.acquire(lock("/a", "me"), world.view()).unwrap();
+        let mut release =
+            |by| ledger.release(&path("/a"), Claims::AcquiredBy(by), world.view()).unwrap();
+        assert!(!release("you"));
+        assert!(release("me"));
+        assert!(!release("me"));
+
+        // A launch bears the name of its agent, which anybody may have taken.
+        ledger.begin(launch("one", "/a", ALIVE), world.view()).unwrap();
+        let released = ledger.release(&path("/a"), Claims::AcquiredBy("codex"), world.view());
+        assert_eq!((released, ledger.held(world.view()).len()), (Ok(false), 1));
     }
 
     #[test]
@@ -162,7 +198,7 @@ mod tests {
         let world = W::at(10);
         let mut ledger = Ledger::default();
         ledger.begin(launch("one", "/a", DEAD), world.view()).unwrap();
-        assert_eq!(ledger.release(&path("/a"), false, world.view()), Ok(false));
+        assert_eq!(ledger.release(&path("/a"), Claims::Acquired, world.view()), Ok(false));
         assert_eq!(ledger.launches[0].claim, None);
     }
 }

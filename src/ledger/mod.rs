@@ -32,6 +32,7 @@ mod observed;
 #[cfg(test)]
 mod testing;
 
+pub use claims::Claims;
 pub use entry::{Elsewhere, End, LaunchEntry, Ledger, Life, Pruned, Refusal, World};
 pub use fuses::{Firer, Firing};
 pub use observed::{with_world, with_world_at};

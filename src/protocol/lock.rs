@@ -124,6 +124,10 @@ pub struct Release;
 pub struct ReleaseParams {
     /// The directory; it need not exist any more.
     pub directory: AbsPath,
+    /// Gives up the claim that was acquired under this name, and nobody else's: who is not sure whether an earlier request
+    /// came through can ask again, whoever has claimed the directory meanwhile. Not together with `force`.
+    #[serde(default)]
+    pub by: Option<String>,
     /// Whether every claim on it is given up, even that of a launch whose agent still lives; else the one that was
     /// acquired.
     #[serde(default, deserialize_with = "null_as_absent")]
@@ -134,7 +138,7 @@ pub struct ReleaseParams {
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[schemars(rename = "LockReleaseResult")]
 pub struct ReleaseResult {
-    /// Whether there was a claim on exactly this directory.
+    /// Whether there was such a claim on exactly this directory.
     pub released: bool,
 }
 

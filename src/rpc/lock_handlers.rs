@@ -4,6 +4,7 @@ use super::checks;
 use super::ledger_access::{change, existing_directory, known_directory, read};
 use super::router::Call;
 use crate::base::Timestamp;
+use crate::ledger::Claims;
 use crate::protocol::error::{Claiming, RpcError};
 use crate::protocol::lock::{
     AcquireParams, AcquireResult, ListParams, ListResult, Lock, LockKind, ReleaseParams,
@@ -35,10 +36,19 @@ pub(super) async fn acquire(call: Call, params: AcquireParams) -> Result<Acquire
 
 /// Gives up the claim on a directory.
 pub(super) async fn release(call: Call, params: ReleaseParams) -> Result<ReleaseResult, RpcError> {
+    checks::optional_line("by", params.by.as_deref())?;
+    if params.by.is_some() && params.force {
+        return Err(checks::refused("by", "not together with `force`"));
+    }
     let directory = known_directory(&params.directory).await;
     change(&call.app, move |ledger, world| {
+        let claims = match &params.by {
+            Some(name) => Claims::AcquiredBy(name),
+            None if params.force => Claims::All,
+            None => Claims::Acquired,
+        };
         let refused = |it: Box<Lock>| RpcError::locked(*it, Claiming::Release);
-        let released = ledger.release(&directory, params.force, world).map_err(refused)?;
+        let released = ledger.release(&directory, claims, world).map_err(refused)?;
         Ok(ReleaseResult { released })
     })
     .await

@@ -59,6 +59,27 @@ fn a_claim_is_told_by_its_real_path_and_refuses_what_lies_above_and_below() {
 }
 
 #[test]
+fn who_asks_again_gives_up_nobody_elses_claim() {
+    let home = Home::empty();
+    let directory = home.path();
+    let release = |more: Value| {
+        let mut params = json!({ "directory": directory });
+        params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        home.call("lock.release", &params)
+    };
+    acquire(&home, directory);
+    assert_eq!(release(json!({ "by": "you" }))["result"], json!({ "released": false }));
+    assert_eq!(held(&home), [directory.to_str().unwrap()]);
+
+    let error = &release(json!({ "by": "me", "force": true }))["error"];
+    assert_eq!((&error["code"], &error["data"]["path"]), (&json!(-32602), &json!("by")));
+    assert_eq!(release(json!({ "by": "" }))["error"]["data"]["path"], json!("by"));
+
+    assert_eq!(release(json!({ "by": "me" }))["result"], json!({ "released": true }));
+    assert_eq!(held(&home), [""; 0]);
+}
+
+#[test]
 fn a_worktree_below_can_be_claimed_too() {
     let home = Home::empty();
     let tree = home.path().join("repo/trees/x");

@@ -893,13 +893,15 @@ export type LockKind = "manual" | "launch";
 export interface LockReleaseParams {
   /** The directory; it need not exist any more. */
   readonly directory: AbsPath;
+  /** Gives up the claim that was acquired under this name, and nobody else's: who is not sure whether an earlier request came through can ask again, whoever has claimed the directory meanwhile. Not together with `force`. */
+  readonly by?: string;
   /** Whether every claim on it is given up, even that of a launch whose agent still lives; else the one that was acquired. */
   readonly force?: boolean;
 }
 
 /** The result of `lock.release`. */
 export interface LockReleaseResult {
-  /** Whether there was a claim on exactly this directory. */
+  /** Whether there was such a claim on exactly this directory. */
   readonly released: boolean;
 }
 
@@ -1185,6 +1187,8 @@ export interface Methods {
     params: {
       /** The directory; it need not exist any more. */
       readonly directory: AbsPath;
+      /** Gives up the claim that was acquired under this name, and nobody else's: who is not sure whether an earlier request came through can ask again, whoever has claimed the directory meanwhile. Not together with `force`. */
+      readonly by?: string;
       /** Whether every claim on it is given up, even that of a launch whose agent still lives; else the one that was acquired. */
       readonly force?: boolean;
     };

@@ -84,5 +84,7 @@ async function release({ server, nameOf }: Tools, lock: Lock): Promise<void> {
   const detail = `${directory}\nheld by ${nameOf(by)}${warning}`;
   const options = { modal: true, detail };
   const answer = await vscode.window.showWarningMessage("Release this directory?", options, confirm);
-  if (answer === confirm) await server.request("lock.release", { directory, force: kind === "launch" });
+  // The one that was shown, and not what has taken its place while the question stood there.
+  const claim = kind === "launch" ? { force: true } : { by };
+  if (answer === confirm) await server.request("lock.release", { directory, ...claim });
 }

@@ -283,12 +283,13 @@
 
 --- The parameters of `lock.release`.
 ---@class headcount.LockReleaseParams
+---@field by string|nil Gives up the claim that was acquired under this name, and nobody else's: who is not sure whether an earlier request
 ---@field directory headcount.AbsPath The directory; it need not exist any more.
 ---@field force boolean|nil Whether every claim on it is given up, even that of a launch whose agent still lives; else the one that was
 
 --- The result of `lock.release`.
 ---@class headcount.LockReleaseResult
----@field released boolean Whether there was a claim on exactly this directory.
+---@field released boolean Whether there was such a claim on exactly this directory.
 
 --- The parameters of `server.metrics`: none.
 ---@alias headcount.MetricsParams table
@@ -304,7 +305,7 @@
 
 --- What happens when a fuse runs out: one thing or several, each at most once. Where the server was killed just then,
 ---@class headcount.OnExpire
----@field command string[]|nil A program and its arguments, run in the directory, without a shell. It outlives its server, which else ends it after five minutes.
+---@field command string[]|nil A program and its arguments, run in the directory, without a shell. It outlives its server, which else
 ---@field event string|nil A name under which watching clients are told, by `fuse.expired`.
 ---@field webhook string|nil An `http://` or `https://` address that is sent the fuse as JSON by POST.
 
