@@ -119,21 +119,43 @@ test('whoever waits for an answer is told that there is none', function()
   equal(err, { code = client.SILENT, message = 'no answer within 0 s' })
 end)
 
-test('whoever looks something up is told once that there is no answer', function()
-  start_real()
-  client.wait_ms.look = 0
+test('a server that hangs is ended, and whoever looks something up is told once', function()
+  local methods = { 'session.list', 'session.status' }
+  local said = { headcount = { methods = methods, agents = {} } }
+  local server = { version = '1' }
+  local hello_of = { serverInfo = server, capabilities = { experimental = said } }
+  client.wait_ms.pause = DAY_MS
+  headcount.setup({ cmd = answering({ result = hello_of }) })
+  eventually('its hello', function()
+    return client.state() == 'ready'
+  end)
+  client.wait_ms.look, client.wait_ms.hello = 0, 0
   local answers = {}
-  local never = { sessionIds = { recorded.id }, ['until'] = { 'failed' }, timeoutMs = DAY_MS }
-  client.look('session.wait', never, function(err)
+  client.look('session.status', { sessionId = recorded.id }, function(err)
     table.insert(answers, err)
   end)
-  eventually('the verdict', function()
-    return #answers > 0
+  eventually('its end', function()
+    return client.state() == 'starting'
+  end)
+  client.wait_ms.look, client.wait_ms.hello, client.wait_ms.pause = 10000, 10000, 0
+  equal(answers, { { code = client.GONE, message = 'the headcount server does not answer' } })
+  vim.cmd('Headcount')
+  equal(h.lines()[1], 'the headcount server does not answer; starting again …')
+end)
+
+test('a server that is slow is waited for', function()
+  start_real()
+  client.wait_ms.look = 0
+  local slow = { sessionIds = { recorded.id }, ['until'] = { 'failed' }, timeoutMs = 100 }
+  local answer
+  client.look('session.wait', slow, function(err, result)
+    answer = err or result
+  end)
+  eventually('the answer', function()
+    return answer
   end)
   client.wait_ms.look = 10000
-  -- The request has ended on the server too, and that is no second answer.
-  client.request_sync('session.status', { sessionId = recorded.id }, 30000)
-  equal(answers, { { code = client.SILENT, message = 'no answer within 0 s' } })
+  equal({ answer.timedOut, client.state() }, { true, 'ready' })
 end)
 
 test('without a server nothing is known, and that is told', function()

@@ -19,14 +19,14 @@ local M = {}
 M.CANCELLED = -32800
 --- The server is not there; never on the wire.
 M.GONE = -32000
---- The server is there and does not answer; never on the wire.
+--- The server has not answered in the time that there was; never on the wire.
 M.SILENT = -32001
 
 --- How long is waited; settable, so that a test need not wait so long.
 M.wait_ms = {
   --- For the hello: a program that says none is none of ours, or hangs.
   hello = 10000,
-  --- For an answer that is looked up: twice the deadline that the server sets itself.
+  --- For an answer that is looked up, until the server has to show that it lives: twice the deadline that it sets itself.
   look = 10000,
   --- Before a server that ended is started again; twice as long each further time.
   pause = 1000,
@@ -283,32 +283,48 @@ function M.request(method, params, callback)
   end
 end
 
----@param timeout_ms integer
----@return headcount.Error
-local function no_answer(timeout_ms)
-  return { code = M.SILENT, message = ('no answer within %g s'):format(timeout_ms / 1000) }
+--- Lets a server that takes long show that it lives: what it has said once it can say again at once. Where it does not, it
+--- hangs, and another one is started; that answers all that wait for it.
+---@param connection table
+---@param is_done fun(): boolean
+local function watch_over(connection, is_done)
+  vim.defer_fn(function()
+    if is_done() or link ~= connection then
+      return
+    end
+    local is_alive = false
+    send(connection, 'initialize', hello.params(), function()
+      is_alive = true
+    end)
+    vim.defer_fn(function()
+      if link ~= connection then
+        return
+      elseif is_alive then
+        return watch_over(connection, is_done)
+      end
+      terminate(connection)
+      ended('the headcount server does not answer')
+    end, M.wait_ms.hello)
+  end, M.wait_ms.look)
 end
 
---- Asks for what is looked up: a server that hangs is told of, and not waited for.
+--- Asks for what is looked up. A server that is slow is waited for, since its settings may give it long; one that hangs is not.
 ---@param method string
 ---@param params table|nil
 ---@param callback headcount.Callback
 function M.look(method, params, callback)
   local is_done = false
-  local function finish_once(err, result)
-    if not is_done then
-      is_done = true
-      callback(err, result)
+  M.request(method, params, function(err, result)
+    is_done = true
+    callback(err, result)
+  end)
+  M.start(function(err)
+    if not err then
+      watch_over(link, function()
+        return is_done
+      end)
     end
-  end
-  local cancel = M.request(method, params, finish_once)
-  local timeout_ms = M.wait_ms.look
-  vim.defer_fn(function()
-    if not is_done then
-      finish_once(no_answer(timeout_ms))
-      cancel()
-    end
-  end, timeout_ms)
+  end)
 end
 
 --- Asks and waits, for where Neovim itself waits (`:checkhealth`).
@@ -324,7 +340,8 @@ function M.request_sync(method, params, timeout_ms)
   if not vim.wait(timeout_ms, function()
     return answer ~= nil
   end, 10) then
-    answer = { err = no_answer(timeout_ms) }
+    local message = ('no answer within %g s'):format(timeout_ms / 1000)
+    answer = { err = { code = M.SILENT, message = message } }
     cancel()
   end
   return answer.err, answer.result
