@@ -197,25 +197,36 @@ local function held()
   return is_known and sessions or {}
 end
 
----@param one headcount.Session
----@param other headcount.Session
+---@class headcount.Place
+---@field session headcount.Session
+---@field rank integer
+---@field at string when it was last active
+---@field key string
+
+---@param one headcount.Place
+---@param other headcount.Place
 ---@return boolean
 local function comes_before(one, other)
-  local rank, others = RANK[one.status] or 4, RANK[other.status] or 4
-  if rank ~= others then
-    return rank < others
-  elseif one.updatedAt ~= other.updatedAt then
-    return (one.updatedAt or '') > (other.updatedAt or '')
+  if one.rank ~= other.rank then
+    return one.rank < other.rank
+  elseif one.at ~= other.at then
+    return one.at > other.at
   end
-  return M.key(one) < M.key(other)
+  return one.key < other.key
 end
 
 --- All sessions, in the server's order: who needs somebody, who works, who is idle, the rest; the newest first.
 ---@return headcount.Session[]
 function M.sessions()
-  local list = vim.tbl_values(held())
-  table.sort(list, comes_before)
-  return list
+  local places = {}
+  for key, session in pairs(held()) do
+    local rank, at = RANK[session.status] or 4, session.updatedAt or ''
+    table.insert(places, { session = session, rank = rank, at = at, key = key })
+  end
+  table.sort(places, comes_before)
+  return vim.tbl_map(function(place)
+    return place.session
+  end, places)
 end
 
 ---@param key string
