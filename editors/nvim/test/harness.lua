@@ -38,6 +38,11 @@ vim.ui.input = function(options, callback)
   callback(M.answer.input)
 end
 
+-- What is deprecated works for now, and `:checkhealth` tells of it.
+vim.deprecate = function(name)
+  error(name .. ' is deprecated')
+end
+
 --- Runs one test, and prints how it went.
 function M.test(name, run)
   M.said, M.asked, M.answer = {}, {}, {}

@@ -21,12 +21,18 @@ local DEFAULTS = {
 ---@type headcount.Config
 M.current = vim.deepcopy(DEFAULTS)
 
+--- Refuses what no setting is named, and a value of another type than the default's.
 ---@param given table
 ---@param known table
 ---@param prefix string
-local function refuse_unknown(given, known, prefix)
-  for name in pairs(given) do
-    assert(known[name] ~= nil, ('headcount: no setting is named `%s%s`'):format(prefix, name))
+local function check(given, known, prefix)
+  for name, value in pairs(given) do
+    local wanted = type(known[name])
+    assert(wanted ~= 'nil', ('headcount: no setting is named `%s%s`'):format(prefix, name))
+    assert(
+      type(value) == wanted,
+      ('headcount: the setting `%s%s` is a %s, not a %s'):format(prefix, name, wanted, type(value))
+    )
   end
 end
 
@@ -37,13 +43,8 @@ function M.set(options)
   if type(merged.cmd) == 'string' then
     merged.cmd = { merged.cmd }
   end
-  vim.validate({
-    cmd = { merged.cmd, 'table' },
-    notify = { merged.notify, 'table' },
-    ended = { merged.ended, 'number' },
-  })
-  refuse_unknown(merged, DEFAULTS, '')
-  refuse_unknown(merged.notify, DEFAULTS.notify, 'notify.')
+  check(merged, DEFAULTS, '')
+  check(merged.notify, DEFAULTS.notify, 'notify.')
   M.current = merged
 end
 
