@@ -441,12 +441,21 @@ test('a setting that nobody knows is refused', function()
   assert(not is_ok and trouble:find('no setting is named `colour`', 1, true), trouble)
   is_ok, trouble = pcall(headcount.setup, { notify = { wating = false } })
   assert(not is_ok and trouble:find('no setting is named `notify.wating`', 1, true), trouble)
+  is_ok, trouble = pcall(headcount.setup, { notify = { waiting = 'no' } })
+  local why = 'the setting `notify.waiting` is a boolean, not a string'
+  assert(not is_ok and trouble:find(why, 1, true), trouble)
 end)
 
 test('text from agents is shown, never obeyed', function()
   equal(words.one_line('a\n b\t\27[31mc\0'), 'a b [31mc')
   equal(words.one_line('left\226\128\174right\226\129\166\194\155'), 'leftright')
   equal(words.clean('left\216\156right'), 'leftright')
+end)
+
+test('text is broken where lines end', function()
+  equal(words.wrap('', 10), { '' })
+  equal(words.wrap('one two three', 7), { 'one two', 'three' })
+  equal(words.wrap('日本語のタイトル', 8), { '日本語の', 'タイトル' })
 end)
 
 test('only what a session says of itself is cut, and never an error or a path', function()

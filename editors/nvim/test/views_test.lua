@@ -71,6 +71,38 @@ test('redraws fill no undo history, and touch nothing where nothing changed', fu
   end)
 end)
 
+test('what is said of the columns of code is not said of the list', function()
+  vim.cmd('bwipeout!')
+  vim.wo.colorcolumn = '80'
+  if vim.fn.exists('&statuscolumn') == 1 then
+    vim.wo.statuscolumn = '%l '
+  end
+  vim.cmd('Headcount')
+  equal(vim.wo.colorcolumn, '')
+  equal(vim.fn.exists('&statuscolumn') == 1 and vim.wo.statuscolumn or '', '')
+  vim.cmd('bwipeout!')
+  vim.cmd('enew | set colorcolumn& | Headcount')
+end)
+
+test('what could not be read can be read whole, however narrow the window', function()
+  vim.cmd('vnew | wincmd p')
+  vim.api.nvim_win_set_width(0, 40)
+  local trouble = roster.trouble
+  roster.trouble = function()
+    return { 'the store of this agent is at /a/path/that/is/longer/than/the/window/is/wide, and gone' }
+  end
+  list.render()
+  roster.trouble = trouble
+  local lines = h.lines()
+  equal({ unpack(lines, #lines - 2) }, {
+    'the store of this agent is at',
+    '/a/path/that/is/longer/than/the/window/i',
+    's/wide, and gone',
+  })
+  vim.cmd('wincmd p | close')
+  list.render()
+end)
+
 test('all keys can be read, however narrow the window', function()
   vim.cmd('vnew | wincmd p')
   for _, width in ipairs({ 78, 60, 40 }) do
@@ -116,7 +148,7 @@ test('where there is no room for a window the current one is taken', function()
   end
   vim.cmd('Headcount')
   equal(vim.fn.bufname(), 'headcount://sessions')
-  equal(h.times_said('shown in this window'), 1)
+  equal(h.times_said('shown in this window: E36: Not enough room'), 1)
   vim.cmd('only | enew')
   vim.o.lines = lines
 end)

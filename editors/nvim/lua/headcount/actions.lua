@@ -163,7 +163,7 @@ local function in_terminal(resume, cwd)
     return vim.cmd('startinsert')
   end
   vim.cmd(has_split and 'bwipeout!' or 'buffer #')
-  say('the session cannot be resumed: ' .. tostring(trouble), vim.log.levels.ERROR)
+  say('the session cannot be resumed: ' .. words.vim_error(trouble), vim.log.levels.ERROR)
 end
 
 --- Asks for a prompt where there is none.

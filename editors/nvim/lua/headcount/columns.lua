@@ -21,7 +21,7 @@ end
 ---@param width integer
 ---@return string
 function M.padded(text, width)
-  return text .. string.rep(' ', width - vim.fn.strdisplaywidth(text))
+  return text .. string.rep(' ', width - words.width(text))
 end
 
 ---@param session headcount.Session
@@ -60,7 +60,7 @@ function M.fitting(rows, width)
   local widths = { 0, 0, 0, 0, 0 }
   for _, row in ipairs(rows) do
     for column, cell in ipairs(row) do
-      widths[column] = math.max(widths[column], vim.fn.strdisplaywidth(cell))
+      widths[column] = math.max(widths[column], words.width(cell))
     end
   end
   local title, room = widths[TITLE], rest(widths, width)

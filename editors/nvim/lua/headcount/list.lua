@@ -173,12 +173,15 @@ end
 ---@field marks headcount.Mark[]
 ---@field keys table<integer, string>
 
+--- Draws lines that are about no session.
 ---@param drawn headcount.Drawn
----@param text string
+---@param lines string[]
 ---@param group string
-local function draw_note(drawn, text, group)
-  table.insert(drawn.lines, text)
-  table.insert(drawn.marks, { line = #drawn.lines, first = 0, last = #text, group = group })
+local function draw_note(drawn, lines, group)
+  for _, line in ipairs(lines) do
+    table.insert(drawn.lines, line)
+    table.insert(drawn.marks, { line = #drawn.lines, first = 0, last = #line, group = group })
+  end
 end
 
 --- Draws a session: its title stands out, what else is known of it does not.
@@ -207,11 +210,9 @@ end
 ---@return headcount.Drawn
 local function draw(now)
   local drawn = { lines = {}, marks = {}, keys = {} }
-  draw_note(drawn, heading(), 'HeadcountHeading')
   local width = narrowest()
-  for _, line in ipairs(hints(width)) do
-    draw_note(drawn, line, 'HeadcountHint')
-  end
+  draw_note(drawn, words.wrap(heading(), width), 'HeadcountHeading')
+  draw_note(drawn, hints(width), 'HeadcountHint')
   table.insert(drawn.lines, '')
   local shown, omitted = shown_of(roster.sessions())
   local rows = vim.tbl_map(function(session)
@@ -227,7 +228,7 @@ local function draw(now)
     table.insert(notes, 1, ('… and %d more; press a for all'):format(omitted))
   end
   for _, note in ipairs(notes) do
-    draw_note(drawn, words.clean(note), 'HeadcountHint')
+    draw_note(drawn, words.wrap(words.clean(note), width), 'HeadcountHint')
   end
   return drawn
 end
@@ -297,6 +298,10 @@ local function set_window_options()
   local here = vim.opt_local
   here.wrap, here.cursorline, here.list, here.spell = false, true, false, false
   here.number, here.relativenumber, here.signcolumn, here.foldcolumn = false, false, 'no', '0'
+  here.colorcolumn = ''
+  if vim.fn.exists('&statuscolumn') == 1 then -- since 0.9
+    here.statuscolumn = ''
+  end
 end
 
 --- Makes a buffer the list: called when it is read, which `:edit` and a restored session do as well.

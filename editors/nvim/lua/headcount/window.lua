@@ -1,5 +1,7 @@
 --- The one window of a tab page in which everything of headcount is shown: nobody's code is taken away for it.
 
+local words = require('headcount.words')
+
 local M = {}
 
 --- The window that shows something of headcount in this tab page, or nil.
@@ -18,7 +20,8 @@ end
 function M.split()
   local has_split, trouble = pcall(vim.cmd, 'botright split')
   if not has_split then
-    vim.notify('Headcount: shown in this window: ' .. trouble, vim.log.levels.WARN)
+    local why = words.vim_error(trouble)
+    vim.notify('Headcount: shown in this window: ' .. why, vim.log.levels.WARN)
   end
   return has_split
 end

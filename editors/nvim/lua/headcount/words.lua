@@ -70,19 +70,60 @@ function M.one_line(text)
   return flat
 end
 
+--- How many cells of the screen a text takes. For plain text Neovim need not be asked, which is what a long list waits for.
+---@param text string
+---@return integer
+function M.width(text)
+  return text:find('[^ -~]') and vim.fn.strdisplaywidth(text) or #text
+end
+
+--- The longest beginning of a text in this many cells of the screen.
+---@param text string
+---@param width integer
+---@return string
+local function beginning(text, width)
+  local cut = vim.fn.strcharpart(text, 0, width)
+  while M.width(cut) > width do
+    cut = vim.fn.strcharpart(cut, 0, vim.fn.strchars(cut) - 1)
+  end
+  return cut
+end
+
 --- Text in this many cells of the screen, cut at its end.
 ---@param text string
 ---@param width integer
 ---@return string
 function M.fit(text, width)
-  if vim.fn.strdisplaywidth(text) <= width then
+  if M.width(text) <= width then
     return text
   end
-  local cut = vim.fn.strcharpart(text, 0, width - 1)
-  while vim.fn.strdisplaywidth(cut) > width - 1 do
-    cut = vim.fn.strcharpart(cut, 0, vim.fn.strchars(cut) - 1)
+  return beginning(text, width - 1) .. '…'
+end
+
+--- Text on lines of this many cells, broken at blanks, and within a word where that alone is longer than a line.
+---@param text string
+---@param width integer
+---@return string[]
+function M.wrap(text, width)
+  local lines = { '' }
+  for word in text:gmatch('%S+') do
+    local longer = lines[#lines] == '' and word or lines[#lines] .. ' ' .. word
+    if M.width(longer) <= width then
+      lines[#lines] = longer
+    else
+      local piece = beginning(word, width)
+      while piece ~= word and piece ~= '' do
+        table.insert(lines, piece)
+        word = word:sub(#piece + 1)
+        piece = beginning(word, width)
+      end
+      table.insert(lines, word)
+    end
   end
-  return cut .. '…'
+  if lines[1] == '' and #lines > 1 then
+    table.remove(lines, 1)
+  end
+  return lines
 end
 
 --- Text in this many cells of the screen, cut at its beginning: the end of a path tells more.
@@ -90,11 +131,11 @@ end
 ---@param width integer
 ---@return string
 function M.fit_end(text, width)
-  if vim.fn.strdisplaywidth(text) <= width then
+  if M.width(text) <= width then
     return text
   end
   local cut = vim.fn.strcharpart(text, math.max(vim.fn.strchars(text) - width + 1, 0))
-  while vim.fn.strdisplaywidth(cut) > width - 1 do
+  while M.width(cut) > width - 1 do
     cut = vim.fn.strcharpart(cut, 1)
   end
   return '…' .. cut
@@ -173,6 +214,14 @@ end
 function M.clock(timestamp)
   local at = seconds(timestamp)
   return at and os.date('%Y-%m-%d %H:%M:%S', at) or timestamp
+end
+
+--- What Vim says in an error, without where it was raised.
+---@param trouble any
+---@return string
+function M.vim_error(trouble)
+  local text = tostring(trouble)
+  return text:match('E%d+: .*') or text
 end
 
 --- How many sessions need somebody: `2 need you`, nothing where none does.
