@@ -9,8 +9,8 @@ use tokio::runtime::Handle;
 use super::App;
 use super::checks;
 use super::ledger_access::{change, read};
+use super::look::{Found, known, one_session, roster};
 use super::router::Call;
-use super::session_handlers::{one_session, roster, wanted};
 use super::stop_handlers::{cannot, is_at_work, is_hosted, refuse_blindly};
 use super::unanswered::Unanswered;
 use crate::adapters::Adapter;
@@ -38,7 +38,7 @@ pub(super) async fn launch(call: Call, params: LaunchParams) -> Result<LaunchRes
 /// Lets a session go on, where no live process owns it.
 pub(super) async fn resume(call: Call, params: ResumeParams) -> Result<LaunchResult, RpcError> {
     let (query, agent) = (&params.session_id, params.agent.as_ref());
-    let (row, ..) = one_session(&call.app, query, agent, Interest::SESSIONS).await?;
+    let Found { row, .. } = one_session(&call.app, query, agent, Interest::SESSIONS).await?;
     refuse_blindly(&row)?;
     let session = *row.session;
     let Some(id) = session.session_id else {
@@ -70,9 +70,7 @@ async fn run(
     cwd_member: &'static str,
 ) -> Result<LaunchResult, RpcError> {
     checks::launch(&params)?;
-    let adapter = wanted(&call.app, Some(std::slice::from_ref(&params.agent)))?
-        .pop()
-        .ok_or_else(|| RpcError::Internal("an adapter that is known is not there".into()))?;
+    let adapter = known(&call.app, &params.agent)?;
     let name = adapter.card().name;
     let request = Request { adapter, task, params, cwd_member };
     call.report(json!({ "kind": "begin", "title": format!("Launching {name}") })).await;

@@ -21,7 +21,10 @@ mod launch_handlers;
 mod ledger_access;
 mod lifecycle_handlers;
 mod lock_handlers;
+mod look;
+mod named;
 pub mod openrpc;
+mod real_paths;
 mod router;
 mod server_handlers;
 mod session_handlers;
@@ -74,6 +77,11 @@ impl App {
     #[must_use]
     pub fn supervised_by(self, program: PathBuf) -> Self {
         Self { program, ..self }
+    }
+
+    /// The adapter of that id.
+    fn adapter(&self, agent: &AgentId) -> Option<&'static dyn Adapter> {
+        self.adapters.iter().copied().find(|it| it.card().id == *agent)
     }
 
     /// The views for one who wants to see these agents, or all that the settings do not leave out. The lookout is shared

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::App;
 use super::ledger_access::read;
+use super::look::{Found, observe, roster_for};
+use super::named::Named;
 use super::router::Call;
-use super::session_handlers::{Named, observe, roster_for, unanswered};
 use crate::adapters::Record;
 use crate::adapters::drive;
 use crate::adapters::evidence::Owner;
@@ -36,10 +37,8 @@ pub(super) async fn stop(call: Call, params: StopParams) -> Result<StopResult, R
     let app = &call.app;
     let named = Named::of(params.session_id.as_deref(), params.pid)?;
     let roster = roster_for(app, &named, params.agent.as_ref(), Interest::SESSIONS).await?;
-    let complete = roster.is_complete();
-    let late = unanswered(&roster.reports);
     let others: Vec<Owned> = roster.rows.iter().filter_map(Owned::of).collect();
-    let row = named.row(roster.rows, late)?;
+    let Found { row, complete, agents } = Found::among(roster, named)?;
     refuse_blindly(&row)?;
     refuse_to_guess(&row)?;
     let grace = params.grace_ms.map_or(GRACE, |it| Duration::from_millis(it.get()));
@@ -50,7 +49,7 @@ pub(super) async fn stop(call: Call, params: StopParams) -> Result<StopResult, R
         End::NoOwner => Ended::without_signal(StopOutcome::AlreadyStopped),
         End::Shared => Ended::without_signal(end_turn(app, &row, grace).await?),
     };
-    Ok(StopResult { outcome, signals, survivors, complete, agents: roster.reports })
+    Ok(StopResult { outcome, signals, survivors, complete, agents })
 }
 
 /// Refuses to act where nobody can see whether a live process owns the session.

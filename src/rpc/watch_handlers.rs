@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
+use super::look::wanted;
+use super::named::{check_named, meant};
+use super::real_paths::with_real_paths;
 use super::router::Call;
-use super::session_handlers::{check_named, meant, wanted, with_real_paths};
 use super::settings;
 use super::subscription::Client;
 use crate::base::Timestamp;

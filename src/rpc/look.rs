@@ -1,0 +1,124 @@
+//! One look at the agents on behalf of a request: who is asked, and what follows from what they say.
+
+use super::named::Named;
+use super::{App, ledger_access, settings};
+use crate::adapters::Adapter;
+use crate::base::AgentId;
+use crate::census::{self, Surveyed};
+use crate::offload::blocking;
+use crate::protocol::error::RpcError;
+use crate::protocol::session::AgentReport;
+use crate::reconcile::{Roster, Row, reconcile};
+use crate::scope::{Interest, Scope};
+
+/// How many characters of the name of an unknown agent are shown; known ones have up to 11.
+const AGENT_SHOWN: usize = 64;
+
+/// The adapters of these agents, or of all.
+pub(super) fn wanted(
+    app: &App,
+    agents: Option<&[AgentId]>,
+) -> Result<Vec<&'static dyn Adapter>, RpcError> {
+    let Some(agents) = agents else { return Ok(app.adapters.clone()) };
+    for agent in agents {
+        known(app, agent)?;
+    }
+    Ok(app.adapters.iter().copied().filter(|it| agents.contains(&it.card().id)).collect())
+}
+
+/// The adapter of this agent; refused where there is none.
+pub(super) fn known(app: &App, agent: &AgentId) -> Result<&'static dyn Adapter, RpcError> {
+    app.adapter(agent).ok_or_else(|| RpcError::AgentUnknown {
+        // Cut, since it may be as long as a message.
+        agent: agent.as_str().chars().take(AGENT_SHOWN).collect(),
+        known: app.adapters.iter().map(|it| it.card().id.clone()).collect(),
+    })
+}
+
+/// The world as it is now.
+pub(super) async fn observe(app: &App, interest: Interest) -> Scope {
+    let (env, memo) = (app.env.clone(), app.memo.clone());
+    blocking(move || Scope::observe(env, memo, interest)).await
+}
+
+/// Looks, everywhere at once, and concludes.
+pub(super) async fn roster(
+    app: &App,
+    adapters: &[&'static dyn Adapter],
+    interest: Interest,
+) -> Roster {
+    let (settings, _) = settings::now(app).await;
+    let scope = observe(app, interest).await;
+    let surveys = census::take(adapters, &scope, census::deadline(settings.deadline_ms)).await;
+    conclude(app, surveys, &scope).await
+}
+
+/// Looks at this agent, or at all that the settings do not leave out and, where none of them has what is named, at the
+/// others too: it is meant whatever the settings say.
+pub(super) async fn roster_for(
+    app: &App,
+    named: &Named<'_>,
+    agent: Option<&AgentId>,
+    interest: Interest,
+) -> Result<Roster, RpcError> {
+    if let Some(agent) = agent {
+        return Ok(roster(app, &[known(app, agent)?], interest).await);
+    }
+    let (settings, _) = settings::now(app).await;
+    let all = app.adapters.iter().copied();
+    let (left_out, usual): (Vec<_>, Vec<_>) =
+        all.partition(|it| settings.leaves_out(&it.card().id));
+    let mut found = roster(app, &usual, interest.clone()).await;
+    if !left_out.is_empty() && !found.rows.iter().any(|it| named.admits(it)) {
+        found.extend(roster(app, &left_out, interest).await);
+    }
+    Ok(found)
+}
+
+/// What the surveys come to, together with the ledger.
+pub(super) async fn conclude(app: &App, surveys: Vec<Surveyed>, scope: &Scope) -> Roster {
+    // Read last: a launch that an adapter saw is in it.
+    let (ledger, problem) = ledger_access::view(app).await;
+    let mut roster = reconcile(surveys, &ledger, &scope.processes, scope.now);
+    roster.problems.extend(problem);
+    if !scope.interest.subagents {
+        roster.leave_out_subagents();
+    }
+    roster
+}
+
+/// A session that a request names.
+pub(super) struct Found {
+    pub(super) row: Row,
+    /// Whether every adapter that was asked has answered.
+    pub(super) complete: bool,
+    /// What each of them contributed.
+    pub(super) agents: Vec<AgentReport>,
+}
+
+impl Found {
+    /// The session that is meant, of those that were seen.
+    pub(super) fn among(roster: Roster, named: Named<'_>) -> Result<Self, RpcError> {
+        let complete = roster.is_complete();
+        let row = named.row(roster.rows, unanswered(&roster.reports))?;
+        Ok(Self { row, complete, agents: roster.reports })
+    }
+}
+
+/// The one session of that id or prefix.
+pub(super) async fn one_session(
+    app: &App,
+    query: &str,
+    agent: Option<&AgentId>,
+    interest: Interest,
+) -> Result<Found, RpcError> {
+    let named = Named::of(Some(query), None)?;
+    let roster = roster_for(app, &named, agent, interest).await?;
+    Found::among(roster, named)
+}
+
+/// The adapters that failed or were late.
+pub(super) fn unanswered(reports: &[AgentReport]) -> Vec<AgentId> {
+    let late = reports.iter().filter(|it| !it.has_answered());
+    late.map(|it| it.agent.clone()).collect()
+}
