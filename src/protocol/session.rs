@@ -516,7 +516,7 @@ pub struct ListResult {
     pub complete: bool,
     /// What each adapter contributed.
     pub agents: Vec<AgentReport>,
-    /// What headcount could not read of its own: its settings, its ledger of launches.
+    /// What headcount could not read: its settings, its ledger of launches, the links of the filter's directory.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<Problem>,
     /// The instant that the result speaks of.

@@ -51,7 +51,7 @@ pub fn select(sessions: &[Session], wanted: &Wanted) -> Vec<Session> {
 }
 
 /// A filter, made ready to be asked about many sessions.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
     filter: Filter,
     query: Option<String>,

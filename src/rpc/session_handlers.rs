@@ -47,13 +47,15 @@ pub(super) async fn list(call: Call, params: ListParams) -> Result<ListResult, R
     let scope = observe(&call.app, interest).await;
     let deadline = census::deadline(params.deadline_ms.or(settings.deadline_ms));
     let census = Census::begin(&adapters, &scope, deadline);
-    let surveys = told(&call, census, adapters.len()).await;
+    let (surveys, (filter, problem)) =
+        tokio::join!(told(&call, census, adapters.len()), with_real_paths(filter, deadline));
+    problems.extend(problem);
     let roster = conclude(&call.app, surveys, &scope).await;
     problems.extend(roster.problems.iter().cloned());
     call.app.counters.saw(&roster.reports, &roster.rows);
     let complete = roster.is_complete();
     let limit = params.limit.map_or(LIMIT, Bounded::as_usize);
-    let page = page(roster.rows, &with_real_paths(filter).await, after.as_ref(), limit);
+    let page = page(roster.rows, &filter, after.as_ref(), limit);
     Ok(ListResult {
         sessions: page.rows.into_iter().map(|row| *row.session).collect(),
         total: page.total as u64,
@@ -176,8 +178,10 @@ fn within(peeked: Peeked, max_bytes: usize) -> (Vec<Turn>, bool) {
         }
         if turn.text.len() > left {
             cut(&mut turn, left);
+            // What a character of several bytes leaves over is for nobody: behind a cut, all is cut off.
+            left = 0;
         }
-        left -= turn.text.len().min(left);
+        left = left.saturating_sub(turn.text.len());
         newest_first.push(turn);
     }
     newest_first.reverse();
@@ -185,7 +189,39 @@ fn within(peeked: Peeked, max_bytes: usize) -> (Vec<Turn>, bool) {
 }
 
 fn cut(turn: &mut Turn, len: usize) {
-    let end = (0..=len).rev().find(|at| turn.text.is_char_boundary(*at)).unwrap_or(0);
-    turn.text.truncate(end);
+    turn.text.truncate(turn.text.floor_char_boundary(len));
     turn.truncated = Some(true);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::session::Role;
+
+    #[test]
+    fn turns_fill_the_bytes_from_the_newest_on_and_nothing_comes_before_a_cut() {
+        let turn = |text: &str| Turn {
+            role: Role::User,
+            at: None,
+            text: text.into(),
+            tool: None,
+            truncated: None,
+        };
+        let all = ["one", "zwei", "trois", "näh"];
+        let check = |max_bytes, expect: &[&str], earlier| {
+            let peeked = Peeked { turns: all.map(turn).into(), has_earlier: false };
+            let (turns, has_earlier) = within(peeked, max_bytes);
+            let texts: Vec<&str> = turns.iter().map(|it| it.text.as_str()).collect();
+            assert_eq!((texts.as_slice(), has_earlier), (expect, earlier), "{max_bytes}");
+            for it in turns {
+                assert_eq!(it.truncated.is_none(), all.contains(&&*it.text), "{max_bytes}");
+            }
+        };
+        check(16, &["one", "zwei", "trois", "näh"], false);
+        check(15, &["on", "zwei", "trois", "näh"], false);
+        check(13, &["zwei", "trois", "näh"], true);
+        check(5, &["t", "näh"], true);
+        check(4, &["näh"], true);
+        check(2, &["n"], true);
+    }
 }

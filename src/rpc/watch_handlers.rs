@@ -12,6 +12,7 @@ use super::router::Call;
 use super::settings;
 use super::subscription::Client;
 use crate::base::Timestamp;
+use crate::census;
 use crate::protocol::error::RpcError;
 use crate::protocol::fuse::FUSE_EXPIRED;
 use crate::protocol::session::{AgentReport, Filter, Problem, ProblemKind, Session};
@@ -29,10 +30,10 @@ pub(super) async fn watch(call: Call, filter: Filter, client: Client<Changed>) {
         return client.refuse(error).await;
     }
     let mut views = call.app.views(filter.agents.clone());
-    let filter = with_real_paths(filter).await;
+    let (filter, problem) = with_real_paths(filter, deadline(&call).await).await;
     let mut expiries = call.app.fuses.expiries();
     let Some(listener) = client.accept().await else { return };
-    let mut told = Told::default();
+    let mut told = Told { of_filter: problem, ..Told::default() };
     loop {
         tokio::select! {
             view = views.next() => {
@@ -60,9 +61,16 @@ pub(super) async fn watch(call: Call, filter: Filter, client: Client<Changed>) {
     }
 }
 
+/// How long the directories of a filter may take.
+async fn deadline(call: &Call) -> Duration {
+    census::deadline(settings::now(&call.app).await.0.deadline_ms)
+}
+
 /// What a subscriber was told so far.
 #[derive(Default)]
 struct Told {
+    /// What is wrong with what the subscriber asked for.
+    of_filter: Option<Problem>,
     known: Known,
     seq: u64,
     problems: Vec<Problem>,
@@ -71,7 +79,8 @@ struct Told {
 impl Told {
     /// What is new in the view. The first notification says that nothing is there, where nothing is.
     fn event(&mut self, view: &View, filter: &Wanted) -> Option<Changed> {
-        let problems = view.problems(view.meant(filter.agents()));
+        let seen = view.problems(view.meant(filter.agents()));
+        let problems: Vec<Problem> = self.of_filter.iter().cloned().chain(seen).collect();
         let changes = self.known.update(shown(view, filter));
         if self.seq > 0 && changes.is_empty() && problems == self.problems {
             return None;
@@ -110,7 +119,7 @@ pub(super) async fn wait(call: Call, params: WaitParams) -> Result<WaitResult, R
     if until.is_empty() {
         return Err(RpcError::invalid("until", "`until`: at least one state is needed"));
     }
-    let mut awaited = Awaited::of(session_ids, filter).await?;
+    let mut awaited = Awaited::of(session_ids, filter, deadline(&call).await).await?;
     wanted(&call.app, awaited.filter.agents())?;
     let lost = |ended: Ended| RpcError::Internal(ended.to_string());
     let mut views = call.app.views(awaited.filter.agents().map(<[_]>::to_vec));
@@ -149,14 +158,24 @@ struct Awaited {
 }
 
 impl Awaited {
-    async fn of(ids: Option<Vec<String>>, filter: Option<Filter>) -> Result<Self, RpcError> {
+    async fn of(
+        ids: Option<Vec<String>>,
+        filter: Option<Filter>,
+        within: Duration,
+    ) -> Result<Self, RpcError> {
         let refuse = |member: &str, what: &str| {
             Err(RpcError::invalid(member, format!("`{member}`: {what}")))
         };
         match (ids, filter) {
             (Some(_), Some(_)) => refuse("filter", "give `sessionIds` or `filter`, not both"),
             (None, None) => refuse("sessionIds", "give them, or a `filter`"),
-            (None, Some(filter)) => Ok(Self { filter: with_real_paths(filter).await, ids: None }),
+            (None, Some(filter)) => {
+                let (filter, problem) = with_real_paths(filter, within).await;
+                if let Some(Problem { message, path, .. }) = problem {
+                    tracing::warn!(?path, "{message}");
+                }
+                Ok(Self { filter, ids: None })
+            }
             (Some(ids), None) if ids.is_empty() => refuse("sessionIds", "at least one is needed"),
             (Some(ids), None) if ids.len() > IDS_MAX => {
                 refuse("sessionIds", &format!("more than {IDS_MAX}; a `filter` has no limit"))

@@ -1,5 +1,7 @@
 //! `session.*` on an empty machine and with parameters that make no sense.
 
+use std::path::Path;
+
 use headcount::adapters::REGISTRY;
 use headcount::rpc::{self, App, openrpc};
 use serde_json::{Value, json};
@@ -232,18 +234,46 @@ fn a_session_that_is_named_is_meant_whatever_the_settings_leave_out() {
     assert_eq!(error["code"], 1001, "{error}");
 }
 
+/// Puts the transcript of a session of Claude Code into the home: one prompt, in that directory.
+fn put_session(home: &Home, id: &str, cwd: &Path) {
+    let dir = home.path().join(".claude/projects/-work");
+    std::fs::create_dir_all(&dir).unwrap();
+    let record = json!({
+        "type": "user", "uuid": id, "sessionId": id, "timestamp": "2026-11-22T20:00:00.000Z", "cwd": cwd,
+        "message": { "role": "user", "content": "hello" },
+    });
+    std::fs::write(dir.join(format!("{id}.jsonl")), format!("{record}\n")).unwrap();
+}
+
+#[test]
+fn a_directory_is_meant_by_a_link_to_it_too() {
+    let home = Home::empty();
+    let base = home.path().canonicalize().unwrap();
+    let (real, link) = (base.join("disk/work"), base.join("work"));
+    std::fs::create_dir_all(&real).unwrap();
+    std::os::unix::fs::symlink(base.join("disk"), &link).unwrap();
+    put_session(&home, THREAD, &real);
+    let elsewhere = base.join("elsewhere");
+    for (filter, expect) in [
+        (json!({ "cwd": real }), 1),
+        (json!({ "cwd": link.join("work") }), 1),
+        (json!({ "cwd": link }), 0),
+        (json!({ "under": link }), 1),
+        (json!({ "under": elsewhere }), 0),
+    ] {
+        let listed = &home.call("session.list", &filter)["result"];
+        assert_eq!((&listed["total"], listed.get("problems")), (&json!(expect), None), "{filter}");
+        let wait = json!({ "filter": filter, "until": ["stopped"], "timeoutMs": 1 });
+        let waited = &home.call("session.wait", &wait)["result"];
+        assert_eq!(waited["sessions"].as_array().unwrap().len(), expect, "{filter}");
+    }
+}
+
 #[test]
 fn an_ambiguous_id_is_answered_with_its_count_however_many_are_shown() {
     let home = Home::empty();
-    let dir = home.path().join(".claude/projects/-work");
-    std::fs::create_dir_all(&dir).unwrap();
     let put = |number: usize| {
-        let id = format!("dddddddd-0000-4000-8000-{number:012}");
-        let record = json!({
-            "type": "user", "uuid": id, "sessionId": id, "timestamp": "2026-11-22T20:00:00.000Z", "cwd": "/work",
-            "message": { "role": "user", "content": "hello" },
-        });
-        std::fs::write(dir.join(format!("{id}.jsonl")), format!("{record}\n")).unwrap();
+        put_session(&home, &format!("dddddddd-0000-4000-8000-{number:012}"), Path::new("/work"));
     };
     let ambiguous =
         || home.call("session.status", &json!({ "sessionId": "dddd" }))["error"].clone();

@@ -138,7 +138,7 @@ export interface ListResult {
   readonly complete: boolean;
   /** What each adapter contributed. */
   readonly agents: readonly AgentReport[];
-  /** What headcount could not read of its own: its settings, its ledger of launches. */
+  /** What headcount could not read: its settings, its ledger of launches, the links of the filter's directory. */
   readonly problems?: readonly Problem[];
   /** The instant that the result speaks of. */
   readonly observedAt: Timestamp;
@@ -496,7 +496,7 @@ export interface Changed {
   readonly observedAt: Timestamp;
   /** The sessions that are not as they were, in the order of `session.list`. */
   readonly changes: readonly Change[];
-  /** What keeps changes from being seen as they happen; absent while nothing does. */
+  /** What keeps changes from being seen, or the filter's directory from being followed; absent while nothing does. */
   readonly problems?: readonly Problem[];
 }
 

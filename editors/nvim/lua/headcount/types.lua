@@ -61,7 +61,7 @@
 ---@class headcount.Changed
 ---@field changes headcount.Change[] The sessions that are not as they were, in the order of `session.list`.
 ---@field observedAt headcount.Timestamp The instant that the changes speak of.
----@field problems headcount.Problem[]|nil What keeps changes from being seen as they happen; absent while nothing does.
+---@field problems headcount.Problem[]|nil What keeps changes from being seen, or the filter's directory from being followed; absent while nothing does.
 ---@field seq integer Counts the notifications of the subscription, from 1. The first carries every session, as added.
 
 --- Who the client is.
@@ -245,7 +245,7 @@
 ---@field complete boolean True when no adapter failed or missed its deadline.
 ---@field nextCursor string|nil Where the next page begins; absent at the end.
 ---@field observedAt headcount.Timestamp The instant that the result speaks of.
----@field problems headcount.Problem[]|nil What headcount could not read of its own: its settings, its ledger of launches.
+---@field problems headcount.Problem[]|nil What headcount could not read: its settings, its ledger of launches, the links of the filter's directory.
 ---@field sessions headcount.Session[] One page: `waiting`, `running`, `idle`, then the rest; in each the newest activity first.
 ---@field total integer How many sessions the filter lets through, over all pages.
 
