@@ -25,10 +25,11 @@ pub(crate) fn card(id: &'static str) -> AgentCard {
     }
 }
 
-/// An environment whose home is `home`, and where no process lives.
+/// An environment whose home is `home`, and where processes cannot be seen.
 pub(crate) fn env(home: &std::path::Path) -> Env {
     let env = Env::of_vars([("HOME".into(), home.into())].into()).expect("test homes are absolute");
-    env.with_proc_root("/nonexistent".into())
+    // Below what is no directory nothing can ever be.
+    env.with_proc_root("/dev/null/proc".into())
 }
 
 pub(crate) fn scope() -> Scope {

@@ -126,23 +126,33 @@ fn is_answer(outcome: Outcome) -> bool {
     matches!(outcome, Outcome::Ok | Outcome::Absent)
 }
 
-/// A session that was seen before its adapter failed: whether it still lives is not known, nor what it does. What had
-/// ended then has ended.
-pub fn doubted(session: Session, why: Reason, processes: &ProcessTable) -> Session {
-    if !matches!(session.status, Status::Waiting | Status::Running | Status::Idle) {
-        return session;
-    }
+/// A session that was seen before its adapter could not answer. `doubt` says why what it does is not known any more, where
+/// it is not; what had ended then has ended. Nothing where it was a process and no more, and that has ended.
+pub fn recalled(
+    session: Session,
+    doubt: Option<Reason>,
+    processes: &ProcessTable,
+) -> Option<Session> {
     let is_there = |shown: &Process| {
         let found = processes.get(shown.pid).and_then(|it| processes.shown(it.identity));
         found.as_ref() == Some(shown)
     };
-    Session {
-        status: Status::Unknown,
-        reason: why,
-        certainty: Certainty::Inferred,
-        process: session.process.filter(is_there),
-        ..session
+    let can_see = processes.problem().is_none();
+    let has_lost_owner = can_see && session.process.as_ref().is_some_and(|it| !is_there(it));
+    if has_lost_owner && session.session_id.is_none() {
+        return None;
     }
+    let lived = session.process.is_some()
+        || matches!(session.status, Status::Waiting | Status::Running | Status::Idle);
+    let doubt = doubt.or(has_lost_owner.then_some(Reason::AdapterFailed)).filter(|_| lived);
+    let Some(reason) = doubt else { return Some(session) };
+    Some(Session {
+        status: Status::Unknown,
+        reason,
+        certainty: Certainty::Inferred,
+        process: session.process.filter(|_| !has_lost_owner),
+        ..session
+    })
 }
 
 /// What one agent's evidence is looked at with.

@@ -12,22 +12,20 @@ use tokio::time::{Instant, sleep_until};
 
 use super::agenda::{Agenda, Cause};
 use super::audience::{Audience, Wishes};
-use super::diff::key;
 use super::files::{AgentIndex, StoreWatcher, Touched, Wanted};
 use super::owners::Owners;
+use super::seen::Seen;
 use super::services::Services;
 use super::view::{View, Views};
 use crate::adapters::{Adapter, Watched};
-use crate::base::{AgentId, ProcessRef, Timestamp};
-use crate::census::{self, Surveyed};
+use crate::base::AgentId;
+use crate::census;
 use crate::env::Env;
-use crate::ledger::{Ledger, LedgerFile};
 use crate::memo::Memo;
 use crate::offload::blocking;
-use crate::procs::ProcessTable;
-use crate::protocol::session::{AgentReport, Outcome, Problem, ProblemKind, Reason, Session};
+use crate::protocol::session::Outcome;
 use crate::protocol::settings::Settings;
-use crate::reconcile::{Roster, doubted, fades_after, keepers_to_hear, reconcile};
+use crate::reconcile::fades_after;
 use crate::scope::{Interest, Scope};
 
 /// Shortest time between two looks: bursts of changes are told at most ten times a second.
@@ -258,119 +256,6 @@ impl Silences {
     fn forget(&mut self, agents: &BTreeSet<AgentIndex>) {
         self.0.retain(|agent, _| !agents.contains(agent));
     }
-}
-
-/// What was seen of each agent when it was last looked at.
-#[derive(Default)]
-struct Seen {
-    agents: BTreeMap<AgentIndex, (AgentReport, Vec<Session>)>,
-    ledger: Option<Problem>,
-}
-
-impl Seen {
-    fn has(&self, agent: AgentIndex) -> bool {
-        self.agents.contains_key(&agent)
-    }
-
-    /// Forgets what was seen of other agents than these: nobody says when it changes.
-    fn keep(&mut self, agents: &BTreeSet<AgentIndex>) {
-        self.agents.retain(|it, _| agents.contains(it));
-    }
-
-    async fn read_ledger(&mut self, env: &Arc<Env>) -> Ledger {
-        let env = env.clone();
-        match blocking(move || LedgerFile::of(&env).read()).await {
-            Ok(ledger) => {
-                self.ledger = None;
-                ledger
-            }
-            Err(error) => {
-                self.ledger = Some(error.into());
-                Ledger::default()
-            }
-        }
-    }
-
-    fn conclude(
-        &mut self,
-        agent: AgentIndex,
-        surveyed: Surveyed,
-        ledger: &Ledger,
-        scope: &Scope,
-        owners: &mut Owners,
-    ) {
-        let keepers = keepers_to_hear(ledger, &surveyed.agent, &scope.processes);
-        let mut awaited: BTreeSet<ProcessRef> = keepers.collect();
-        let Roster { rows, mut reports, .. } =
-            reconcile(vec![surveyed], ledger, &scope.processes, scope.now);
-        let Some(report) = reports.pop() else { return };
-        let before = self.agents.remove(&agent).map(|(_, sessions)| sessions);
-        let sessions = match before {
-            Some(before) if !report.has_answered() => {
-                let told = rows.into_iter().map(|it| *it.session);
-                remembered(before, told, &report, &scope.processes)
-            }
-            _ => {
-                awaited.extend(rows.iter().flat_map(|it| it.owners.iter().chain(&it.candidates)));
-                owners.replace(agent, awaited);
-                rows.into_iter().map(|it| *it.session).collect()
-            }
-        };
-        self.agents.insert(agent, (report, sessions));
-    }
-
-    /// Tells the new view, unless it is the old one.
-    fn publish(
-        &self,
-        tell: &watch::Sender<Option<View>>,
-        observed_at: Timestamp,
-        usual: Vec<AgentId>,
-        blindness: impl Iterator<Item = Problem>,
-    ) {
-        let seen = self.agents.values();
-        let new = View {
-            observed_at,
-            sessions: Arc::new(seen.clone().flat_map(|(_, it)| it).cloned().collect()),
-            reports: Arc::new(seen.map(|(report, _)| report.clone()).collect()),
-            usual,
-            blindness: blindness.chain(self.ledger.clone()).collect(),
-        };
-        tell.send_if_modified(|view| {
-            let is_new = view.as_ref().is_none_or(|it| !it.is_as(&new));
-            if is_new {
-                *view = Some(new);
-            }
-            is_new
-        });
-    }
-}
-
-/// The sessions of an agent that did not answer. Who was merely slow has not lost them: they are as they were last seen.
-/// Where it failed, whether they live is not known any more. What it told all the same is believed.
-fn remembered(
-    before: Vec<Session>,
-    told: impl Iterator<Item = Session>,
-    report: &AgentReport,
-    processes: &ProcessTable,
-) -> Vec<Session> {
-    let why = match report.problems.first().map(|it| it.kind) {
-        Some(ProblemKind::Unreachable) => Reason::Unreachable,
-        _ => Reason::AdapterFailed,
-    };
-    let recalled = before.into_iter().map(|it| match report.outcome {
-        Outcome::Failed => doubted(it, why, processes),
-        _ => it,
-    });
-    let mut sessions: BTreeMap<_, Session> = recalled.map(|it| (key(&it), it)).collect();
-    for session in told {
-        let key = key(&session);
-        if session.reason == Reason::AdapterFailed {
-            sessions.entry(key).or_insert(session);
-        } else {
-            sessions.insert(key, session);
-        }
-    }
-    sessions.into_values().collect()
 }
 
 #[cfg(test)]

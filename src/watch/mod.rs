@@ -6,6 +6,7 @@ mod diff;
 mod files;
 mod lookout;
 mod owners;
+mod seen;
 mod services;
 mod view;
 

@@ -9,7 +9,7 @@ use crate::adapters::evidence::Sighting;
 use crate::adapters::{Record, Survey};
 use crate::base::SessionId;
 use crate::protocol::lifecycle::AgentCard;
-use crate::protocol::session::{Certainty, Source, Status};
+use crate::protocol::session::{Problem, ProblemKind, Source};
 use crate::watch::files::tests::exhausted;
 
 /// How an adapter takes a survey.
@@ -225,23 +225,6 @@ async fn a_defect_of_the_lookout_is_told_and_not_taken_for_nothing() {
     let mut world = World::with(agent, StoreWatcher::new());
     assert!(world.views.next().await.is_err());
     assert!(world.lookout.has_ended());
-}
-
-#[test]
-fn what_lived_when_its_adapter_failed_is_unknown_and_what_had_ended_has() {
-    let session = |status: &str| -> Session {
-        let process = serde_json::json!({ "pid": 7, "startedAt": "2026-11-22T20:00:00.000Z" });
-        serde_json::from_value(serde_json::json!({
-            "agent": "a", "status": status, "reason": "turn_ended", "certainty": "asserted", "kind": "main",
-            "process": process,
-        }))
-        .unwrap()
-    };
-    let doubted = |status| doubted(session(status), Reason::Unreachable, &ProcessTable::empty());
-    let it = doubted("running");
-    assert_eq!((it.status, it.reason), (Status::Unknown, Reason::Unreachable));
-    assert_eq!((it.certainty, it.process), (Certainty::Inferred, None));
-    assert_eq!(doubted("failed"), session("failed"));
 }
 
 #[tokio::test(start_paused = true)]
