@@ -119,6 +119,12 @@ impl FakeProcess<'_> {
         self
     }
 
+    pub(crate) fn suspended(self) -> Self {
+        let stat = self.dir.join("stat");
+        fs::write(&stat, fs::read_to_string(&stat).unwrap().replace(") S ", ") T ")).unwrap();
+        self
+    }
+
     pub(crate) fn cwd(self, path: &str) -> Self {
         symlink(path, self.dir.join("cwd")).unwrap();
         self

@@ -200,7 +200,8 @@ fn parse_any_stat(text: &[u8]) -> Option<(Process, bool)> {
     let comm = String::from_utf8_lossy(text.get(open + 1..close)?).into_owned();
     let rest: Vec<&[u8]> = text.get(close + 2..)?.split(|it| *it == b' ').collect();
     let field = |number: usize| rest.get(number - 3).copied();
-    let is_zombie = matches!(field(3)?, b"Z" | b"X");
+    let state = field(3)?;
+    let is_zombie = matches!(state, b"Z" | b"X");
     let identity = ProcessRef {
         pid: Pid(number(text[..open].trim_ascii())?),
         start_ticks: number(field(22)?)?,
@@ -212,6 +213,8 @@ fn parse_any_stat(text: &[u8]) -> Option<(Process, bool)> {
         session: Pid(number(field(6)?)?),
         comm,
         has_terminal: number::<i64>(field(7)?)? != 0,
+        // A small `t` is held by a debugger.
+        is_suspended: state == b"T",
     };
     Some((process, is_zombie))
 }
@@ -277,6 +280,19 @@ mod tests {
             (process.parent, process.group, process.has_terminal),
             (Pid(28350), Pid(28352), true)
         );
+    }
+
+    #[test]
+    fn what_is_suspended_is_told_from_what_a_debugger_holds() {
+        let check = |state: &str, expect| {
+            let stat = String::from_utf8_lossy(STAT).replace(") S ", &format!(") {state} "));
+            assert_eq!(parse_stat(stat.as_bytes()).unwrap().is_suspended, expect, "{state}");
+        };
+        check("S", false);
+        check("R", false);
+        check("D", false);
+        check("T", true);
+        check("t", false);
     }
 
     #[test]

@@ -54,6 +54,8 @@ pub struct Process {
     pub comm: String,
     /// Whether it has a controlling terminal.
     pub has_terminal: bool,
+    /// Whether it does nothing until somebody continues it, as after Ctrl-Z.
+    pub is_suspended: bool,
 }
 
 /// The live processes at one instant. Zombies are not among them.
@@ -115,6 +117,11 @@ impl ProcessTable {
     /// Whether the process of that id *and* start was there when the snapshot was taken.
     pub fn is_alive(&self, process: ProcessRef) -> bool {
         self.get(process.pid).is_some_and(|it| it.identity == process)
+    }
+
+    /// Whether it was there, and suspended.
+    pub fn is_suspended(&self, process: ProcessRef) -> bool {
+        self.get(process.pid).is_some_and(|it| it.identity == process && it.is_suspended)
     }
 
     /// When a process started; nothing where the kernel does not say when it booted.

@@ -55,6 +55,8 @@ pub enum Reason {
     Input,
     /// Waiting: for a login.
     Login,
+    /// Waiting: its process is suspended, as after Ctrl-Z, and not at the end of a turn; a person has to continue it.
+    Suspended,
     /// Idle: the last turn ended.
     TurnEnded,
     /// Idle: nothing was asked yet.

@@ -40,6 +40,11 @@ pub(super) fn conclude(
         claims.iter().partition(|it| it.bond == Bond::Alike);
     for claim in firm {
         say(claim.source, describe(claim, processes).into());
+        if processes.is_suspended(claim.process) {
+            let pid = claim.process.pid;
+            let says = format!("process {pid} is suspended until somebody continues it");
+            say(Source::Process, says.into());
+        }
     }
     if let Some(first) = several.first() {
         say(first.source, describe_alike(&several).into());
@@ -49,7 +54,11 @@ pub(super) fn conclude(
     }
     let hosted = record.filter(|it| it.owner == Owner::Gateway);
     let owner = |claim: &Claim| (claim.bond != Bond::Alike).then_some(claim.process);
-    let verdicts = claims.iter().map(|claim| (alive(record, claim), owner(claim)));
+    let verdict = |claim: &Claim| match owner(claim).filter(|it| processes.is_suspended(*it)) {
+        Some(_) => suspended(alive(record, claim), claim),
+        None => alive(record, claim),
+    };
+    let verdicts = claims.iter().map(|claim| (verdict(claim), owner(claim)));
     let by_precedence =
         |((status, _, certainty), _): &(Verdict, _)| (*status, std::cmp::Reverse(*certainty));
     let ((status, reason, certainty), owner) = match hosted {
@@ -110,6 +119,14 @@ fn alive(record: Option<&Record>, claim: &Claim) -> Verdict {
             (Status::Unknown, Reason::ProcessAlive, Certainty::Inferred)
         }
         None => unheard(record, claim.bond.certainty()),
+    }
+}
+
+/// A session whose process does nothing until a person continues it, whatever it was about to do.
+fn suspended(verdict: Verdict, claim: &Claim) -> Verdict {
+    match verdict {
+        (Status::Running, ..) => (Status::Waiting, Reason::Suspended, claim.bond.certainty()),
+        verdict => verdict,
     }
 }
 

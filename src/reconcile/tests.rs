@@ -12,7 +12,7 @@ use crate::ledger::End;
 use crate::protocol::session::{Certainty, Launch, Problem, ProblemKind, Reason, Source, Status};
 use crate::testing::FakeProc;
 
-/// Two processes live in every test here: 100 and 200. 300 does not.
+/// Three processes live in every test here: 100, 200, and 400, which is suspended. 300 does not.
 struct World {
     processes: Arc<ProcessTable>,
     ledger: Ledger,
@@ -23,6 +23,7 @@ fn world() -> World {
         let proc = FakeProc::new();
         proc.process(100, 1_000, "agent");
         proc.process(200, 2_000, "agent");
+        proc.process(400, 4_000, "agent").suspended();
         Arc::new(ProcessTable::snapshot(proc.root()).unwrap())
     });
     World { processes: PROCESSES.clone(), ledger: Ledger::default() }
@@ -140,6 +141,31 @@ fn without_a_live_record_the_tail_of_the_records_decides() {
     let stated = Record { certainty: Certainty::Asserted, ..record("s1", TurnState::InProgress) };
     let sightings = vec![seen(stated), Sighting::Claimed(claim("s1", 100))];
     check_one(sightings, Status::Running, Reason::TurnInProgress, Certainty::Asserted, Some(100));
+}
+
+#[test]
+fn what_is_suspended_in_the_middle_of_a_turn_waits_for_somebody_to_continue_it() {
+    let tail = || seen(record("s1", TurnState::InProgress));
+    let cases = [
+        (Activity::Busy, Status::Waiting, Reason::Suspended),
+        (Activity::Background, Status::Waiting, Reason::Suspended),
+        (Activity::Waiting(WaitingFor::Permission), Status::Waiting, Reason::Permission),
+        (Activity::Idle, Status::Idle, Reason::TurnEnded),
+        (Activity::Unrecognised("dreaming".into()), Status::Unknown, Reason::Unrecognised),
+    ];
+    for (activity, status, reason) in cases {
+        let sightings = vec![tail(), busy("s1", 400, activity)];
+        check_one(sightings, status, reason, Certainty::Asserted, Some(400));
+    }
+    let by_tail = vec![tail(), Sighting::Claimed(claim("s1", 400))];
+    check_one(by_tail, Status::Waiting, Reason::Suspended, Certainty::Asserted, Some(400));
+    let guessed = Claim { bond: Bond::Inferred, ..claim("s1", 400) };
+    let guessed = vec![tail(), Sighting::Claimed(guessed)];
+    check_one(guessed, Status::Waiting, Reason::Suspended, Certainty::Inferred, Some(400));
+    // Which of several it is, is not known.
+    let alike = [100, 400].map(|pid| Claim { bond: Bond::Alike, ..claim("s1", pid) });
+    let alike = [vec![tail()], alike.map(Sighting::Claimed).to_vec()].concat();
+    check_one(alike, Status::Running, Reason::TurnInProgress, Certainty::Inferred, None);
 }
 
 #[test]
@@ -569,7 +595,7 @@ fn any_sighting() -> impl Strategy<Value = Sighting> {
     let turn =
         prop::sample::select(vec![TurnState::InProgress, TurnState::Completed, TurnState::Unknown]);
     let activity = prop::sample::select(vec![None, Some(Activity::Busy), Some(Activity::Idle)]);
-    let pid = prop::sample::select(vec![100, 200, 300]);
+    let pid = prop::sample::select(vec![100, 200, 300, 400]);
     let bond = prop::sample::select(vec![Bond::Asserted, Bond::Inferred, Bond::Alike]);
     prop_oneof![
         (session.clone(), turn, prop::option::of(session.clone()), 0..60_i64).prop_map(

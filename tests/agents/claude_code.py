@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import uuid
@@ -407,6 +408,32 @@ def interface(world: ClaudeWorld) -> None:
     screen.say("/exit")
     screen.ended()
     world.headcount.shows(folder, [old, row(cleared, "stopped", "completed", prompt="After the clearing")])
+
+
+@scenario("the interface suspended with Ctrl-Z: at work it waits for somebody, at the end of its turn it is idle")
+def suspended(world: ClaudeWorld) -> None:
+    folder = world.project("suspended")
+    world.trust(folder)
+    screen = world.shell(folder, "claude-suspended")
+    screen.say(shlex.join(command("claude-code") + ["--model", MODEL]))
+    screen.shows(STATUS_LINE)
+    process = next(one for one in world.processes() if one.parent == screen.pid)
+    ref, session, prompt = process.ref(), world.registered(process.pid)["sessionId"], "Think [[hold:cc-suspended]]"
+    screen.say(prompt)
+    world.model.wait_streaming("cc-suspended")
+    world.headcount.shows(folder, [row(session, "running", "turn_in_progress", ref, prompt=prompt)])
+    screen.key("C-z")
+    screen.shows("Stopped")
+    world.headcount.shows(folder, [row(session, "waiting", "suspended", ref, prompt=prompt, certainty="asserted")], within_s=0)
+    world.model.release("cc-suspended")
+    screen.say("fg")
+    world.headcount.shows(folder, [row(session, "idle", "turn_ended", ref, prompt=prompt)])
+    screen.key("C-z")
+    screen.shows(r"Stopped[^$]*Stopped")
+    world.headcount.shows(folder, [row(session, "idle", "turn_ended", ref, prompt=prompt)], within_s=0)
+    stopped = world.headcount.call("session.stop", {"sessionId": session, "agent": "claude-code", "graceMs": 200})
+    assert stopped["outcome"] == "stopped" and not stopped["survivors"], stopped
+    world.headcount.shows(folder, [row(session, "stopped", prompt=prompt)], within_s=0)
 
 
 @scenario("the interface is left: while its last hook runs it is no new session")

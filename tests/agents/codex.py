@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,9 @@ import launching
 from install import command
 from launching import Launcher
 from model import Model
-from observe import row
+from observe import MAYBE, row
 from scenario import scenario
-from worlds import Child, Process, ProcessRef, Terminal, World, wait_for
+from worlds import PROMPT, Child, Process, ProcessRef, Terminal, World, wait_for
 
 MODEL = "mock-model"
 # Codex counts cached tokens within the input and reasoning within the output; headcount takes the cache out.
@@ -49,9 +50,13 @@ class CodexWorld(World):
 
     def interface(self, folder: Path, name: str, *args: str) -> Terminal:
         """Starts the terminal interface, in a directory it trusts."""
+        self.trust(folder)
+        return self.terminal(command("codex") + list(args), folder, name)
+
+    def trust(self, folder: Path) -> None:
+        """Answers the question that a first start would ask."""
         with open(self.config, "a") as config:
             config.write(f'\n[projects."{folder}"]\ntrust_level = "trusted"\n')
-        return self.terminal(command("codex") + list(args), folder, name)
 
     def daemon(self) -> Process:
         """Returns the process that serves every terminal interface of this home."""
@@ -222,6 +227,31 @@ def embedded(world: CodexWorld) -> None:
     screen.say("/quit")
     screen.ended()
     world.headcount.shows(folder, [row(thread, "stopped", "completed", prompt=prompt)])
+
+
+@scenario("the interface suspended with Ctrl-Z: it waits for somebody, and what the daemon runs for it goes on")
+def suspended(world: CodexWorld) -> None:
+    for name, args, seen in [("suspended", ["--no-daemon"], ("waiting", "suspended")), ("served", [], ("running", "turn_in_progress"))]:
+        folder = world.project(name)
+        world.trust(folder)
+        screen = world.shell(folder, f"codex-{name}")
+        screen.say(shlex.join(command("codex") + args))
+        screen.shows(READY)
+        prompt = f"Think [[hold:cx-{name}]]"
+        screen.say(prompt)
+        world.model.wait_streaming(f"cx-{name}")
+        thread = thread_in(world, folder)
+        [at_work] = world.headcount.shows(folder, [row(thread, "running", "turn_in_progress", MAYBE, prompt=prompt)])
+        screen.key("C-z")
+        screen.shows("Stopped")
+        [now] = world.headcount.shows(folder, [row(thread, *seen, MAYBE, prompt=prompt, certainty="asserted")], within_s=0)
+        assert now["process"] == at_work["process"], now
+        world.model.release(f"cx-{name}")
+        screen.say("fg")
+        screen.shows("done")
+        world.headcount.shows(folder, [row(thread, "idle", "turn_ended", MAYBE, prompt=prompt)])
+        screen.say("/quit")
+        screen.shows(PROMPT)
 
 
 @scenario("the interfaces behind one daemon: idle, busy, asking, left")

@@ -27,6 +27,9 @@ PATIENCE_S = 120
 """How long an agent may take for one step; a start takes up to ten seconds on two busy cores, and a minute on two that
 a dozen compilers share."""
 
+PROMPT = r"[$#]\s*$"
+"""What the screen of a shell ends with when it waits for a command."""
+
 T = TypeVar("T")
 
 
@@ -273,6 +276,12 @@ class World:
     def terminal(self, argv: Sequence[str], cwd: Path, name: str) -> Terminal:
         """Starts a program in a terminal of the world."""
         return Terminal(self, argv, cwd, name)
+
+    def shell(self, folder: Path, name: str) -> Terminal:
+        """Starts a shell, in whose terminal programs can be suspended and continued."""
+        shell = self.terminal(["bash", "--norc", "-i"], folder, name)
+        shell.shows(PROMPT)
+        return shell
 
     def tmux(self, *args: str) -> str:
         """Runs one command of the world's own tmux server and returns what it printed."""

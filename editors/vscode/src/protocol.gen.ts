@@ -207,6 +207,7 @@ export type Reason =
   | "plan"
   | "input"
   | "login"
+  | "suspended"
   | "turn_ended"
   | "never_prompted"
   | "completed"

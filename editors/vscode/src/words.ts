@@ -60,6 +60,7 @@ const REASON: Partial<Record<Reason, string>> = {
   plan: "waiting for a plan to be approved",
   input: "waiting for input",
   login: "waiting for a login",
+  suspended: "waiting to be continued",
   never_prompted: "idle, nothing asked yet",
   completed: "stopped: completed",
   interrupted: "stopped: interrupted",

@@ -365,7 +365,7 @@
 ---@field released headcount.ReleasedClaim[] The claims that are void.
 
 --- The machine word under a status: why it is so.
----@alias headcount.Reason 'turn_in_progress'|'active_run'|'process_alive'|'permission'|'question'|'plan'|'input'|'login'|'turn_ended'|'never_prompted'|'completed'|'interrupted'|'killed'|'unknown_end'|'model_error'|'auth'|'exit_code'|'launch_error'|'adapter_failed'|'unreachable'|'unrecognised'|'contradiction'
+---@alias headcount.Reason 'turn_in_progress'|'active_run'|'process_alive'|'permission'|'question'|'plan'|'input'|'login'|'suspended'|'turn_ended'|'never_prompted'|'completed'|'interrupted'|'killed'|'unknown_end'|'model_error'|'auth'|'exit_code'|'launch_error'|'adapter_failed'|'unreachable'|'unrecognised'|'contradiction'
 
 --- A claim that is void.
 ---@class headcount.ReleasedClaim

@@ -16,6 +16,7 @@ local REASON = {
   plan = 'waiting for a plan to be approved',
   input = 'waiting for input',
   login = 'waiting for a login',
+  suspended = 'waiting to be continued',
   process_alive = 'alive, as far as can be seen',
   never_prompted = 'idle, nothing asked yet',
   completed = 'completed',
@@ -37,6 +38,7 @@ local WANT = {
   question = 'an answer',
   plan = 'plan approval',
   login = 'a login',
+  suspended = 'to be continued',
 }
 
 --- What a terminal or a reader of bidirectional text would obey, in UTF-8.

@@ -53,7 +53,7 @@ test("words of a later server are shown as unknown", () => {
 
 test("what is said of a session begins with its status, whatever the reason", () => {
   const reasons: Record<Status, Reason[]> = {
-    waiting: ["permission", "question", "plan", "input", "login"],
+    waiting: ["permission", "question", "plan", "input", "login", "suspended"],
     running: ["turn_in_progress", "active_run", "process_alive"],
     idle: ["turn_ended", "never_prompted"],
     stopped: ["completed", "interrupted", "killed", "unknown_end"],
