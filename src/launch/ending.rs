@@ -76,7 +76,7 @@ pub fn end(proc_root: &Path, target: Target<'_>, grace: Duration) -> Result<Endi
     // Held before the first signal: once their parent is gone nothing says whose children they were.
     let tree = ending.hold_all(proc_root, &tree_of(&table, target));
     let owners: Vec<&Pinned> = owners.iter().collect();
-    ending.ask(&owners, target.driver.polite)?;
+    ending.ask(&table, &owners, target.driver.polite)?;
     let have_ended = wait_for(&owners, grace);
     let mut left: Vec<&Pinned> = tree.iter().collect();
     if have_ended {
@@ -84,12 +84,12 @@ pub fn end(proc_root: &Path, target: Target<'_>, grace: Duration) -> Result<Endi
     } else {
         left.splice(0..0, owners);
     }
-    ending.force(&left);
+    ending.force(&table, &left);
     // What had left the tree before: orphans of earlier commands.
     match ProcessTable::snapshot(proc_root) {
         Ok(table) => {
             let marked = ending.hold_all(proc_root, &marked(&table, target));
-            ending.force(&marked.iter().collect::<Vec<_>>());
+            ending.force(&table, &marked.iter().collect::<Vec<_>>());
         }
         Err(error) => tracing::warn!(%error, "orphans of what was ended cannot be looked for"),
     }
@@ -115,11 +115,21 @@ fn hold_owners(proc_root: &Path, owners: &[ProcessRef]) -> Result<Vec<Pinned>, N
 }
 
 impl Ending {
+    /// Sends a signal; what is suspended takes notice of it only when it is continued.
+    fn tell(&mut self, signal: Signal, to: &Pinned, table: &ProcessTable) -> io::Result<()> {
+        self.send(signal, to)?;
+        if signal != Signal::KILL && table.is_suspended(to.process()) {
+            self.send(Signal::CONT, to)?;
+        }
+        Ok(())
+    }
+
     fn send(&mut self, signal: Signal, to: &Pinned) -> io::Result<()> {
         if to.signal(signal)? {
             let signal = match signal {
                 Signal::INT => "SIGINT",
                 Signal::TERM => "SIGTERM",
+                Signal::CONT => "SIGCONT",
                 _ => "SIGKILL",
             };
             self.signals.push(Signalled { signal: signal.into(), pid: to.process().pid });
@@ -128,14 +138,19 @@ impl Ending {
     }
 
     /// Asks the owners to end, each in its agent's own way; an error where none of them may be asked.
-    fn ask(&mut self, owners: &[&Pinned], polite: Polite) -> Result<(), NotEnded> {
+    fn ask(
+        &mut self,
+        table: &ProcessTable,
+        owners: &[&Pinned],
+        polite: Polite,
+    ) -> Result<(), NotEnded> {
         let polite = match polite {
             Polite::Interrupt => Signal::INT,
             Polite::Terminate => Signal::TERM,
         };
         let mut refused = None;
         for owner in owners {
-            if let Err(error) = self.send(polite, owner) {
+            if let Err(error) = self.tell(polite, owner, table) {
                 refused = Some(error);
             }
         }
@@ -161,13 +176,13 @@ impl Ending {
     }
 
     /// Tells them to end, kills what does not, and notes what is left even then.
-    fn force(&mut self, processes: &[&Pinned]) {
+    fn force(&mut self, table: &ProcessTable, processes: &[&Pinned]) {
         let mut left: Vec<&Pinned> = processes.to_vec();
         for (signal, grace) in [(Signal::TERM, TERMINATE_GRACE), (Signal::KILL, KILL_GRACE)] {
             left.retain(|it| !it.has_ended_within(Duration::ZERO));
             for process in &left {
                 // A process that may not be signalled is found among the survivors.
-                if let Err(error) = self.send(signal, process) {
+                if let Err(error) = self.tell(signal, process, table) {
                     tracing::warn!(pid = %process.process().pid, %error, "cannot be signalled");
                 }
             }

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
+use nix::sys::wait::{WaitPidFlag, waitpid};
 use serde_json::{Value, json};
 
 use crate::launch::{THREAD, World, hook, is_alive, within_patience};
@@ -165,18 +166,18 @@ fn a_session_without_an_id_is_stopped_by_its_process() {
     }
 }
 
-/// A process that has registered as an owner of the thread, as Claude Code does; `$0` is among its arguments.
+/// A process that has registered as a busy owner of the thread, as Claude Code does; `$0` is among its arguments.
 #[allow(clippy::disallowed_methods, reason = "an agent that nobody has launched")]
-fn owner(world: &World, zeroth: &str) -> Child {
+fn owner(world: &World, script: &str, zeroth: &str) -> Child {
     let child = Command::new("sh")
-        .args(["-c", "read line", zeroth])
+        .args(["-c", script, zeroth])
         .stdin(Stdio::piped())
         .spawn()
         .expect("a shell starts");
     let line = fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
     let start = line.rsplit(") ").next().unwrap().split(' ').nth(19).unwrap();
     let entry = json!({
-        "pid": child.id(), "sessionId": THREAD, "procStart": start, "status": "idle",
+        "pid": child.id(), "sessionId": THREAD, "procStart": start, "status": "busy",
     });
     let registry = world.home.path().join(".claude/sessions");
     fs::create_dir_all(&registry).unwrap();
@@ -185,10 +186,25 @@ fn owner(world: &World, zeroth: &str) -> Child {
 }
 
 #[test]
+fn an_agent_that_is_suspended_is_continued_to_hear_that_it_is_to_end() {
+    let world = World::new();
+    let mut child = owner(&world, "trap 'exit 7' INT; kill -STOP $$; read line", "sh");
+    let pid = nix::unistd::Pid::from_raw(child.id().try_into().unwrap());
+    within_patience(move || waitpid(pid, Some(WaitPidFlag::WUNTRACED)).unwrap());
+    let session = world.session(THREAD);
+    assert_eq!((&session["status"], &session["reason"]), (&json!("waiting"), &json!("suspended")));
+    let by_id = json!({ "sessionId": THREAD, "agent": "claude-code" });
+    let stopped = world.call("session.stop", &by_id)["result"].clone();
+    let signal = |name: &str| json!({ "signal": name, "pid": child.id() });
+    assert_eq!(stopped["signals"], json!([signal("SIGINT"), signal("SIGCONT")]));
+    assert_eq!(child.wait().unwrap().code(), Some(7), "by its own way");
+}
+
+#[test]
 fn a_stop_ends_every_owner_but_one_that_others_need() {
     let world = World::new();
     let by_id = json!({ "sessionId": THREAD, "agent": "claude-code" });
-    let mut both = [owner(&world, "sh"), owner(&world, "sh")];
+    let mut both = [owner(&world, "read line", "sh"), owner(&world, "read line", "sh")];
     assert_eq!(world.session(THREAD)["conflict"], "two_owners");
     let stopped = world.call("session.stop", &by_id)["result"].clone();
     assert_eq!((&stopped["outcome"], &stopped["survivors"]), (&json!("stopped"), &json!([])));
@@ -198,7 +214,8 @@ fn a_stop_ends_every_owner_but_one_that_others_need() {
     }
 
     // It holds the terminals of the background sessions.
-    let (mut alone, mut needed) = (owner(&world, "sh"), owner(&world, "--bg-pty-host"));
+    let (mut alone, mut needed) =
+        (owner(&world, "read line", "sh"), owner(&world, "read line", "--bg-pty-host"));
     let stopped = world.call("session.stop", &by_id)["result"].clone();
     assert_eq!(stopped["outcome"], "stopped");
     assert_eq!(stopped["survivors"][0]["pid"], needed.id(), "{stopped}");
