@@ -110,9 +110,7 @@ async function carryOut(tools: Tools, order: Order): Promise<LaunchResult | unde
     );
   } catch (error) {
     if (isCancelled(error)) {
-      // The server detaches what it starts: to cancel is to stop waiting.
-      const text = `${agent} is not waited for any more. If it had started already, it goes on and is in the list.`;
-      void vscode.window.showInformationMessage(text);
+      void vscode.window.showInformationMessage(`The launch of ${agent} was called off.`);
       return undefined;
     }
     if (isKind(error, ErrorCode.directory_locked) && !order.force) {

@@ -223,7 +223,7 @@ const STEPS = {
     const attempt = toast.filter({ hasText: "Launching Codex: waiting for the agent" });
     await attempt.getByRole("button", { name: "Cancel" }).click();
     await until("no launch is in progress", async () => (await toast.getByText(/Launching/).count()) === 0);
-    await toast.getByText(/Codex is not waited for any more/).waitFor();
+    await toast.getByText("The launch of Codex was called off.").waitFor();
   },
 
   "a session is stopped, when that is confirmed": async () => {
