@@ -29,6 +29,8 @@ export class Documents implements vscode.TextDocumentContentProvider, vscode.Dis
   private readonly emitter = new vscode.EventEmitter<vscode.Uri>();
   readonly onDidChange = this.emitter.event;
   private readonly follow = new Follow();
+  /** What was read for a page that is being opened. */
+  private readonly ready = new Map<string, string>();
 
   constructor(
     private readonly server: Server,
@@ -37,7 +39,7 @@ export class Documents implements vscode.TextDocumentContentProvider, vscode.Dis
 
   /** Opens a page; beside nothing, as a preview, as a file would. */
   async open(session: Session, page: Page): Promise<void> {
-    const document = await vscode.workspace.openTextDocument(addressOf(session, page));
+    const document = await this.documentAt(addressOf(session, page));
     const wasOpen = vscode.window.visibleTextEditors.some((it) => it.document === document);
     const editor = await vscode.window.showTextDocument(document, { preview: true });
     // What was said last is what one came for; where somebody has scrolled to, they stay.
@@ -52,6 +54,23 @@ export class Documents implements vscode.TextDocumentContentProvider, vscode.Dis
   }
 
   async provideTextDocumentContent(uri: vscode.Uri, token: vscode.CancellationToken): Promise<string> {
+    return this.ready.get(uri.toString()) ?? this.read(uri, token);
+  }
+
+  /** What cannot be read is no document, and is told of in the server's words: VS Code would add the address to them. */
+  private async documentAt(uri: vscode.Uri): Promise<vscode.TextDocument> {
+    const address = uri.toString();
+    const open = vscode.workspace.textDocuments.find((it) => it.uri.toString() === address);
+    if (open) return open;
+    this.ready.set(address, await this.read(uri));
+    try {
+      return await vscode.workspace.openTextDocument(uri);
+    } finally {
+      this.ready.delete(address);
+    }
+  }
+
+  private async read(uri: vscode.Uri, token?: vscode.CancellationToken): Promise<string> {
     const { page, which } = subjectOf(uri);
     const status = await this.server.request("session.status", which, token);
     const { sessionId, agent } = status.session;

@@ -34,6 +34,7 @@ export interface Headcount {
   readonly treeView: vscode.TreeView<unknown>;
   readonly attention: Attention;
   readonly viewState: ViewState;
+  readonly documents: Documents;
 }
 
 export function activate(context: vscode.ExtensionContext): Headcount {
@@ -115,7 +116,7 @@ export function activate(context: vscode.ExtensionContext): Headcount {
     vscode.workspace.onDidGrantWorkspaceTrust(() => void server.restart()),
   );
   void server.restart();
-  return { server, sessions, tree, treeView, attention, viewState };
+  return { server, sessions, tree, treeView, attention, viewState, documents };
 }
 
 function serverArgs(): readonly string[] {

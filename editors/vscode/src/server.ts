@@ -9,8 +9,6 @@ import { Restarts } from "./restarts";
 
 export type State = "stopped" | "starting" | "ready" | "missing" | "failed";
 
-/** How long a server may take to say hello; it takes milliseconds. */
-const HELLO_MS = 10_000;
 /** How long a server may take to end once its input has; then it is made to. A stop in progress, which takes up to ten
  * seconds, is not left half done. */
 const FAREWELL_MS = 15_000;
@@ -43,6 +41,13 @@ export class Server implements vscode.Disposable {
   private said = NO_ABILITIES;
   private timer: NodeJS.Timeout | undefined;
   private readonly restarts = new Restarts();
+  /** How long is waited; settable, so that a test need not wait so long. */
+  readonly waits = {
+    /** For a hello; it takes milliseconds. */
+    helloMs: 10_000,
+    /** For an answer, until the server has to show that it lives: twice the deadline that it sets itself. */
+    answerMs: 10_000,
+  };
   private readonly stateEmitter = new vscode.EventEmitter<State>();
   private readonly changedEmitter = new vscode.EventEmitter<Notifications["session.changed"]>();
 
@@ -94,7 +99,7 @@ export class Server implements vscode.Disposable {
     if (!this.can(method)) {
       throw new Error(`headcount ${this.said.version} has no ${method}: install a newer one`);
     }
-    return ask(this.link.connection, method, params, token);
+    return this.answered(this.link, ask(this.link.connection, method, params, token));
   }
 
   /** Asks, and hears how far it is. */
@@ -136,10 +141,7 @@ export class Server implements vscode.Disposable {
     const link = this.open(located.program, [...this.args(), "serve"]);
     this.link = link;
     try {
-      const { capabilities, serverInfo } = await within(
-        HELLO_MS,
-        ask(link.connection, "initialize", hello()),
-      );
+      const { capabilities, serverInfo } = await this.greeted(link);
       if (this.link !== link) return;
       const { methods, agents } = capabilities.experimental.headcount;
       this.said = { version: serverInfo.version, methods: new Set(methods), agents };
@@ -150,6 +152,35 @@ export class Server implements vscode.Disposable {
       if (this.link !== link) return;
       this.log.error(`no hello from the server: ${textOf(error)}`);
       // A process that ended by itself has been seen already; one that hangs ends here.
+      link.child.kill("SIGKILL");
+    }
+  }
+
+  private greeted({ connection }: Link): Promise<Methods["initialize"]["result"]> {
+    return within(this.waits.helloMs, ask(connection, "initialize", hello()));
+  }
+
+  /** Waits for an answer, as long as the server shows that it lives: it may have been given long for slow disks. */
+  private async answered<T>(link: Link, answer: Promise<T>): Promise<T> {
+    const watching = setInterval(() => void this.endIfMute(link), this.waits.answerMs);
+    try {
+      return await answer;
+    } catch (error) {
+      const isAbandoned =
+        error instanceof rpc.ResponseError && error.code === rpc.ErrorCodes.PendingResponseRejected;
+      throw isAbandoned ? new Error("the headcount server has ended") : error;
+    } finally {
+      clearInterval(watching);
+    }
+  }
+
+  /** What it has said once it can say again at once. A server that does not hangs: another one is started. */
+  private async endIfMute(link: Link): Promise<void> {
+    try {
+      await this.greeted(link);
+    } catch {
+      if (this.link !== link) return;
+      this.log.error("the server does not answer");
       link.child.kill("SIGKILL");
     }
   }

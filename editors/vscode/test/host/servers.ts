@@ -19,6 +19,8 @@ interface Script {
     { result?: unknown; error?: { code: number; message: string; data?: unknown } }
   >;
   readonly pushes: readonly (readonly Change[])[];
+  /** Whether it says nothing any more once it has said hello. */
+  readonly hangs?: true;
 }
 
 const waits: Session = {
@@ -121,6 +123,44 @@ export const tests: Record<string, Test> = {
       await world.until("it is told", () =>
         /cannot be listed: the ledger is locked/.test(treeView.message ?? ""),
       );
+    });
+    return undefined;
+  },
+
+  "a server that takes long is waited for; one that hangs is ended, and whoever waits is told so": async (
+    world,
+  ) => {
+    const { server } = world.headcount;
+    const { answerMs, helloMs } = server.waits;
+    const methods = ["session.list", "session.status"];
+    const slow = { methods, replies: { "session.list": list([waits]) }, pushes: [] };
+    const states: string[] = [];
+    const listening = server.onState((it) => states.push(it));
+    await spokenToBy(world, slow, async (say) => {
+      server.waits.answerMs = 20;
+      const asked = server.request("session.status", { sessionId: "5e551011" });
+      const verdict = assert.rejects(asked, /^Error: the headcount server has ended$/);
+      states.length = 0;
+      await server.request("session.list", {});
+      assert.equal(states.length, 0);
+      server.waits.helloMs = 20;
+      say({ ...slow, hangs: true });
+      await verdict;
+      server.waits.answerMs = answerMs;
+      server.waits.helloMs = helloMs;
+      await world.until("another one is started", () => states.includes("starting"));
+    });
+    listening.dispose();
+    return undefined;
+  },
+
+  "a page that cannot be read is no document, and the server's own words say why": async (world) => {
+    const error = { code: 1001, message: "no session has the id `5e551011`" };
+    const methods = ["session.list", "session.status", "session.peek"];
+    const replies = { "session.list": list([waits]), "session.status": { error } };
+    await spokenToBy(world, { methods, replies, pushes: [] }, async () => {
+      const opened = world.headcount.documents.open(waits, "transcript");
+      await assert.rejects(Promise.resolve(opened), { message: error.message });
     });
     return undefined;
   },

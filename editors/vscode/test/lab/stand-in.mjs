@@ -1,6 +1,6 @@
 // A server that does what a file says, for what the real one cannot be made to do: `stand-in.mjs SCRIPT serve`.
-// The script: {methods, replies: {method: {result} | {error} | {}}, pushes}. What has neither result nor error is never
-// answered. After `session.watch` each push is sent; the file is looked at again whenever it has changed.
+// The script: {methods, replies: {method: {result} | {error} | {}}, pushes, hangs?}. What has neither result nor error is
+// never answered, nor is a second hello where it hangs. After `session.watch` each push is sent; the file is looked at again whenever it has changed.
 import { readFileSync, watchFile } from "node:fs";
 import { createRequire } from "node:module";
 
@@ -12,6 +12,7 @@ const connection = rpc.createMessageConnection(
   new rpc.StreamMessageWriter(process.stdout),
 );
 let sent = 0;
+let hasGreeted = false;
 
 function push() {
   for (const changes of script().pushes.slice(sent)) {
@@ -21,11 +22,16 @@ function push() {
   }
 }
 
-connection.onRequest("initialize", () => ({
-  serverInfo: { name: "headcount", version: "0.0.1" },
-  protocolVersion: 1,
-  capabilities: { experimental: { headcount: { methods: script().methods, agents: script().agents ?? [] } } },
-}));
+connection.onRequest("initialize", () => {
+  if (hasGreeted && script().hangs) return new Promise(() => {});
+  hasGreeted = true;
+  const headcount = { methods: script().methods, agents: script().agents ?? [] };
+  return {
+    serverInfo: { name: "headcount", version: "0.0.1" },
+    protocolVersion: 1,
+    capabilities: { experimental: { headcount } },
+  };
+});
 connection.onRequest((method) => {
   const { result, error } = script().replies[method] ?? {};
   if (error) return new rpc.ResponseError(error.code, error.message, error.data);
