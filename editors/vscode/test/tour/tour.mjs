@@ -126,6 +126,22 @@ async function takePortrait() {
 }
 
 const STEPS = {
+  "the package holds what it needs and nothing else": () => {
+    const extensions = path.join(world.root, "extensions");
+    const [installed] = readdirSync(extensions).filter((it) => it.startsWith("headcount.headcount-"));
+    const files = readdirSync(path.join(extensions, installed), { recursive: true, withFileTypes: true });
+    assert.deepEqual(
+      files
+        .filter((it) => it.isFile())
+        .map((it) => it.name)
+        .sort(),
+      [
+        ...[".vsixmanifest", "LICENSE.txt", "changelog.md", "extension.js", "headcount", "headcount.svg"],
+        ...["icon.png", "package.json", "readme.md"],
+      ],
+    );
+  },
+
   "the tree shows the recorded sessions": async () => {
     await page.goto(`${editor.url}/?folder=${world.workspace}`);
     const icon = page.locator('.activitybar .action-item:has(a[aria-label^="Headcount"])');
