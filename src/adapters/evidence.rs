@@ -105,6 +105,9 @@ impl Record {
     }
 }
 
+/// Deepest chain of subagents that lives in the process of the top; deeper than any agent goes.
+pub const SUBAGENT_DEPTH_MAX: usize = 16;
+
 /// Most characters of a prompt that are kept and shown.
 pub const PROMPT_MAX: usize = 500;
 

@@ -25,6 +25,7 @@ pub mod openclaw;
 pub mod opencode;
 pub mod pairing;
 pub mod parallel;
+mod percent;
 pub mod pi;
 pub mod pi_rust;
 pub mod scan;

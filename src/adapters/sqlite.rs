@@ -19,7 +19,6 @@
 
 use std::any::Any;
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,6 +30,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row};
 
 use super::evidence::problem_at;
+use super::percent::encoded;
 use crate::memo::FileStamp;
 use crate::protocol::session::{Problem, ProblemKind};
 use crate::scope::Scope;
@@ -271,18 +271,7 @@ fn open(scope: &Scope, path: &Path, access: Access) -> rusqlite::Result<Connecti
 
 /// `file:/home/dev/a%20b.db?mode=ro`, byte for byte: paths need not be text.
 fn uri(path: &Path, access: Access) -> String {
-    let mut uri = String::from("file:");
-    for byte in path.as_os_str().as_bytes() {
-        match byte {
-            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
-                uri.push(char::from(*byte));
-            }
-            _ => write!(uri, "%{byte:02X}").expect("a string takes all that is written to it"),
-        }
-    }
-    uri.push('?');
-    uri.push_str(access.parameters());
-    uri
+    format!("file:{}?{}", encoded(path.as_os_str().as_bytes()), access.parameters())
 }
 
 fn problem(path: &Path, error: &rusqlite::Error) -> Problem {

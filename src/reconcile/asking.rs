@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Row, SUBAGENT_DEPTH_MAX};
+use super::Row;
+use crate::adapters::evidence::SUBAGENT_DEPTH_MAX;
 use crate::base::{SessionId, Timestamp};
 use crate::protocol::session::{Certainty, Evidence, Reason, Session, SessionKind, Source, Status};
 

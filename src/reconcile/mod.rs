@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::adapters::Record;
-use crate::adapters::evidence::{Bond, Claim, Owner, Prompt, Sighting, TurnState};
+use crate::adapters::evidence::{
+    Bond, Claim, Owner, Prompt, SUBAGENT_DEPTH_MAX, Sighting, TurnState,
+};
 use crate::base::{AgentId, ProcessRef, SessionId, Timestamp};
 use crate::census::Surveyed;
 use crate::ledger::{LaunchEntry, Ledger};
@@ -25,8 +27,6 @@ pub use launched::{fades_after, keepers_to_hear};
 
 /// Most problems of an agent that are listed; more are counted.
 const PROBLEMS_MAX: usize = 20;
-/// Deepest chain of subagents that inherits its process from the top; deeper than any agent goes.
-const SUBAGENT_DEPTH_MAX: usize = 16;
 
 /// Every session, by its key, and what each adapter contributed.
 #[derive(Debug)]

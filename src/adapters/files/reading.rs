@@ -77,19 +77,20 @@ pub fn remembered<T: Any + Send + Sync>(
     path: &Path,
     parse: impl FnOnce(&[u8]) -> T,
 ) -> Result<Option<Arc<T>>, Problem> {
-    let unreadable =
-        |error: io::Error| problem_at(ProblemKind::Unreadable, path, error.to_string());
-    let stamp = match fs::metadata(path) {
-        Ok(meta) => FileStamp::of(&meta),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(unreadable(error)),
+    let read = || -> io::Result<Arc<T>> {
+        let stamp = FileStamp::of(&fs::metadata(path)?);
+        if let Some(known) = scope.memo.recall(purpose, stamp) {
+            return Ok(known);
+        }
+        let value = Arc::new(parse(&read_small(path)?));
+        scope.memo.remember(purpose, stamp, value.clone());
+        Ok(value)
     };
-    if let Some(known) = scope.memo.recall(purpose, stamp) {
-        return Ok(Some(known));
+    match read() {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(problem_at(ProblemKind::Unreadable, path, error.to_string())),
     }
-    let value = Arc::new(parse(&read_small(path).map_err(unreadable)?));
-    scope.memo.remember(purpose, stamp, value.clone());
-    Ok(Some(value))
 }
 
 /// A thread's own space for what it reads.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::process::Agent;
 use super::server::Statuses;
 use super::stored::Stored;
-use crate::adapters::evidence::{Activity, Claim, Hints, Record, TurnState};
+use crate::adapters::evidence::{Activity, Claim, Hints, Record, SUBAGENT_DEPTH_MAX, TurnState};
 use crate::adapters::pairing::{self, Candidate, Live};
 use crate::base::{AbsPath, ProcessRef, SessionId, Timestamp};
 use crate::protocol::session::{Problem, ProblemKind, SessionKind, Source};
@@ -15,8 +15,6 @@ use crate::protocol::session::{Problem, ProblemKind, SessionKind, Source};
 const DIRECTORIES_MAX: usize = 16;
 /// How long a call that nobody is asked about may look like one that waits: 0.2 seconds were seen on a busy machine.
 const BEGINS_MS: u64 = 500;
-/// Deepest chain of subagents that lives in the process of the top.
-const SUBAGENT_DEPTH_MAX: usize = 16;
 
 /// What the servers among the processes say, by process; one that was not asked, or did not answer, says nothing.
 pub(super) type Answers = BTreeMap<ProcessRef, Statuses>;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rusqlite::{CachedStatement, Connection, Row};
 
 use super::message::{self, Message, Part};
-use super::stored::{self, Facts, Stored};
+use super::stored::{self, FIRST_MESSAGES, Facts, LAST_MESSAGES, Stored};
 use crate::adapters::Peeked;
 use crate::adapters::evidence::{TurnState, problem_at};
 use crate::adapters::sqlite::{self, Columns};
@@ -24,10 +24,6 @@ const MESSAGE_MAX: usize = 4 << 20;
 const PART_MAX: usize = 256 << 10;
 /// Most bytes of a part that is shown as a turn.
 const SHOWN_PART_MAX: usize = 4 << 20;
-/// How far from the end the last answer of the model is looked for: prompts stand in line while it works.
-const LAST_MESSAGES: usize = 16;
-/// How far from the start the first prompt is looked for.
-const FIRST_MESSAGES: usize = 8;
 /// Most sessions looked at for the one that a launch began: in a directory that is claimed there are few.
 const BEGUN_MAX: usize = 16;
 /// Most parts read of one message for its prompt or its running tools.

@@ -18,11 +18,10 @@ use std::{fs, io};
 use serde::Deserialize;
 
 use super::message::{self, Message, Part};
-use super::stored::{self, Facts, Stored};
+use super::stored::{self, FIRST_MESSAGES, Facts, LAST_MESSAGES, Stored};
 use crate::adapters::evidence::{TurnState, problem_at};
 use crate::adapters::{Peeked, Record, files, jsonl, parallel};
 use crate::base::{SessionId, Timestamp};
-use crate::memo::FileStamp;
 use crate::protocol::session::{Problem, ProblemKind, Source, Usage};
 use crate::scope::Scope;
 
@@ -30,10 +29,6 @@ use crate::scope::Scope;
 const SESSIONS_MAX: usize = 100_000;
 /// Sessions worth a thread: one is some ten small files, each opened once.
 const SESSIONS_PER_THREAD: usize = 8;
-/// How far from the end the last answer of the model is looked for.
-const LAST_MESSAGES: usize = 16;
-/// How far from the start the first prompt is looked for.
-const FIRST_MESSAGES: usize = 8;
 
 /// The sessions below `storage` that `known` does not hold.
 pub(super) fn sessions(
@@ -233,16 +228,10 @@ fn read_once<T: Any + Send + Sync>(
     parse: fn(&[u8]) -> T,
     problems: &mut Vec<Problem>,
 ) -> Option<Arc<T>> {
-    let read = || -> io::Result<Arc<T>> {
-        let stamp = FileStamp::of(&fs::metadata(path)?);
-        if let Some(known) = scope.memo.recall::<T>(purpose, stamp) {
-            return Ok(known);
-        }
-        let value = Arc::new(parse(&files::read_small(path)?));
-        scope.memo.remember(purpose, stamp, Arc::clone(&value));
-        Ok(value)
-    };
-    read().inspect_err(|error| push(problems, path, error)).ok()
+    files::remembered(scope, purpose, path, parse).unwrap_or_else(|problem| {
+        problems.push(problem);
+        None
+    })
 }
 
 /// The paths in a directory, by name; none where there is no such directory.

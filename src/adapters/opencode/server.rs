@@ -9,7 +9,6 @@
 //! that it has been at work in ([`super::claims`]).
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt;
 
@@ -17,6 +16,7 @@ use serde::Deserialize;
 
 use super::http::{self, Unanswered};
 use crate::adapters::evidence::{Activity, WaitingFor};
+use crate::adapters::percent::encoded;
 use crate::adapters::service::{Patience, Served, TurnEnd};
 use crate::base::{AbsPath, SessionId};
 use crate::protocol::session::{Problem, ProblemKind};
@@ -73,19 +73,6 @@ pub(super) async fn abort(
 
 fn query(directory: &AbsPath) -> String {
     format!("directory={}", encoded(directory.as_path().as_os_str().as_bytes()))
-}
-
-fn encoded(bytes: &[u8]) -> String {
-    let mut encoded = String::new();
-    for byte in bytes {
-        match byte {
-            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
-                encoded.push(char::from(*byte));
-            }
-            _ => write!(encoded, "%{byte:02X}").expect("a string takes all that is written to it"),
-        }
-    }
-    encoded
 }
 
 fn problem(server: SocketAddr, why: &Unanswered) -> Problem {

@@ -9,6 +9,11 @@ use crate::adapters::{Peeked, Record};
 use crate::base::{AbsPath, SessionId, Timestamp};
 use crate::protocol::session::{Certainty, SessionKind, Source, Turn, Usage};
 
+/// How far from the end the last answer of the model is looked for: prompts stand in line while it works.
+pub(super) const LAST_MESSAGES: usize = 16;
+/// How far from the start the first prompt is looked for.
+pub(super) const FIRST_MESSAGES: usize = 8;
+
 /// A session, and what is known of it beyond its record.
 #[derive(Clone, Debug)]
 pub(super) struct Stored {
