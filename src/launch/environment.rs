@@ -12,13 +12,12 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::child;
 use super::ending::LAUNCH_VARIABLE;
+use super::{child, hooks};
 use crate::adapters::{Adapter, drive};
-use crate::base::{AbsPath, Pid};
+use crate::base::AbsPath;
 use crate::env::Env;
-use crate::procs::pinned::Pinned;
-use crate::procs::{self};
+use crate::procs::pinned::child_has_ended_within;
 
 /// How long a login shell may take to tell its PATH; slow ones start version managers.
 const LOGIN_SHELL_MAX: Duration = Duration::from_secs(3);
@@ -182,16 +181,10 @@ fn ask_login_shell(env: &Env, flags: &[&str]) -> Option<OsString> {
         .ok()?;
     let until = Instant::now() + LOGIN_SHELL_MAX;
     let path = child.stdout.take().and_then(|it| path_told(it, until));
-    let proc_root = Path::new(procs::PROC);
-    let pid = Pid(i32::try_from(child.id()).unwrap_or_default());
-    // One that has ended already is not held.
-    let held =
-        procs::identity(proc_root, pid).and_then(|it| Pinned::hold(proc_root, it).ok().flatten());
     let left = until.saturating_duration_since(Instant::now());
-    if held.is_some_and(|it| !it.has_ended_within(left)) {
-        let group = nix::unistd::Pid::from_raw(pid.0);
-        // An error means that it just ended.
-        nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL).ok();
+    // Where that cannot be told it has said what it had to say, or will not.
+    if !child_has_ended_within(&child, left).unwrap_or(false) {
+        hooks::kill_group_of(&child);
     }
     child.wait().ok()?;
     path

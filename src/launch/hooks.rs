@@ -14,8 +14,7 @@ use nix::unistd::Pid;
 use super::order::SupervisorOrder;
 use crate::base::{AbsPath, SessionId};
 use crate::env::Env;
-use crate::procs::pinned::Pinned;
-use crate::procs::{self};
+use crate::procs::pinned::child_has_ended_within;
 
 /// How long such a program may take; then its whole process group is killed. A hook tells somebody something: one that
 /// works longer than this hangs.
@@ -106,15 +105,13 @@ impl Running {
     /// Waits for its end; an error says why it did not do its work.
     pub fn finish(self) -> Result<(), String> {
         let Self { name, program, mut child, limit, end } = self;
-        let pid = i32::try_from(child.id()).unwrap_or_default();
-        let proc_root = Path::new(procs::PROC);
-        let held = procs::identity(proc_root, crate::base::Pid(pid))
-            .and_then(|it| Pinned::hold(proc_root, it).ok().flatten());
         let left = end.saturating_duration_since(Instant::now());
-        let is_late = held.is_some_and(|it| !it.has_ended_within(left));
+        let is_late = !child_has_ended_within(&child, left).unwrap_or_else(|error| {
+            tracing::warn!(%error, program, "it may take as long as it likes");
+            true
+        });
         if is_late {
-            // Nobody has waited for it yet, so the id is still its own. An error means that it just ended.
-            killpg(Pid::from_raw(pid), Signal::SIGKILL).ok();
+            kill_group_of(&child);
         }
         let status = child.wait().map_err(|error| format!("{name}: {error}"))?;
         match status.code() {
@@ -123,6 +120,14 @@ impl Running {
             _ => Err(format!("{name}: `{program}` ended with {status}")),
         }
     }
+}
+
+/// Kills a child that leads a process group, and all of that. Nobody may have waited for it yet, so that its id is still
+/// its own.
+pub(super) fn kill_group_of(child: &Child) {
+    let group = Pid::from_raw(i32::try_from(child.id()).unwrap_or_default());
+    // An error means that all of them just ended.
+    killpg(group, Signal::SIGKILL).ok();
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -59,10 +60,17 @@ impl AsFd for Pinned {
     }
 }
 
+/// Waits until a child of this process has ended, at most that long, and says whether it has; an error where that cannot be
+/// told, as with too many open files. Nobody may have taken its exit code yet: until then its id is its own.
+pub fn child_has_ended_within(child: &Child, limit: Duration) -> io::Result<bool> {
+    let pid = rustix::process::Pid::from_child(child);
+    Ok(wait_for(&[pidfd_open(pid, PidfdFlags::empty())?], limit))
+}
+
 /// Waits until all of them have ended, at most that long, and says whether they have.
-pub fn wait_for(processes: &[&Pinned], limit: Duration) -> bool {
+pub fn wait_for(processes: &[impl AsFd], limit: Duration) -> bool {
     let end = Instant::now() + limit;
-    let mut left: Vec<&Pinned> = processes.to_vec();
+    let mut left: Vec<_> = processes.iter().collect();
     loop {
         let mut polled: Vec<PollFd<'_>> =
             left.iter().map(|it| PollFd::new(it.as_fd(), PollFlags::POLLIN)).collect();
