@@ -20,6 +20,9 @@ import {
   wordFor,
 } from "./words";
 
+/** A mark without which a number would be read as part of a title before it that is written from the right. */
+const LEFT_TO_RIGHT = "\u200e";
+
 export function groupItem({ id, label, folder, rows, isOpen }: Group): vscode.TreeItem {
   const { Collapsed, Expanded } = vscode.TreeItemCollapsibleState;
   const item = new vscode.TreeItem(label, isOpen ? Expanded : Collapsed);
@@ -51,7 +54,7 @@ export function rowItem({ key, session, children, rank }: Row, { groupBy, nameOf
   const agent = nameOf(session.agent);
   item.id = key;
   // What a narrow side bar cuts off comes last.
-  item.description = [
+  const details = [
     session.status === "waiting" && wantOf(session.reason),
     session.updatedAt && ageOf(session.updatedAt, now),
     groupBy !== "folder" && session.cwd && folderOf(session.cwd),
@@ -59,6 +62,7 @@ export function rowItem({ key, session, children, rank }: Row, { groupBy, nameOf
   ]
     .filter(Boolean)
     .join(" · ");
+  item.description = `${LEFT_TO_RIGHT}${details}`;
   item.iconPath = iconOf(session);
   item.contextValue = ["session", ...facetsOf(session)].join(" ");
   item.accessibilityInformation = { label: accessibleName(session, agent, now) };

@@ -67,6 +67,7 @@ export const tests: Record<string, Test> = {
     const waiting = item(world, "Migrate the payments table");
     assert.ok(waiting.iconPath instanceof vscode.ThemeIcon);
     assert.equal(waiting.iconPath.color?.id, "charts.yellow");
+    assert.match(String(waiting.description), /^\u200ewants a permission · /, "apart from a title in Arabic");
     assert.equal(waiting.contextValue, "session known live stoppable own");
     assert.equal(item(world, "Review the Terraform plan").contextValue, "session known own resumable");
     return undefined;
