@@ -2,7 +2,7 @@
 
 import { ResponseError } from "vscode-jsonrpc";
 import type { ErrorCode } from "./protocol.gen";
-import { shortLine } from "./words";
+import { lastLine } from "./words";
 
 /** JSON-RPC's code of a request that its client cancelled. */
 const CANCELLED = -32800;
@@ -42,7 +42,7 @@ export function dataOf(error: unknown): ErrorData {
 export function inWords(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   const { hint, output } = dataOf(error);
-  const last = shortLine(output?.trimEnd().split("\n").at(-1) ?? "");
+  const last = lastLine(output ?? "");
   if (last) return `${message}: ${last}`;
   return hint ? `${message}. ${hint}` : message;
 }

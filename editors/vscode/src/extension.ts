@@ -15,6 +15,7 @@ import { Tree } from "./tree";
 import { Patience, Throttled } from "./timing";
 import { troubleInWords } from "./trouble";
 import { tellMenus, ViewState } from "./view-state";
+import { withoutLinks } from "./words";
 
 /**
  * The least time between two drawings. VS Code gathers what it is told of a view until nothing more has come for 200 ms: told
@@ -108,7 +109,7 @@ export function activate(context: vscode.ExtensionContext): Headcount {
       tellWhatCanBeDone(server);
       if (state === "starting") patience.start();
       draw();
-      if (state === "failed") void tellOfFailure(log);
+      if (state === "failed") void tellOfFailure(log, server.lastWords);
     }),
     vscode.workspace.onDidChangeConfiguration((event) => {
       if (event.affectsConfiguration("headcount.server")) void server.restart();
@@ -157,7 +158,8 @@ function messageOf({ server, sessions, viewState, nameOf, isLate }: Told): strin
   // The welcome says what can be done.
   if (server.isOff) return "";
   const { isKnown, trouble } = sessions;
-  if (server.state === "starting" && isKnown) return isLate ? "The server is starting again…" : "";
+  if (server.state === "starting" && (isKnown || server.lastWords))
+    return isLate ? ["The server is starting again…", server.lastWords].filter(Boolean).join("\n") : "";
   const lines = troubleInWords(trouble, nameOf);
   if (!isKnown && !lines.length) return isLate ? "Looking for sessions…" : "";
   if (isKnown && server.state === "ready" && !server.can("session.watch"))
@@ -168,9 +170,10 @@ function messageOf({ server, sessions, viewState, nameOf, isLate }: Told): strin
   return lines.join("\n");
 }
 
-async function tellOfFailure(log: vscode.LogOutputChannel): Promise<void> {
+async function tellOfFailure(log: vscode.LogOutputChannel, lastWords: string): Promise<void> {
   const [restart, show] = ["Restart", "Show Log"] as const;
-  const answer = await vscode.window.showErrorMessage("The headcount server keeps ending.", restart, show);
+  const text = `The headcount server keeps ending: ${withoutLinks(lastWords)}`;
+  const answer = await vscode.window.showErrorMessage(text, restart, show);
   if (answer === restart) await vscode.commands.executeCommand("headcount.restart");
   if (answer === show) log.show(true);
 }

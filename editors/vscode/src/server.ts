@@ -6,6 +6,7 @@ import * as rpc from "vscode-jsonrpc/node";
 import type { AgentCard, Methods, Notifications } from "./protocol.gen";
 import type { Located } from "./locate";
 import { Restarts } from "./restarts";
+import { lastLine } from "./words";
 
 export type State = "stopped" | "starting" | "ready" | "missing" | "failed";
 
@@ -39,6 +40,7 @@ export class Server implements vscode.Disposable {
   private link: Link | undefined;
   private current: State = "stopped";
   private said = NO_ABILITIES;
+  private ending = "";
   private timer: NodeJS.Timeout | undefined;
   private readonly restarts = new Restarts();
   /** How long is waited; settable, so that a test need not wait so long. */
@@ -74,6 +76,11 @@ export class Server implements vscode.Disposable {
     return this.current === "missing" || this.current === "failed";
   }
 
+  /** Why there is none, as the last one said itself; empty once another one is there. */
+  get lastWords(): string {
+    return this.ending;
+  }
+
   /** The process; for whoever wants to see it end. */
   get pid(): number | undefined {
     return this.link?.child.pid;
@@ -86,6 +93,7 @@ export class Server implements vscode.Disposable {
   /** Starts afresh: what failed before does not count. */
   async restart(): Promise<void> {
     this.restarts.forget();
+    this.ending = "";
     await this.start();
   }
 
@@ -145,12 +153,14 @@ export class Server implements vscode.Disposable {
       if (this.link !== link) return;
       const { methods, agents } = capabilities.experimental.headcount;
       this.said = { version: serverInfo.version, methods: new Set(methods), agents };
+      this.ending = "";
       this.log.info(`headcount ${serverInfo.version}, pid ${link.child.pid ?? "?"}`);
       await link.connection.sendNotification("initialized");
       this.become("ready");
     } catch (error) {
       if (this.link !== link) return;
-      this.log.error(`no hello from the server: ${textOf(error)}`);
+      this.ending = `no hello from the server: ${textOf(error)}`;
+      this.log.error(this.ending);
       // A process that ended by itself has been seen already; one that hangs ends here.
       link.child.kill("SIGKILL");
     }
@@ -180,7 +190,8 @@ export class Server implements vscode.Disposable {
       await this.greeted(link);
     } catch {
       if (this.link !== link) return;
-      this.log.error("the server does not answer");
+      this.ending = "the server does not answer";
+      this.log.error(this.ending);
       link.child.kill("SIGKILL");
     }
   }
@@ -191,6 +202,7 @@ export class Server implements vscode.Disposable {
     const child = spawn(program, args, { stdio: "pipe" });
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
       this.log.warn(text.trimEnd());
+      this.ending = lastLine(text) || this.ending;
     });
     // Writing to a process that has ended is told by its exit, too.
     child.stdin.on("error", (error) => {
@@ -203,10 +215,14 @@ export class Server implements vscode.Disposable {
     const link = { child, connection };
     child.once("error", (error) => {
       this.log.error(error.message);
+      this.ending = error.message;
       this.ended(link);
     });
     child.once("exit", (code, signal) => {
-      this.log.info(`the server has ended: ${signal ?? `code ${code ?? "?"}`}`);
+      const how = signal ?? `code ${code ?? "?"}`;
+      this.log.info(`the server has ended: ${how}`);
+      // It may have said better itself.
+      this.ending ||= how;
       this.ended(link);
     });
     connection.onError(([error]) => {

@@ -30,6 +30,11 @@ export function shortLine(text: string): string {
   return characters.length > TITLE_MAX ? `${characters.slice(0, TITLE_MAX - 1).join("")}…` : line;
 }
 
+/** What a program said last, of all that it said. */
+export function lastLine(text: string): string {
+  return shortLine(text.trimEnd().split("\n").at(-1) ?? "");
+}
+
 /** The word for a value, which a later server may know more of than this table. */
 export function wordFor<T>(table: Readonly<Partial<Record<string, T>>>, value: string): T | undefined {
   return Object.hasOwn(table, value) ? table[value] : undefined;

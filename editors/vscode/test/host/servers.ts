@@ -206,7 +206,13 @@ export const tests: Record<string, Test> = {
       const program = config().get("server.path");
       const states: string[] = [];
       const listening = server.onState((it) => states.push(it));
-      await config().update("server.path", "/bin/false", Global);
+      const broken = path.join(world.root, "broken");
+      writeFileSync(broken, "#!/bin/sh\necho 'it needs a newer library' >&2\nexit 1\n", { mode: 0o755 });
+      await config().update("server.path", broken, Global);
+      await world.until(
+        "its words are quoted",
+        () => treeView.message === "The server is starting again…\nit needs a newer library",
+      );
       await world.until("it is given up", () => server.state === "failed", 60_000);
       listening.dispose();
       assert.ok(states.filter((it) => it === "starting").length >= 5, states.join(" "));
@@ -219,6 +225,7 @@ export const tests: Record<string, Test> = {
       );
       await config().update("server.path", program, Global);
       await world.until("it is back", () => server.state === "ready" && world.drawn().length > 0);
+      assert.equal(server.lastWords, "");
       return undefined;
     },
 };
