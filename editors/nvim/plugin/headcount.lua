@@ -6,10 +6,13 @@ end
 vim.g.loaded_headcount = true
 
 vim.api.nvim_create_user_command('Headcount', function(call)
-  require('headcount.command').run(call.fargs, call.bang)
+  local has_range = call.range > 0
+  local lines = has_range and vim.api.nvim_buf_get_lines(0, call.line1 - 1, call.line2, false) or {}
+  require('headcount.command').run(call.fargs, call.bang, lines)
 end, {
   nargs = '*',
   bang = true,
+  range = true,
   desc = 'Which coding agents are at work here, and which of them needs you',
   complete = function(...)
     return require('headcount.command').complete(...)

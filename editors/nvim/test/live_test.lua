@@ -73,6 +73,21 @@ test('with a bang nobody is asked', function()
   equal(h.asked.select, nil)
 end)
 
+test('the lines of a range are the prompt, below what stands in the command', function()
+  vim.cmd('new')
+  vim.api.nvim_buf_set_lines(0, 0, -1, false, { "echo 'one'", "echo 'two'", 'exit 4', 'exit 5' })
+  vim.cmd('1,3Headcount! launch codex printf three')
+  eventually('the error', function()
+    return h.times_said(': two') == 1
+  end)
+  vim.cmd('bwipeout!')
+end)
+
+test('a range is nothing to look at', function()
+  vim.cmd('1Headcount peek ' .. ID)
+  equal(h.times_said('a range is a prompt, for launch and resume'), 1)
+end)
+
 test('agents that the server may find are offered after those that Neovim finds', function()
   local path = vim.env.PATH
   vim.env.PATH = h.project .. '/tests/fixtures/bin'
@@ -163,7 +178,7 @@ end)
 test('an agent that dies at once is an error with its reason', function()
   vim.cmd('Headcount launch codex exit 3')
   eventually('the error', function()
-    return #h.said == 2
+    return h.times_said('codex did not come up') == 1
   end)
   equal(h.said[2].level, vim.log.levels.ERROR)
 end)

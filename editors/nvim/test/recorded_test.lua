@@ -320,6 +320,7 @@ test('completion knows subcommands, agents and ids', function()
   equal(complete('pe', 'tab Headcount pe', 16), { 'peek' })
   equal(complete('66', 'silent! vertical Headc peek 66', 30), { ID })
   equal(complete('pe', 'Headcount pe', 12), { 'peek' })
+  equal(complete('la', "'<,'>Headcount la", 17), { 'launch' })
 end)
 
 test('an unknown subcommand is refused by name', function()

@@ -27,7 +27,8 @@ end
 ---@class headcount.Subcommand
 ---@field needs string the method without which it is dark
 ---@field suits fun(session: headcount.Session): boolean what is offered where no session is named
----@field run fun(session: headcount.Session, rest: string[], is_sure: boolean)
+---@field takes_prompt boolean|nil
+---@field run fun(session: headcount.Session, prompt: string, is_sure: boolean)
 
 ---@type table<string, headcount.Subcommand>
 local ON_SESSION = {
@@ -43,9 +44,8 @@ local ON_SESSION = {
   resume = {
     needs = 'session.resume',
     suits = has_no_owner,
-    run = function(session, rest)
-      actions.resume(session, table.concat(rest, ' '))
-    end,
+    takes_prompt = true,
+    run = actions.resume,
   },
 }
 
@@ -67,13 +67,14 @@ local function find(prefix, callback)
 end
 
 ---@param name string
----@param arguments string[]
+---@param prefix string|nil of the session's id
+---@param prompt string
 ---@param is_sure boolean
-local function on_session(name, arguments, is_sure)
+local function on_session(name, prefix, prompt, is_sure)
   local subcommand = ON_SESSION[name]
   local function run(session)
     if session then
-      subcommand.run(session, vim.list_slice(arguments, 2), is_sure)
+      subcommand.run(session, prompt, is_sure)
     end
   end
   client.start(function(err)
@@ -81,8 +82,8 @@ local function on_session(name, arguments, is_sure)
       return complain(words.error(err))
     elseif not client.can(subcommand.needs) then
       return complain(('this server has no `%s`'):format(subcommand.needs))
-    elseif arguments[1] then
-      return find(arguments[1], run)
+    elseif prefix then
+      return find(prefix, run)
     end
     roster.refresh(function(list_err)
       if list_err then
@@ -93,20 +94,32 @@ local function on_session(name, arguments, is_sure)
   end)
 end
 
+--- What is to be done: what stands in the command, then the lines of its range.
+---@param typed string[]
+---@param lines string[]
+---@return string
+local function prompt_of(typed, lines)
+  local parts = { table.concat(typed, ' '), table.concat(lines, '\n') }
+  return vim.trim(table.concat(parts, '\n\n'))
+end
+
 --- Runs the command.
 ---@param arguments string[]
 ---@param has_bang boolean not to ask before something ends, or a directory is shared
-function M.run(arguments, has_bang)
-  local name = arguments[1]
-  local rest = vim.list_slice(arguments, 2)
+---@param lines string[] of the range; none where there is no range
+function M.run(arguments, has_bang, lines)
+  local name, named = arguments[1], arguments[2]
+  local prompt = prompt_of(vim.list_slice(arguments, 3), lines)
+  local takes_prompt = name == 'launch' or (ON_SESSION[name] or {}).takes_prompt
   require('headcount').begin()
-  if not name then
+  if #lines > 0 and not takes_prompt then
+    complain('a range is a prompt, for launch and resume')
+  elseif not name then
     require('headcount.list').open()
   elseif name == 'launch' then
-    local prompt = #rest > 1 and table.concat(vim.list_slice(rest, 2), ' ') or nil
-    actions.launch(rest[1], prompt, has_bang)
+    actions.launch(named, prompt, has_bang)
   elseif ON_SESSION[name] then
-    on_session(name, rest, has_bang)
+    on_session(name, named, prompt, has_bang)
   else
     complain(('`%s` is none of %s'):format(name, table.concat(M.subcommands(), ', ')))
   end
@@ -128,13 +141,13 @@ function M.subcommands()
   return names
 end
 
---- The words from the command's own on; before it there may be modifiers, and it may be abbreviated.
+--- The words from the command's own on; before it there may be modifiers and a range, and it may be abbreviated.
 ---@param line string
 ---@return string[]
 local function words_of(line)
   local all = vim.split(line, '%s+', { trimempty = true })
   for index, word in ipairs(all) do
-    local name = word:match('^(%u%a*)!?$')
+    local name = word:match('^%A*(%u%a*)!?$')
     if name and vim.startswith('Headcount', name) then
       return vim.list_slice(all, index)
     end
