@@ -6,7 +6,7 @@ import type { GroupBy } from "./arrangement";
 import type { Documents } from "./documents";
 import { inWords, isCancelled } from "./errors";
 import { type Facet, facetsOf } from "./facets";
-import { launchAndReveal } from "./launch";
+import { launch, launchWithSelection } from "./launch";
 import { filter, search } from "./narrowing";
 import { inView } from "./progress";
 import type { Session } from "./protocol.gen";
@@ -41,7 +41,8 @@ interface Command {
 }
 
 export const COMMANDS: Record<string, Command> = {
-  "headcount.launch": { needs: "session.launch", needsTrust: true, run: launchAndReveal },
+  "headcount.launch": { needs: "session.launch", needsTrust: true, run: launch },
+  "headcount.launchWithSelection": { needs: "session.launch", needsTrust: true, run: launchWithSelection },
   "headcount.refresh": { needs: "session.list", run: ({ sessions }) => inView(() => sessions.refresh()) },
   "headcount.openTranscript": {
     needs: "session.peek",

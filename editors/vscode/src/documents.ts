@@ -57,6 +57,11 @@ export class Documents implements vscode.TextDocumentContentProvider, vscode.Dis
     return this.ready.get(uri.toString()) ?? this.read(uri, token);
   }
 
+  dispose(): void {
+    this.follow.dispose();
+    this.emitter.dispose();
+  }
+
   /** What cannot be read is no document, and is told of in the server's words: VS Code would add the address to them. */
   private async documentAt(uri: vscode.Uri): Promise<vscode.TextDocument> {
     const address = uri.toString();
@@ -79,11 +84,6 @@ export class Documents implements vscode.TextDocumentContentProvider, vscode.Dis
     if (sessionId === undefined) throw new Error("this session has no id yet");
     const wanted = { sessionId, agent, turns: TURNS, maxBytes: BYTES };
     return transcriptPage(status.session, await this.server.request("session.peek", wanted, token), name);
-  }
-
-  dispose(): void {
-    this.follow.dispose();
-    this.emitter.dispose();
   }
 }
 

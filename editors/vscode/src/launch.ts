@@ -15,12 +15,36 @@ const SHOWN_MS = 5_000;
 /** What was asked for in vain or not to the end: it is offered again. */
 let draft = "";
 
-/** Asks what to launch, launches it, and shows it in the tree; nothing where the person changed their mind. */
-export async function launchAndReveal(tools: Tools): Promise<void> {
-  const order = await askForOrder(tools);
-  const launched = order && (await carryOut(tools, order));
-  if (launched) draft = "";
+/** Asks which agent is to do what, and where. */
+export async function launch(tools: Tools): Promise<void> {
+  const agent = await askForAgent(tools, "Launch Agent (1/3)");
+  if (!agent) return;
+  const prompt = await askForPrompt(`Launch ${agent.name} (2/3)`);
+  if (prompt === undefined) return;
+  draft = prompt;
+  const cwd = await askForDirectory(`Launch ${agent.name} (3/3)`);
+  if (cwd !== undefined && (await launchAndReveal(tools, { agent: agent.id, prompt, cwd }))) draft = "";
+}
+
+/** The same with what is selected in the editor for a prompt, which may have many lines. */
+export async function launchWithSelection(tools: Tools): Promise<void> {
+  const editor = vscode.window.activeTextEditor;
+  const prompt = editor?.document.getText(editor.selection) ?? "";
+  if (!prompt.trim()) {
+    void vscode.window.showInformationMessage("Select in an editor what the agent should do.");
+    return;
+  }
+  const agent = await askForAgent(tools, "Launch Agent with Selection (1/2)");
+  if (!agent) return;
+  const cwd = await askForDirectory(`Launch ${agent.name} with Selection (2/2)`);
+  if (cwd !== undefined) await launchAndReveal(tools, { agent: agent.id, prompt, cwd });
+}
+
+/** Launches it and shows it in the tree, where the person has not changed their mind meanwhile. */
+async function launchAndReveal(tools: Tools, order: Order): Promise<boolean> {
+  const launched = await carryOut(tools, order);
   if (launched?.session) await reveal(tools, keyOf(launched.session));
+  return launched !== undefined;
 }
 
 /** Selects the row as soon as the server has pushed it, where the view lets it through. */
@@ -59,24 +83,19 @@ function choicesOf({ server, sessions }: Tools): (vscode.QuickPickItem & { card?
   ];
 }
 
-async function askForOrder(tools: Tools): Promise<Order | undefined> {
-  const choice = await vscode.window.showQuickPick(choicesOf(tools), {
-    title: "Launch Agent (1/3)",
-    placeHolder: "Which agent?",
-    matchOnDescription: true,
-  });
-  if (!choice?.card) return undefined;
-  const prompt = await vscode.window.showInputBox({
-    title: `Launch ${choice.label} (2/3)`,
+async function askForAgent(tools: Tools, title: string): Promise<AgentCard | undefined> {
+  const options = { title, placeHolder: "Which agent?", matchOnDescription: true };
+  return (await vscode.window.showQuickPick(choicesOf(tools), options))?.card;
+}
+
+function askForPrompt(title: string): Thenable<string | undefined> {
+  return vscode.window.showInputBox({
+    title,
     prompt: "What should the agent do?",
     value: draft,
     ignoreFocusOut: true,
     validateInput: (text) => (text.trim() ? undefined : "The agent needs something to do."),
   });
-  if (prompt === undefined) return undefined;
-  draft = prompt;
-  const cwd = await askForDirectory(`Launch ${choice.label} (3/3)`);
-  return cwd === undefined ? undefined : { agent: choice.card.id, prompt, cwd };
 }
 
 async function askForDirectory(title: string): Promise<string | undefined> {

@@ -2,7 +2,7 @@
 // Each step asserts; pictures of the way are left in out/tour/. With HEADCOUNT_BLESS=1, docs/sidebar.png is taken anew.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { project } from "../../scripts/program.mjs";
@@ -240,6 +240,36 @@ const STEPS = {
     await attempt.getByRole("button", { name: "Cancel" }).click();
     await until("no launch is in progress", async () => (await toast.getByText(/Launching/).count()) === 0);
     await toast.getByText("The launch of Codex was called off.").waitFor();
+  },
+
+  "what is selected in an editor is a prompt, with all its lines": async () => {
+    const note = path.join(world.workspace, "note.md");
+    writeFileSync(note, "echo one > lines\nsleep 600\n");
+    await page.keyboard.press("Control+P");
+    await input.locator("input").first().fill("note.md");
+    await input
+      .getByRole("option", { name: /^note\.md/ })
+      .first()
+      .click();
+    await page.locator(".view-lines").getByText("sleep 600").first().click();
+    await page.keyboard.press("Control+A");
+    await runCommand("Launch Agent with Selection…");
+    await input.getByPlaceholder("Which agent?").waitFor();
+    await page.keyboard.type("Codex");
+    await input
+      .getByRole("option", { name: /^Codex/ })
+      .first()
+      .waitFor();
+    await page.keyboard.press("Enter");
+    await input.getByPlaceholder("Where?").waitFor();
+    await page.keyboard.press("Enter");
+    await dialog.getByText("That directory is locked by Codex.").waitFor();
+    await dialog.getByRole("button", { name: "Launch Anyway" }).click();
+    const attempt = toast.filter({ hasText: "Launching Codex: waiting for the agent" });
+    // The stand-in is a shell: its second line is obeyed after the first.
+    await until("both lines have come", () => existsSync(path.join(world.workspace, "lines")));
+    await attempt.getByRole("button", { name: "Cancel" }).click();
+    await until("no launch is in progress", async () => (await toast.getByText(/Launching/).count()) === 0);
   },
 
   "a session is stopped, when that is confirmed": async () => {
