@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import uuid
@@ -14,7 +15,7 @@ from launching import Launcher
 from model import Model
 from observe import row
 from scenario import scenario
-from worlds import Child, ProcessRef, World, read_process, wait_for
+from worlds import Child, ProcessRef, Terminal, World, read_process, wait_for
 
 
 # Copilot counts cached tokens within the input: shown are 1200 less 200.
@@ -56,6 +57,20 @@ class CopilotWorld(World):
         process = read_process(wait_for(f"copilot to mark session {session} as in use", find))
         assert process, f"the owner of {session} is gone"
         return process.ref()
+
+
+    def below(self, screen: Terminal) -> ProcessRef:
+        """Returns the process that works in a terminal: npm puts a loader in front of it."""
+        process = wait_for("copilot's loader to start it", lambda: next(
+            (one for one in self.processes() if one.parent == screen.pid and one.comm == "MainThread"), None))
+        return process.ref()
+
+
+def trust(screen: Terminal) -> None:
+    """Answers the first question of an interface."""
+    screen.shows("Do you trust the files in this folder")
+    screen.key("Enter")
+    screen.lacks("Do you trust")
 
 
 def make_world(model: Model) -> CopilotWorld:
@@ -146,16 +161,13 @@ def interface(world: CopilotWorld) -> None:
     world.run(folder, "Before", before).ended(0)
     old = row(before, "stopped", "completed", prompt="Before")
     screen = world.terminal(command("copilot"), folder, "copilot")
-    process = wait_for("copilot's loader to start it", lambda: next(
-        (one for one in world.processes() if one.parent == screen.pid and one.comm == "MainThread"), None))
-    ref = process.ref()
+    ref = world.below(screen)
     seen = next(one for one in world.headcount.rows(folder) if one.get("sessionId") != before)
     assert (seen["status"], seen["reason"]) == ("idle", "never_prompted"), seen
     screen.shows("Do you trust the files in this folder")
     session = world.session(folder, before)
     world.headcount.shows(folder, [old, row(session, "idle", "never_prompted", ref)])
-    screen.key("Enter")
-    screen.lacks("Do you trust")
+    trust(screen)
     prompt = "Think [[hold:cp-screen]]"
     screen.say(prompt)
     world.model.wait_streaming("cp-screen")
@@ -171,6 +183,57 @@ def interface(world: CopilotWorld) -> None:
     screen.say("/exit")
     screen.ended()
     world.headcount.shows(folder, [old, row(session, "stopped", "completed", prompt=prompt)])
+
+
+@scenario("the interface: asking a question, refused a permission, killed while it asks, resumed, two at one session")
+def asks_and_is_resumed(world: CopilotWorld) -> None:
+    folder = world.project("asks")
+    screen = world.terminal(command("copilot"), folder, "copilot-asks")
+    trust(screen)
+    session = world.session(folder, "")
+    ref = world.owner(session)
+    schema = {"type": "object", "properties": {"colour": {"type": "string", "enum": ["red", "blue"]}}}
+    question = json.dumps({"message": "Which one?", "requestedSchema": schema})
+    screen.say("Ask [[tool:ask_user %s]]" % question.replace("}", " }"))  # two in a row would be a directive's
+    screen.shows("enter accept")
+    world.headcount.shows(folder, [row(session, "waiting", "question", ref)])
+    screen.key("Enter")
+    screen.shows("all done")
+    world.headcount.shows(folder, [row(session, "idle", "turn_ended", ref)])
+    screen.say("Run it [[bash:touch refused]]")
+    screen.shows("Do you want to")
+    world.headcount.shows(folder, [row(session, "waiting", "permission", ref)])
+    screen.key("Escape")
+    screen.shows("Operation cancelled")
+    world.headcount.shows(folder, [row(session, "idle", "turn_ended", ref)])
+    screen.say("Again [[bash:touch killed]]")
+    screen.shows("Do you want to")
+    world.headcount.shows(folder, [row(session, "waiting", "permission", ref)])
+    os.kill(ref.pid, signal.SIGKILL)
+    screen.ended()
+    world.headcount.shows(folder, [row(session, "stopped", "killed")])
+
+    again = world.terminal(command("copilot") + [f"--resume={session}"], folder, "copilot-resumed")
+    trust(again)
+    # It has not taken hold of the session yet, nor is the turn that was cut off its own.
+    process = world.below(again)
+    world.headcount.shows(folder, [row(session, "idle", "turn_ended", process)])
+    beside = world.terminal(command("copilot"), folder, "copilot-beside")
+    trust(beside)
+    other = world.session(folder, session)
+    world.headcount.shows(folder, [row(session, "idle", "turn_ended", process), row(other, "idle", "never_prompted", world.below(beside))])
+    again.say("Think [[hold:cp-resumed-screen]]")
+    world.model.wait_streaming("cp-resumed-screen")
+    world.headcount.shows(folder, [row(session, "running", "turn_in_progress", process),
+                                   row(other, "idle", "never_prompted", world.below(beside))])
+    world.model.release("cp-resumed-screen")
+    world.headcount.shows(folder, [row(session, "idle", "turn_ended", process),
+                                   row(other, "idle", "never_prompted", world.below(beside))])
+    for left in (again, beside):
+        left.say("/exit")
+        left.ended()
+    world.headcount.shows(folder, [row(session, "stopped", "completed")])
+    del world.known_sessions[other]  # nothing was asked there: it is gone with its process
 
 
 @scenario("what is no agent at work: questions to the program, a server for editors")

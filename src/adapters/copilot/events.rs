@@ -61,6 +61,7 @@ struct Data<'a> {
     arguments: Option<&'a RawValue>,
     result: Option<ToolResult>,
     request_id: Option<String>,
+    tool_call_id: Option<String>,
     status_code: Option<u16>,
 }
 
@@ -181,10 +182,12 @@ impl Tail {
     }
 }
 
-/// Whether such an event happens only while a turn is in progress.
+/// Whether such an event happens only while a turn is in progress. What a turn had asked for may be called off after
+/// its end: `abort`, then `permission.completed`.
 fn is_work(kind: &str) -> bool {
-    let group = kind.split('.').next().unwrap_or(kind);
-    matches!(
+    let (group, step) = kind.split_once('.').unwrap_or((kind, ""));
+    let is_end = matches!(step, "completed" | "execution_complete");
+    let is_of_turn = matches!(
         group,
         "user"
             | "assistant"
@@ -193,12 +196,17 @@ fn is_work(kind: &str) -> bool {
             | "user_input"
             | "elicitation"
             | "exit_plan_mode"
-    )
+    );
+    is_of_turn && !is_end
 }
 
-/// A question to the person that has no answer yet; `answered` are the answers that came after it.
+/// A question to the person that has no answer yet; `answered` are the answers that came after it, by their request or
+/// by the call of a tool.
 fn waiting(event: &Event<'_>, answered: &mut BTreeSet<String>) -> Option<TurnState> {
     let (what, step) = event.kind.split_once('.')?;
+    if what == "tool" {
+        return asking(event, step, answered);
+    }
     let waiting = match what {
         "permission" => WaitingFor::Permission,
         "user_input" | "elicitation" => WaitingFor::Question,
@@ -210,6 +218,23 @@ fn waiting(event: &Event<'_>, answered: &mut BTreeSet<String>) -> Option<TurnSta
         "requested" if !answered.contains(&request) => Some(TurnState::Waiting(waiting)),
         "completed" => {
             answered.insert(request);
+            None
+        }
+        _ => None,
+    }
+}
+
+/// The tool with which the model asks a person does nothing but wait; no request of its own is recorded.
+fn asking(event: &Event<'_>, step: &str, answered: &mut BTreeSet<String>) -> Option<TurnState> {
+    let data = event.data::<Data<'_>>()?;
+    let call = data.tool_call_id?;
+    let is_question = data.tool_name.as_deref() == Some("ask_user");
+    match step {
+        "execution_start" if is_question && !answered.contains(&call) => {
+            Some(TurnState::Waiting(WaitingFor::Question))
+        }
+        "execution_complete" => {
+            answered.insert(call);
             None
         }
         _ => None,

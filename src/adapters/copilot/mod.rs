@@ -21,15 +21,18 @@
 //! - The program is one native file; it calls itself `MainThread`.
 //! - Tokens stand in `session.usage_record`, one for each call of the model. Input includes what a cache served.
 //!
-//! Not known: how subagents are recorded; whether questions other than for permission are recorded while they
-//! stand (their names here are the SDK's).
+//! - A question of the model's (`ask_user`) is a call of a tool that has not ended.
+//! - A session that is resumed (`--resume=<id>`) is not taken hold of, nor anything recorded, before it is asked something.
+//!
+//! Not known: how subagents are recorded; whether questions other than for permission and `ask_user` are recorded while
+//! they stand (their names here are the SDK's).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Watched;
-use super::evidence::{Bond, Claim, Hints, Sighting};
+use super::evidence::{Bond, Claim, Hints, Record, Sighting, TurnState};
 use super::files::{Beyond, EntryKind, FileAgent, Finder, Found, TAIL, remembered};
 use super::live::{lock_holders, observe, uses_store};
 use super::parallel;
@@ -98,38 +101,67 @@ fn beyond(scope: &Scope, found: &Found) -> Beyond {
         || (),
         |(), it| it.path.parent().map_or(Ok(None), |dir| workspace(scope, dir)),
     );
+    let claims = claims(scope, found, &mut beyond.problems);
     for (transcript, workspace) in found.transcripts.iter().zip(workspaces) {
+        let record = &*transcript.record;
+        let is_cut = is_cut_off(scope, record, &claims);
         match workspace {
-            Ok(Some(workspace)) => {
-                let record = workspace.completed(&transcript.record);
-                beyond.sightings.push(Sighting::Recorded(Arc::new(record)));
+            Ok(None) if !is_cut => {}
+            Ok(workspace) => {
+                let record = workspace.map_or_else(|| record.clone(), |it| it.completed(record));
+                let turn = if is_cut { TurnState::Killed } else { record.turn.clone() };
+                beyond.sightings.push(Sighting::Recorded(Arc::new(Record { turn, ..record })));
             }
-            Ok(None) => {}
             Err(problem) => beyond.problems.push(problem),
         }
     }
+    beyond.sightings.extend(claims.into_iter().map(Sighting::Claimed));
+    usage::count(scope, found, &mut beyond);
+    beyond
+}
+
+/// The sessions that live processes have open or are about to, and processes that have none.
+fn claims(scope: &Scope, found: &Found, problems: &mut Vec<Problem>) -> Vec<Claim> {
     let recorded: BTreeSet<&SessionId> =
         found.transcripts.iter().map(|it| &it.record.session).collect();
+    let (mut claims, mut idle) = (Vec::<Claim>::new(), Vec::new());
     let copilots = copilots(&scope.processes);
     let holders =
         if copilots.is_empty() { BTreeMap::new() } else { lock_holders(&scope.processes) };
     for process in copilots {
         let open = open_sessions(scope, process, &holders, found);
         if open.is_empty() {
-            beyond.sightings.extend(starting(scope, process).map(Sighting::Claimed));
+            idle.push(process);
         }
         for Open { dir, mut claim } in open {
             if claim.session.as_ref().is_some_and(|it| !recorded.contains(it)) {
                 match workspace(scope, &dir) {
                     Ok(workspace) => claim.hints = unrecorded(scope, process, workspace.as_deref()),
-                    Err(problem) => beyond.problems.push(problem),
+                    Err(problem) => problems.push(problem),
                 }
             }
-            beyond.sightings.push(Sighting::Claimed(claim));
+            claims.push(claim);
         }
     }
-    usage::count(scope, found, &mut beyond);
-    beyond
+    // One that is in use elsewhere is not opened without asking.
+    let is_free = |it: &SessionId| {
+        recorded.contains(it) && claims.iter().all(|claim| claim.session.as_ref() != Some(it))
+    };
+    let starting: Vec<_> =
+        idle.into_iter().filter_map(|it| starting(scope, it, &is_free)).collect();
+    claims.extend(starting);
+    claims
+}
+
+/// Whether the records end in a turn that is none of its owners': all of them started later.
+fn is_cut_off(scope: &Scope, record: &Record, claims: &[Claim]) -> bool {
+    let is_in_turn = matches!(record.turn, TurnState::InProgress | TurnState::Waiting(_));
+    let mut owners = claims.iter().filter(|it| it.session.as_ref() == Some(&record.session));
+    let started_later = |claim: &Claim| {
+        let started = scope.processes.started_near(claim.process, scope.now);
+        started.zip(record.updated).is_some_and(|(started, moved)| started > moved)
+    };
+    is_in_turn && owners.next().is_some_and(started_later) && owners.all(started_later)
 }
 
 /// The workspace of a session; nothing where it has none.
@@ -182,9 +214,13 @@ fn open_sessions(
     open
 }
 
-/// The claim of a process that has no session open: it starts, or asks for a login. Nothing for one that serves
-/// an editor or carries out a command.
-fn starting(scope: &Scope, process: ProcessRef) -> Option<Claim> {
+/// The claim of a process that has no session open: it starts, asks for a login, or was told to go on with one and was
+/// asked nothing yet. Nothing for one that serves an editor or carries out a command.
+fn starting(
+    scope: &Scope,
+    process: ProcessRef,
+    may_open: &dyn Fn(&SessionId) -> bool,
+) -> Option<Claim> {
     const COMMANDS: [&str; 6] = ["help", "version", "update", "login", "mcp", "plugin"];
     const OPTIONS: [&str; 5] = ["--acp", "--help", "-h", "--version", "-v"];
     let arguments = scope.processes.arguments(process);
@@ -195,10 +231,21 @@ fn starting(scope: &Scope, process: ProcessRef) -> Option<Claim> {
         return None;
     }
     let live = observe(scope, scope.processes.get(process.pid)?, None);
-    let nothing_asked = live.is_interactive && !is_asked(&arguments);
+    let is_asked = is_asked(&arguments);
+    let nothing_asked = live.is_interactive && !is_asked;
     let hints = Hints { cwd: live.cwd, nothing_asked, ..Hints::default() };
-    let claim = Claim::of(process, None, Source::Process);
+    let resumed = resumed(&arguments).filter(|it| !is_asked && may_open(it));
+    let claim = Claim::of(process, resumed, Source::Process);
     Some(Claim { bond: Bond::Inferred, hints, ..claim })
+}
+
+/// The session that the arguments name by its whole id; they may also name it by a beginning or by its title.
+fn resumed(arguments: &[String]) -> Option<SessionId> {
+    let named = arguments.iter().enumerate().find_map(|(at, it)| match it.as_str() {
+        "--resume" | "-r" => arguments.get(at + 1).map(String::as_str),
+        it => it.strip_prefix("--resume="),
+    });
+    named.and_then(SessionId::parse)
 }
 
 /// What is known of a session without records. One that was given its prompt with `-p` is about to write some.

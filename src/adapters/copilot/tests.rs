@@ -134,6 +134,8 @@ fn how_the_turn_stands_at_each_moment_of_a_session() {
         (13, InProgress),
         (16, Completed),
         (17, InProgress),
+        (21, Waiting(WaitingFor::Question)),
+        (22, InProgress),
         (23, Completed),
         (24, InProgress),
         (27, Completed),
@@ -175,6 +177,93 @@ fn one_of_two_questions_answered_leaves_the_other() {
     );
     let question = [&asked[..1], &[event("user_input.requested", "q")]].concat();
     assert_eq!(turn(&question), TurnState::Waiting(WaitingFor::Question));
+}
+
+#[test]
+fn a_question_of_the_models_waits_until_its_call_has_ended() {
+    let start = r#"{"type":"session.start","data":{"sessionId":"s"}}
+{"type":"assistant.turn_start","data":{}}"#;
+    let asks =
+        r#"{"type":"tool.execution_start","data":{"toolCallId":"c","toolName":"ask_user"}}"#;
+    let works = r#"{"type":"tool.execution_start","data":{"toolCallId":"d","toolName":"bash"}}"#;
+    let told = r#"{"type":"tool.execution_complete","data":{"toolCallId":"c"}}"#;
+    let check = |events: &[&str], expect| {
+        let text = format!("{start}\n{}\n", events.join("\n"));
+        assert_eq!(parse(text.as_bytes()).unwrap().turn, expect, "{events:?}");
+    };
+    check(&[asks], TurnState::Waiting(WaitingFor::Question));
+    check(&[asks, works], TurnState::Waiting(WaitingFor::Question));
+    check(&[asks, told], TurnState::InProgress);
+    check(&[works], TurnState::InProgress);
+}
+
+#[test]
+fn what_is_called_off_after_a_turn_does_not_begin_it_again() {
+    let record = parse(
+        br#"{"type":"session.start","data":{"sessionId":"s"}}
+{"type":"assistant.turn_start","data":{}}
+{"type":"tool.execution_start","data":{"toolCallId":"c","toolName":"bash"}}
+{"type":"permission.requested","data":{"requestId":"r"}}
+{"type":"assistant.turn_end","data":{}}
+{"type":"abort","data":{"reason":"user_initiated"}}
+{"type":"permission.completed","data":{"requestId":"r","result":{"kind":"cancelled"}}}
+{"type":"tool.execution_complete","data":{"toolCallId":"c"}}
+"#,
+    );
+    assert_eq!(record.unwrap().turn, TurnState::Interrupted);
+}
+
+/// What is said of the session that was killed while it asked, with these Copilots at terminals; those without
+/// arguments have it open.
+fn killed_and_opened(copilots: &[(i32, u64, &[&str])]) -> Vec<(String, Option<u64>)> {
+    let table = FakeProc::new();
+    let home = home();
+    let environ = [("HOME", home.to_str().unwrap())];
+    let terminal = Path::new("/dev/pts/3");
+    for (pid, ticks, arguments) in copilots {
+        let process = table.process_like(*pid, *ticks, "MainThread", 1, 34_819);
+        let process = process.exe("/opt/bin/copilot").arguments(arguments).environ(&environ);
+        let process = process.open_file(0, terminal).open_file(1, terminal);
+        if arguments.len() == 1 {
+            process.open_file(41, &session(INTERACTIVE).join(format!("inuse.{pid}.hold")));
+        }
+    }
+    let roster = testing::concluded(&ADAPTER, &table.scope_with(&home, &[]));
+    let rows = roster["sessions"].as_array().unwrap().iter();
+    let told = rows.filter(|it| it["sessionId"] == INTERACTIVE || it["sessionId"].is_null());
+    told.map(|it| (it["reason"].as_str().unwrap().to_owned(), it["process"]["pid"].as_u64()))
+        .collect()
+}
+
+#[test]
+fn a_session_that_is_resumed_is_idle_until_it_is_asked_something() {
+    let says = |reason: &str, pid| (reason.to_owned(), pid);
+    // A long time after the records end.
+    const LATER: u64 = 100_000_000;
+    let resume: &[&str] = &["copilot", "--resume", INTERACTIVE];
+    let joined = format!("--resume={INTERACTIVE}");
+    let with_prompt: &[&str] = &["copilot", &joined, "-p", "Go on"];
+    assert_eq!(killed_and_opened(&[(7, LATER, resume)]), [says("turn_ended", Some(7))]);
+    assert_eq!(
+        killed_and_opened(&[(7, LATER, &["copilot", &joined])]),
+        [says("turn_ended", Some(7))]
+    );
+    assert_eq!(
+        killed_and_opened(&[(7, LATER, with_prompt)]),
+        [says("killed", None), says("process_alive", Some(7))]
+    );
+    let unknown: &[&str] = &["copilot", "--resume=of-another-store"];
+    assert_eq!(
+        killed_and_opened(&[(7, LATER, unknown)]),
+        [says("killed", None), says("never_prompted", Some(7))]
+    );
+    // It asks whether to go on with what another has open.
+    assert_eq!(
+        killed_and_opened(&[(7, 100, &["copilot"]), (8, LATER, resume)]),
+        [says("permission", Some(7)), says("never_prompted", Some(8))]
+    );
+    // What was begun before is not its own turn, though it has the session open.
+    assert_eq!(killed_and_opened(&[(7, LATER, &["copilot"])]), [says("turn_ended", Some(7))]);
 }
 
 #[test]
