@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import urllib.request
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +219,55 @@ def asks_for_permission(world: OpencodeWorld) -> None:
     screen.key("C-c")
     screen.ended()
     world.headcount.shows(folder, [row(session, "stopped", "interrupted")])
+
+
+@scenario("two interfaces in one directory: each its own session, asking a question or for a permission, one killed and gone on with")
+def two_interfaces(world: OpencodeWorld) -> None:
+    folder = world.project("two screens")
+    (folder / "opencode.json").write_text(json.dumps({"permission": {"webfetch": "ask"}}))
+    outside = world.root / "outside"
+    outside.mkdir()
+    (outside / "note").write_text("a note\n")
+    screens, refs, sessions = [], [], []
+    for name in ("first", "second"):
+        screens.append(world.terminal(command("opencode"), folder, f"opencode-{name}"))
+        screens[-1].shows("Ask anything|ctrl\\+p")
+        refs.append(screens[-1].process().ref())
+    world.headcount.shows(folder, [row(None, "idle", "never_prompted", ref) for ref in refs])
+    for screen in screens:
+        screen.say("Hello there")
+        screen.shows("reply to: Hello there")
+        sessions.append(world.session(folder, besides=sessions))
+    (one, two), (first, second) = screens, (partial(row, *pair) for pair in (sessions[0:1], sessions[1:2]))
+    world.headcount.shows(folder, [first("idle", "turn_ended", refs[0]), second("idle", "turn_ended", refs[1])])
+
+    option = {"label": "red", "description": "a colour"}
+    asked = {"questions": [{"question": "Which one?", "header": "Pick", "options": [option, dict(option, label="blue")]}]}
+    one.say(f"Ask [[tool:question {json.dumps(asked).replace(']', ' ]')}]]")
+    one.shows("Which one\\?")
+    two.say(f"Fetch it [[tool:webfetch {json.dumps({'url': world.model.url + '/models', 'format': 'text'})}]]")
+    two.shows("Permission required")
+    world.headcount.shows(folder, [first("waiting", "question", refs[0]), second("waiting", "permission", refs[1])])
+    one.key("Enter")
+    one.shows("all done")
+    two.key("Enter")
+    two.shows("all done")
+    world.headcount.shows(folder, [first("idle", "turn_ended", refs[0]), second("idle", "turn_ended", refs[1])])
+    one.say(f"Read it [[tool:read {json.dumps({'filePath': str(outside / 'note')})}]]")
+    one.shows("Permission required")
+    world.headcount.shows(folder, [first("waiting", "permission", refs[0]), second("idle", "turn_ended", refs[1])])
+
+    os.kill(one.pid, signal.SIGKILL)
+    one.ended()
+    world.headcount.shows(folder, [first("stopped", "killed"), second("idle", "turn_ended", refs[1])])
+    again = world.terminal(command("opencode") + ["--session", sessions[0]], folder, "opencode-again")
+    again.shows("Read it")
+    ref = again.process().ref()
+    world.headcount.shows(folder, [first("idle", "turn_ended", ref), second("idle", "turn_ended", refs[1])])
+    for screen in (again, two):
+        screen.key("C-c")
+        screen.ended()
+    world.headcount.shows(folder, [first("stopped"), second("stopped", "completed")])
 
 
 @scenario("forked: a session of its own, whose source is not counted twice")

@@ -183,8 +183,7 @@ fn one_of_two_questions_answered_leaves_the_other() {
 fn a_question_of_the_models_waits_until_its_call_has_ended() {
     let start = r#"{"type":"session.start","data":{"sessionId":"s"}}
 {"type":"assistant.turn_start","data":{}}"#;
-    let asks =
-        r#"{"type":"tool.execution_start","data":{"toolCallId":"c","toolName":"ask_user"}}"#;
+    let asks = r#"{"type":"tool.execution_start","data":{"toolCallId":"c","toolName":"ask_user"}}"#;
     let works = r#"{"type":"tool.execution_start","data":{"toolCallId":"d","toolName":"bash"}}"#;
     let told = r#"{"type":"tool.execution_complete","data":{"toolCallId":"c"}}"#;
     let check = |events: &[&str], expect| {
@@ -237,9 +236,9 @@ fn killed_and_opened(copilots: &[(i32, u64, &[&str])]) -> Vec<(String, Option<u6
 
 #[test]
 fn a_session_that_is_resumed_is_idle_until_it_is_asked_something() {
-    let says = |reason: &str, pid| (reason.to_owned(), pid);
     // A long time after the records end.
     const LATER: u64 = 100_000_000;
+    let says = |reason: &str, pid| (reason.to_owned(), pid);
     let resume: &[&str] = &["copilot", "--resume", INTERACTIVE];
     let joined = format!("--resume={INTERACTIVE}");
     let with_prompt: &[&str] = &["copilot", &joined, "-p", "Go on"];

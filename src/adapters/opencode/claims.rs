@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::log::Log;
 use super::process::Agent;
 use super::server::Statuses;
 use super::stored::Stored;
-use crate::adapters::evidence::{Activity, Claim, Hints, Record, SUBAGENT_DEPTH_MAX, TurnState};
+use crate::adapters::evidence::{
+    Activity, Bond, Claim, Hints, Record, SUBAGENT_DEPTH_MAX, TurnState, WaitingFor,
+};
 use crate::adapters::pairing::{self, Candidate, Live};
 use crate::base::{AbsPath, ProcessRef, SessionId, Timestamp};
 use crate::protocol::session::{Problem, ProblemKind, SessionKind, Source};
@@ -57,7 +60,12 @@ pub(super) fn directories(
 }
 
 /// One claim at least for each process, but for services that nothing is asked of.
-pub(super) fn conclude(agents: &[Agent], sessions: &[Stored], answers: &Answers) -> Vec<Claim> {
+pub(super) fn conclude(
+    agents: &[Agent],
+    sessions: &[Stored],
+    answers: &Answers,
+    log: &Log,
+) -> Vec<Claim> {
     let mut claims = Vec::new();
     let mut served = BTreeSet::new();
     let named: BTreeSet<&SessionId> =
@@ -83,12 +91,17 @@ pub(super) fn conclude(agents: &[Agent], sessions: &[Stored], answers: &Answers)
             claims.push(claim(agent, None, Activity::Idle));
         }
     }
+    let logged = logged(agents, sessions, &served, answers, log);
+    let told = |it: &Agent| {
+        answers.contains_key(&it.live.process) || logged.contains_key(&it.live.process)
+    };
     let others: Vec<Live> = agents
         .iter()
-        .filter(|it| !answers.contains_key(&it.live.process))
+        .filter(|it| !told(it))
         .map(|it| named_session_that_exists(&it.live, sessions))
         .collect();
-    let candidates = sessions.iter().filter(|it| !served.contains(&it.record.session));
+    let is_free = |it: &SessionId| !served.contains(it) && logged.values().all(|seen| seen != it);
+    let candidates = sessions.iter().filter(|it| is_free(&it.record.session));
     let services: BTreeSet<_> =
         agents.iter().filter(|it| it.is_service).map(|it| it.live.process).collect();
     let has_nothing = |it: &Hints| it.nothing_asked || it.may_be_idle;
@@ -97,7 +110,38 @@ pub(super) fn conclude(agents: &[Agent], sessions: &[Stored], answers: &Answers)
     };
     let paired = pairing::pair(&others, candidates.filter_map(candidate));
     claims.extend(paired.into_iter().filter(|it| !serves_nobody(it)));
+    claims.extend(logged.iter().map(|(process, session)| Claim {
+        bond: Bond::Inferred,
+        ..Claim::of(*process, Some(session.clone()), Source::Process)
+    }));
     claims
+}
+
+/// The sessions that the log ties to processes which nothing else does: a process that named one in its arguments may
+/// have gone on with another.
+fn logged(
+    agents: &[Agent],
+    sessions: &[Stored],
+    served: &BTreeSet<&SessionId>,
+    answers: &Answers,
+    log: &Log,
+) -> BTreeMap<ProcessRef, SessionId> {
+    let main: BTreeSet<&SessionId> = sessions
+        .iter()
+        .filter(|it| it.record.kind != SessionKind::Subagent)
+        .map(|it| &it.record.session)
+        .filter(|it| !served.contains(it))
+        .collect();
+    let last = log.last_worked_in(agents, |it| main.contains(it));
+    let has_moved_on = |it: &Agent| last.get(&it.live.process) != it.live.session.as_ref();
+    let is_named = |session: &SessionId| {
+        let mut by = agents.iter().filter(|it| it.live.session.as_ref() == Some(session));
+        by.any(|it| !last.contains_key(&it.live.process) || !has_moved_on(it))
+    };
+    let is_told = |(process, session): &(&ProcessRef, &SessionId)| {
+        !answers.contains_key(process) && !is_named(session)
+    };
+    last.iter().filter(is_told).map(|(process, session)| (*process, session.clone())).collect()
 }
 
 fn claim(agent: &Agent, session: Option<SessionId>, activity: Activity) -> Claim {
@@ -145,11 +189,13 @@ fn touched_at(record: &Record) -> Option<Timestamp> {
 }
 
 /// The records, in which a turn that seems to be in progress is known to be dead if the process that serves the session
-/// now started after it last moved, and a call that has just begun is not taken for one that waits.
+/// now started after it last moved, a call that has just begun is not taken for one that waits, and one of which the log
+/// says that it asked is.
 pub(super) fn records(
     sessions: Vec<Stored>,
     claims: &[Claim],
     agents: &[Agent],
+    log: &Log,
     now: Timestamp,
 ) -> Vec<Arc<Record>> {
     let mut owners: BTreeMap<SessionId, &Live> = BTreeMap::new();
@@ -172,9 +218,14 @@ pub(super) fn records(
             let is_dead =
                 it.in_flight_since.zip(owner).is_some_and(|(moved, owner)| !owner.was_there(moved));
             let is_beginning = it.asks_since.is_some_and(|at| now.millis_since(at) < BEGINS_MS);
+            let has_asked = || {
+                let asked = log.asked_in(&it.record.session).filter(|_| it.may_have_asked);
+                asked.zip(it.in_flight_since).is_some_and(|(asked, moved)| asked >= moved)
+            };
             let turn = match (is_dead, is_beginning) {
                 (true, _) => TurnState::Killed,
                 (false, true) => TurnState::InProgress,
+                (false, false) if has_asked() => TurnState::Waiting(WaitingFor::Permission),
                 (false, false) => return it.record,
             };
             Arc::new(Record { turn, ..(*it.record).clone() })

@@ -237,6 +237,12 @@ impl Part {
         }
     }
 
+    /// Whether it is a tool that works, or waits to be allowed to: see [`SOON_DONE`].
+    pub fn may_have_asked(&self) -> bool {
+        let call = self.as_tool().filter(|it| it.is_running && !it.has_metadata);
+        call.is_some_and(|it| SOON_DONE.contains(&&*it.name))
+    }
+
     /// Nothing where the part is of another kind, or was made by the program and not by whom the message is from.
     pub fn parse(json: &[u8]) -> Option<Self> {
         let raw: RawPart<'_> = jsonl::record(json)?;
@@ -299,11 +305,16 @@ struct RawStart {
 /// some, and the others are done within 0.2 seconds, even on a busy machine.
 const APPROVED_FIRST: [&str; 4] = ["bash", "write", "edit", "apply_patch"];
 
+/// Tools that have no metadata while they run, allowed or not, and are done within seconds once they are: one of which the
+/// log says that it asked most likely waits.
+const SOON_DONE: [&str; 7] =
+    ["read", "list", "glob", "grep", "webfetch", "websearch", "codesearch"];
+
 impl ToolCall {
     /// What a running call waits for, if a human is what it waits for.
     ///
-    /// Nothing in the store says so outright. The tools that ask a question do nothing but wait. Tools that work for
-    /// longer without metadata, like `webfetch`, may be either.
+    /// Nothing in the store says so outright. The tools that ask a question do nothing but wait. Tools that work without
+    /// metadata, like `webfetch`, may be either.
     fn waiting_for(&self) -> Option<WaitingFor> {
         match &*self.name {
             _ if !self.is_running => None,

@@ -11,13 +11,17 @@
 //! - **The turn** is in progress while the newest message has no `time.completed`, or has `finish: "tool-calls"`.
 //!   Nothing is written while text streams, and nothing at all by a process that is killed: only the processes tell
 //!   an unfinished turn from a dead one ([`process`]).
-//! - **Which session** a process serves is known where its arguments name it or its own server says it ([`server`]);
-//!   otherwise directory and times speak (`pairing`).
+//! - **Which session** a process serves is known where its arguments name it or its own server says it ([`server`]); the
+//!   log tells where its run worked last ([`log`]); otherwise directory and times speak (`pairing`).
 //! - **A fork** is a session of its own, which begins with copies of its source's messages: older than itself, and with
 //!   the tokens that its source spent. It does not say whose fork it is.
 //!
-//! Not known: which session the terminal interface shows; that it waits for approval of anything but a command or a
-//! file's change (a server says so; `log/opencode.log` tells that `webfetch` asked, and never the answer); the branch; whose fork a session is; the even older layout `project/<name>/storage`.
+//! - **That a person is asked** is not recorded. Commands and changes of files show it by what they have not written yet;
+//!   of other tools that are soon done, the log tells that one asked, and never the answer ([`message`]).
+//!
+//! Not known: which session the terminal interface shows before anything is said in it; that it waits for approval of a
+//! tool that may also take long (a server says so); the branch; whose fork a session is; the even older layout
+//! `project/<name>/storage`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -28,6 +32,7 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
 
 use self::claims::Answers;
+use self::log::Log;
 use self::process::Agent;
 use self::stored::Stored;
 use super::drive::{Driver, Launched};
@@ -46,6 +51,7 @@ mod database;
 mod drive;
 pub mod http;
 mod legacy;
+mod log;
 pub mod message;
 mod process;
 mod server;
@@ -62,10 +68,10 @@ pub(super) static ADAPTER: OpenCode = OpenCode {
         name: "OpenCode",
         binaries: &["opencode"],
         seen_version: "1.18.33",
-        live_signal: "processes that hold the database open; the agent's own server, where one listens",
-        blind_spots: "which of several sessions in one directory a process serves, unless its arguments or \
-                      its server say so; approvals that the terminal interface waits for, but for commands and changes \
-                      of files: those of `webfetch` and other slow tools are not told",
+        live_signal: "processes that hold the database open; the agent's own server, where one listens; its log",
+        blind_spots: "which of several sessions in one directory a process serves, where neither its arguments, nor its \
+                      server, nor the log say so; approvals that the terminal interface waits for of tools that may \
+                      take long, as those of MCP servers",
     },
 };
 
@@ -128,6 +134,7 @@ struct Look {
     sessions: Vec<Stored>,
     counted: Vec<Sighting>,
     agents: Vec<Agent>,
+    log: Arc<Log>,
     problems: Vec<Problem>,
 }
 
@@ -142,6 +149,9 @@ impl Look {
         }
         look.read_older_files(scope, &data.join("storage"));
         look.agents = process::find(scope, &data, &databases);
+        if !look.agents.is_empty() {
+            look.log = Log::read(scope, &data);
+        }
         look
     }
 
@@ -206,8 +216,8 @@ impl Look {
             return Survey::absent();
         }
         let answers = self.ask_servers().await;
-        let claims = claims::conclude(&self.agents, &self.sessions, &answers);
-        let records = claims::records(self.sessions, &claims, &self.agents, now);
+        let claims = claims::conclude(&self.agents, &self.sessions, &answers, &self.log);
+        let records = claims::records(self.sessions, &claims, &self.agents, &self.log, now);
         let recorded = records.into_iter().map(Sighting::Recorded);
         let claimed = claims.into_iter().map(Sighting::Claimed);
         Survey::of(recorded.chain(claimed).chain(self.counted).collect(), self.problems)

@@ -22,6 +22,8 @@ pub(super) struct Stored {
     pub(super) in_flight_since: Option<Timestamp>,
     /// Since when it seems to wait for a permission.
     pub(super) asks_since: Option<Timestamp>,
+    /// Whether a tool runs that may have asked a person first, for all that is recorded.
+    pub(super) may_have_asked: bool,
     /// Its own calls, where the session itself says what they add up to.
     pub(super) usage: Option<Usage>,
     /// Whether `opencode run` began it, in a process of its own.
@@ -94,6 +96,7 @@ impl Facts {
             record: Arc::new(record),
             in_flight_since: moved.filter(|_| is_in_flight),
             asks_since: Message::asks_since(parts),
+            may_have_asked: is_in_flight && parts.iter().any(Part::may_have_asked),
             usage: self.usage,
             is_headless: self.is_headless,
         }

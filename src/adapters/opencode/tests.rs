@@ -309,6 +309,48 @@ fn a_tool_that_has_just_begun_is_not_taken_for_one_that_waits() {
 }
 
 #[test]
+fn the_log_tells_which_of_two_terminals_has_which_session_and_that_one_asks() {
+    const SECOND: &str = "ses_de02eb0afffeghzlWoA9se6KdJ";
+    let check_with = |arguments: &[&str], log: &str, expected: [&str; 2]| {
+        let home = Home::new().with_database("opencode.db", &recorded("two-terminals-1.18.33.sql"));
+        fs::create_dir(home.data("log")).unwrap();
+        fs::write(home.data("log/opencode.log"), log).unwrap();
+        let table = FakeProc::new();
+        let terminal = Path::new("/dev/pts/3");
+        // Five days and some hours after the boot of the recorded table.
+        for (pid, started) in [(22_660, 45_241_949), (23_518, 45_244_719)] {
+            table
+                .process_like(pid, started, "opencode", 1, 34_819)
+                .exe(EXE)
+                .cwd("/home/dev/work/a")
+                .arguments(if pid == 22_660 { arguments } else { &["opencode"] })
+                .open_file(0, terminal)
+                .open_file(1, terminal)
+                .open_file(24, &fs::canonicalize(home.data("opencode.db")).unwrap());
+        }
+        let mut scope = table.scope(home.path());
+        scope.now = Timestamp::parse("2026-11-28T01:43:20Z").unwrap();
+        let concluded = testing::concluded(&ADAPTER, &scope);
+        let rows = concluded["sessions"].as_array().unwrap().iter().map(|it| {
+            let prompt = it["prompt"].as_str().unwrap_or("-");
+            format!("{prompt} {} {} {}", it["status"], it["reason"], it["process"]["pid"])
+        });
+        let mut rows: Vec<_> = rows.map(|it| it.replace('"', "")).collect();
+        rows.sort_unstable();
+        assert_eq!(rows, expected);
+    };
+    let check = |log: &str, expected| check_with(&["opencode"], log, expected);
+    let log = recorded("two-terminals-1.18.33.log");
+    let idle = "Second one idle turn_ended 23518";
+    check(&log, ["First one waiting permission 22660", idle]);
+    // It was opened with the one, and has gone on with another.
+    let named = ["opencode", "--session", SECOND];
+    check_with(&named, &log, ["First one waiting permission 22660", idle]);
+    let answered = "timestamp=2026-11-28T01:43:10.000Z level=INFO run=25efa398 message=tracking\n";
+    check(&format!("{log}{answered}"), ["First one running turn_in_progress 22660", idle]);
+}
+
+#[test]
 fn a_terminal_beside_old_sessions_has_none_of_them_and_nothing_asked() {
     let home = Home::new().with_database("opencode.db", &recorded("final-1.18.33.sql"));
     let table = FakeProc::new();
