@@ -35,10 +35,26 @@ pub fn check_address(address: &str) -> Result<(), &'static str> {
     let Some((_, rest)) = scheme(address) else {
         return Err("is neither `http://` nor `https://`");
     };
-    match rest.split(['/', '?', '#']).next().unwrap_or_default() {
-        "" => Err("names no host"),
-        host if host.contains('@') => Err("holds a name or password"),
-        _ => Ok(()),
+    let place = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if place.contains('@') {
+        return Err("holds a name or password");
+    }
+    match host_and_port(place) {
+        ("", _) => Err("names no host"),
+        // As in any address, nothing behind the colon is the usual port.
+        (_, None | Some("")) => Ok(()),
+        (_, Some(port)) => match port.parse::<u16>() {
+            Ok(1..) if port.bytes().all(|it| it.is_ascii_digit()) => Ok(()),
+            _ => Err("names a port that is none of 1 to 65535"),
+        },
+    }
+}
+
+/// What stands before and behind the last colon, but for those of an IPv6 address in its brackets.
+fn host_and_port(place: &str) -> (&str, Option<&str>) {
+    match place.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (place, None),
     }
 }
 
@@ -93,8 +109,9 @@ fn post_plain(rest: &str, body: &str, signature: Option<&str>) -> io::Result<()>
     let (host, target) = rest.split_at(end);
     let target = target.split('#').next().unwrap_or_default();
     let slash = if target.starts_with('/') { "" } else { "/" };
-    let with_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    let place = if with_port { host.to_owned() } else { format!("{host}:80") };
+    let (name, port) = host_and_port(host);
+    let port = port.filter(|it| !it.is_empty()).unwrap_or("80");
+    let place = format!("{name}:{port}");
     let deadline = Instant::now() + TOTAL_MAX;
     let mut stream = connect(place.to_socket_addrs()?, deadline)?;
     let mut request = format!(
@@ -213,6 +230,10 @@ mod tests {
             "https://example.org/hook",
             "https://h/hook?filter[id]=3&of={a,b}",
             "HTTP://localhost",
+            "http://localhost:/x",
+            "http://localhost:65535",
+            "http://[::1]",
+            "https://h:1?x",
             "Https://h/x",
         ] {
             assert_eq!(check_address(good), Ok(()), "{good}");
@@ -225,6 +246,12 @@ mod tests {
             "http://",
             "http:///x",
             "http://a b/",
+            "http://:80/x",
+            "http://h:0",
+            "http://h:65536/x",
+            "http://h:+80",
+            "http://[::1]:x",
+            "https://h:http/",
             "http://u:p@h/",
             "http://h/\"x",
         ] {
