@@ -79,14 +79,24 @@ impl fmt::Display for SessionId {
 pub struct Timestamp(i64);
 
 impl Timestamp {
+    /// 0001-01-01T00:00:00.000Z, for RFC 3339 writes years in four digits, and the last that jiff knows in every time zone.
+    const MIN: i64 = -62_135_596_800_000;
+    const MAX: i64 = 253_402_207_200_000;
+
     /// The instant, or nothing where it lies outside the years 0001 to 9999.
     pub fn from_millis(millis: i64) -> Option<Self> {
-        jiff::Timestamp::from_millisecond(millis).ok().map(|_| Self(millis))
+        (Self::MIN..=Self::MAX).contains(&millis).then_some(Self(millis))
     }
 
     /// Reads RFC 3339; nothing where the text is no date.
     pub fn parse(text: &str) -> Option<Self> {
-        text.parse::<jiff::Timestamp>().ok().map(|it| Self(it.as_millisecond()))
+        text.parse::<jiff::Timestamp>().ok().and_then(|it| Self::from_millis(it.as_millisecond()))
+    }
+
+    /// The instant that many milliseconds later, at most the last one that there is.
+    #[must_use]
+    pub fn plus_millis(self, millis: u64) -> Self {
+        Self(self.0.saturating_add_unsigned(millis).min(Self::MAX))
     }
 
     pub fn as_millis(self) -> i64 {
@@ -238,7 +248,15 @@ mod tests {
         for text in ["", "yesterday", "2026-13-01T00:00:00Z", "1795379219029"] {
             assert_eq!(Timestamp::parse(text), None, "{text}");
         }
-        assert_eq!(Timestamp::from_millis(i64::MAX), None);
+        let [first, last] = [Timestamp::MIN, Timestamp::MAX].map(Timestamp);
+        assert_eq!(first.to_string(), "0001-01-01T00:00:00.000Z");
+        assert_eq!(last.to_string(), "9999-12-30T22:00:00.000Z");
+        assert_eq!(Timestamp::parse(&first.to_string()), Some(first));
+        assert_eq!(Timestamp::from_millis(Timestamp::MIN - 1), None);
+        assert_eq!(Timestamp::from_millis(Timestamp::MAX + 1), None);
+        assert_eq!(Timestamp::parse("-000001-01-01T00:00:00Z"), None);
+        assert_eq!(first.plus_millis(1).millis_since(first), 1);
+        assert_eq!(last.plus_millis(u64::MAX), last);
     }
 
     #[test]

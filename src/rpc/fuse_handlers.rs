@@ -2,7 +2,6 @@
 
 use super::checks::{self, refused};
 use super::ledger_access::{change, existing_directory, known_directory, read};
-use super::lock_handlers::after;
 use super::router::Call;
 use crate::fuses::check_address;
 use crate::protocol::error::RpcError;
@@ -19,7 +18,7 @@ pub(super) async fn set(call: Call, params: SetParams) -> Result<FuseResult, Rpc
     let set = change(&call.app, move |ledger, world| {
         let fuse = Fuse {
             directory,
-            expires_at: after(world.now, params.ttl_ms).unwrap_or(world.now),
+            expires_at: world.now.plus_millis(params.ttl_ms.get()),
             label: params.label,
             session_id: params.session_id,
             on_expire: params.on_expire,
@@ -36,7 +35,7 @@ pub(super) async fn set(call: Call, params: SetParams) -> Result<FuseResult, Rpc
 pub(super) async fn extend(call: Call, params: ExtendParams) -> Result<FuseResult, RpcError> {
     let directory = known_directory(&params.directory).await;
     let extended = change(&call.app, move |ledger, world| {
-        let until = after(world.now, params.ttl_ms).unwrap_or(world.now);
+        let until = world.now.plus_millis(params.ttl_ms.get());
         match ledger.extend_fuse(&directory, until) {
             Some(fuse) => Ok(FuseResult { fuse }),
             None => Err(RpcError::FuseNotFound(directory)),

@@ -3,12 +3,11 @@
 use super::checks;
 use super::ledger_access::{change, existing_directory, known_directory, read};
 use super::router::Call;
-use crate::base::Timestamp;
 use crate::ledger::Claims;
 use crate::protocol::error::{Claiming, RpcError};
 use crate::protocol::lock::{
     AcquireParams, AcquireResult, ListParams, ListResult, Lock, LockKind, ReleaseParams,
-    ReleaseResult, TtlMs,
+    ReleaseResult,
 };
 
 /// Claims a directory for whoever asks.
@@ -24,7 +23,7 @@ pub(super) async fn acquire(call: Call, params: AcquireParams) -> Result<Acquire
             pid: None,
             session_id: None,
             since: world.now,
-            expires_at: params.ttl_ms.and_then(|it| after(world.now, it)),
+            expires_at: params.ttl_ms.map(|it| world.now.plus_millis(it.get())),
             reason: params.reason,
         };
         let refused = |it: Box<Lock>| RpcError::locked(*it, Claiming::Acquire);
@@ -57,9 +56,4 @@ pub(super) async fn release(call: Call, params: ReleaseParams) -> Result<Release
 /// Lists the claims that hold now.
 pub(super) async fn list(call: Call, _: ListParams) -> Result<ListResult, RpcError> {
     read(&call.app, |ledger, world| ListResult { locks: ledger.held(world) }).await
-}
-
-/// The instant that long after `now`.
-pub(super) fn after(now: Timestamp, ttl: TtlMs) -> Option<Timestamp> {
-    Timestamp::from_millis(now.as_millis().saturating_add(i64::try_from(ttl.get()).ok()?))
 }
