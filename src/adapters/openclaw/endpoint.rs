@@ -121,8 +121,15 @@ fn loopback(url: &str) -> Result<Vec<SocketAddr>, Problem> {
     if uri.scheme_str() != Some("ws") {
         return refuse("only ws:// on this machine is spoken");
     }
-    let port = uri.port_u16().unwrap_or(80);
-    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+    let host = uri.host().unwrap_or_default();
+    let behind_host =
+        uri.authority().and_then(|it| it.as_str().rsplit_once(host)).map_or("", |(_, it)| it);
+    let port = match (uri.port_u16(), behind_host) {
+        (Some(port @ 1..), _) => port,
+        (None, "" | ":") => 80,
+        _ => return refuse("it names a port that is none of 1 to 65535"),
+    };
+    let host = host.trim_matches(['[', ']']);
     let hosts: Vec<IpAddr> = match host.parse::<IpAddr>() {
         Ok(address) if address.is_loopback() => vec![address],
         Err(_) if host.eq_ignore_ascii_case("localhost") => {

@@ -427,6 +427,9 @@ fn no_other_machine_is_asked_or_shown_the_token() {
         "ws://127.0.0.1.example:18789",
         "ws://[2001:db8::1]:18789",
         "http://127.0.0.1:1",
+        "ws://127.0.0.1:0",
+        "ws://127.0.0.1:65536",
+        "ws://[::1]:99999/",
         "not a url",
     ] {
         let vars = [("OPENCLAW_GATEWAY_URL", url), ("OPENCLAW_GATEWAY_TOKEN", SECRET)];
