@@ -13,10 +13,12 @@ check:
 test *LAYERS:
     tests/all {{LAYERS}}
 
-# Rewrite what is generated: the schema, its examples, the README's tables, the snapshots, the editor's types. Read the diff.
+# Rewrite what is generated: schema, examples, README's tables, snapshots, both editors' types (Neovim 0.9 or later). Read the diff.
 bless:
     HEADCOUNT_BLESS=1 INSTA_UPDATE=always cargo test
     cd editors/vscode && npm ci --no-audit --no-fund && npm run generate
+    nvim --clean -l editors/nvim/scripts/types.lua schema/openrpc.json > target/types.lua
+    mv target/types.lua editors/nvim/lua/headcount/types.lua
 
 # The recorded stores, shown by the real server
 demo:
