@@ -230,6 +230,22 @@ fn marked(table: &ProcessTable, target: Target<'_>) -> Vec<ProcessRef> {
     others(table, target, carries)
 }
 
+/// What an earlier process of the session has left behind: nobody owns the session any more, and this carries its mark, or
+/// that of one of its launches.
+pub fn left_behind(
+    table: &ProcessTable,
+    driver: &Driver,
+    session: &SessionId,
+    launches: &[String],
+) -> BTreeSet<ProcessRef> {
+    let launches = launches.iter().map(|it| Some(it.as_str()));
+    let left = launches.chain([None]).flat_map(|launch_id| {
+        let session = Some(session);
+        marked(table, Target { owners: &[], driver, session, launch_id, leader: None })
+    });
+    left.collect()
+}
+
 /// Those that are chosen, but for the owners and what is not to be touched.
 fn others(
     table: &ProcessTable,
@@ -293,6 +309,21 @@ mod tests {
         let table = ProcessTable::snapshot(proc.root()).unwrap();
         assert_eq!(pids(&tree_of(&table, target(&[owner]))), [11, 15]);
         assert_eq!(pids(&marked(&table, target(&[owner]))), [16]);
+    }
+
+    #[test]
+    fn what_a_session_has_left_behind_carries_its_mark_or_that_of_its_launch() {
+        const DRIVER: Driver = Driver { session_variable: Some("SESSION"), ..UNDRIVEN };
+        let proc = FakeProc::new();
+        let child = |pid, tty| proc.process_like(pid, 100, "sleep", 1, tty);
+        child(11, 0).environ(&[("SESSION", "one")]);
+        child(12, 0).environ(&[("SESSION", "other")]);
+        child(13, 0).environ(&[(LAUNCH_VARIABLE, "second")]);
+        child(14, 34816).environ(&[("SESSION", "one")]);
+        let table = ProcessTable::snapshot(proc.root()).unwrap();
+        let session = SessionId::parse("one").unwrap();
+        let left = left_behind(&table, &DRIVER, &session, &["first".into(), "second".into()]);
+        assert_eq!(pids(&left.into_iter().collect::<Vec<_>>()), [11, 13]);
     }
 
     #[test]

@@ -246,7 +246,7 @@ pub struct StopResult {
     pub outcome: StopOutcome,
     /// What was sent to whom, in order.
     pub signals: Vec<Signalled>,
-    /// What of the agent still lives.
+    /// What of the agent still lives; of a session that nobody owned, what its agent had left at work.
     pub survivors: Vec<Process>,
     /// True when no adapter failed or missed its deadline.
     pub complete: bool,

@@ -17,7 +17,7 @@ use crate::census;
 use crate::env::Env;
 use crate::launch::ending::{self, Ending, NotEnded, Target};
 use crate::ledger::{LaunchEntry, Ledger, LedgerFile, Life, with_world};
-use crate::offload::on_own_thread;
+use crate::offload::{blocking, on_own_thread};
 use crate::procs::ProcessTable;
 use crate::protocol::error::RpcError;
 use crate::protocol::launch::{Signalled, StopOutcome, StopParams, StopResult};
@@ -46,7 +46,10 @@ pub(super) async fn stop(call: Call, params: StopParams) -> Result<StopResult, R
     let ended = end(app, &row, Owners { needed, free }, grace).await?;
     let Ended { outcome, signals, survivors } = match ended {
         End::Ended(ended) => ended,
-        End::NoOwner => Ended::without_signal(StopOutcome::AlreadyStopped),
+        End::NoOwner => {
+            let survivors = left_behind(app, &row.session).await;
+            Ended { survivors, ..Ended::without_signal(StopOutcome::AlreadyStopped) }
+        }
         End::Shared => Ended::without_signal(end_turn(app, &row, grace).await?),
     };
     Ok(StopResult { outcome, signals, survivors, complete, agents })
@@ -217,6 +220,29 @@ async fn end(app: &App, row: &Row, owners: Owners, grace: Duration) -> Result<En
             Err(RpcError::Internal(format!("process {first} cannot be stopped: {error}")))
         }
     }
+}
+
+/// What outlived the owner of a session: what its agent left at work, or a stop whose server was killed in the middle. It is
+/// told and not ended: a person may have been told that it goes on.
+async fn left_behind(app: &App, session: &Session) -> Vec<Process> {
+    let Some(id) = session.session_id.clone() else { return Vec::new() };
+    let (agent, env) = (session.agent.clone(), app.env.clone());
+    let launches = read(app, {
+        let (agent, id) = (agent.clone(), id.clone());
+        move |ledger, _| {
+            let is_its = |it: &&LaunchEntry| it.agent == agent && it.session.as_ref() == Some(&id);
+            let its = ledger.launches.iter().filter(is_its);
+            its.map(|it| it.launch.launch_id.clone()).collect::<Vec<_>>()
+        }
+    });
+    // Without the ledger there is one mark less to look for.
+    let launches = launches.await.unwrap_or_default();
+    blocking(move || {
+        let Ok(table) = snapshot(&env) else { return Vec::new() };
+        let left = ending::left_behind(&table, drive::of(&agent), &id, &launches);
+        left.into_iter().filter_map(|it| table.shown(it)).collect()
+    })
+    .await
 }
 
 /// Waits until the launch is over for the ledger too: whoever stops one finds its directory free, and its exit code.

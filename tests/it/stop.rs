@@ -55,6 +55,26 @@ fn a_stop_ends_the_agent_with_all_that_it_started() {
 }
 
 #[test]
+fn what_an_agent_left_at_work_is_told_when_nobody_owns_its_session_any_more() {
+    let world = World::new();
+    let (left, done) = (world.pipe("left"), world.pipe("done"));
+    let prompt = format!(
+        "setsid sleep 1000 < /dev/null > /dev/null 2>&1 & echo $! > '{}' & tell",
+        left.path().display()
+    );
+    world.launch(&prompt, json!({ "onComplete": hook(&done) }));
+    let left: i64 = left.read().trim().parse().unwrap();
+    done.read();
+    let stopped = &world.call("session.stop", &json!({ "sessionId": THREAD }))["result"];
+    assert_eq!(stopped["outcome"], "already_stopped", "{stopped}");
+    let survivors = stopped["survivors"].as_array().unwrap();
+    assert!(survivors.iter().any(|it| it["pid"] == left), "{stopped}");
+    assert!(is_alive(left), "it is told and not ended");
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(left).unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+}
+
+#[test]
 fn a_stop_is_not_left_half_done_when_its_client_leaves() {
     let exit = json!({ "jsonrpc": "2.0", "method": "exit" });
     let cancel =

@@ -641,7 +641,7 @@ export interface StopResult {
   readonly outcome: StopOutcome;
   /** What was sent to whom, in order. */
   readonly signals: readonly Signalled[];
-  /** What of the agent still lives. */
+  /** What of the agent still lives; of a session that nobody owned, what its agent had left at work. */
   readonly survivors: readonly Process[];
   /** True when no adapter failed or missed its deadline. */
   readonly complete: boolean;

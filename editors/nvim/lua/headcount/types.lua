@@ -493,7 +493,7 @@
 ---@field complete boolean True when no adapter failed or missed its deadline.
 ---@field outcome headcount.StopOutcome How it ended.
 ---@field signals headcount.Signalled[] What was sent to whom, in order.
----@field survivors headcount.Process[] What of the agent still lives.
+---@field survivors headcount.Process[] What of the agent still lives; of a session that nobody owned, what its agent had left at work.
 
 --- The id of a subscription.
 ---@alias headcount.SubscriptionId integer|string
