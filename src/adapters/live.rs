@@ -3,20 +3,54 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::evidence::{Bond, Claim, Hints};
 use super::pairing::Live;
 use crate::base::{AbsPath, ProcessRef, SessionId};
 use crate::env::Env;
 use crate::procs::{FileLock, Process, ProcessTable};
+use crate::protocol::session::Source;
 use crate::scope::Scope;
 
-/// Whether the process keeps its sessions in one of the scope's stores, judged by the environment it was started
-/// with. One whose environment cannot be read is another user's, and so is its store.
+/// In which store a process keeps its sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Store {
+    /// In one of the scope's.
+    Here,
+    /// In another of the same home, which a variable of the agent's leads to.
+    Elsewhere,
+    /// In another home's, or another user's.
+    NotOurs,
+}
+
+impl Store {
+    /// Judged by the environment that the process was started with. Where that cannot be read, the process is another
+    /// user's.
+    pub fn of(scope: &Scope, process: ProcessRef, roots: fn(&Env) -> Vec<PathBuf>) -> Self {
+        let Some(mut vars) = scope.processes.environment(process) else { return Self::NotOurs };
+        // A process without a home variable finds the home of its user, which is ours: we may read its environment.
+        vars.entry("HOME".into()).or_insert_with(|| scope.env.home().as_path().into());
+        let Some(env) = Env::of_vars(vars) else { return Self::NotOurs };
+        let theirs = roots(&env);
+        if roots(&scope.env).iter().any(|it| theirs.contains(it)) {
+            Self::Here
+        } else if env.home() == scope.env.home() {
+            Self::Elsewhere
+        } else {
+            Self::NotOurs
+        }
+    }
+}
+
+/// Whether the process keeps its sessions in one of the scope's stores.
 pub fn uses_store(scope: &Scope, process: ProcessRef, roots: fn(&Env) -> Vec<PathBuf>) -> bool {
-    let Some(mut vars) = scope.processes.environment(process) else { return false };
-    // A process without a home variable finds the home of its user, which is ours: we may read its environment.
-    vars.entry("HOME".into()).or_insert_with(|| scope.env.home().as_path().into());
-    let Some(theirs) = Env::of_vars(vars).map(|env| roots(&env)) else { return false };
-    roots(&scope.env).iter().any(|it| theirs.contains(it))
+    Store::of(scope, process, roots) == Store::Here
+}
+
+/// The claim of a process whose store is elsewhere and is not looked at: that it lives is all that is known, and with
+/// a single prompt, that it is at work.
+pub fn away(process: ProcessRef, cwd: Option<AbsPath>, is_one_shot: bool) -> Claim {
+    let hints = Hints { cwd, may_be_idle: !is_one_shot, ..Hints::default() };
+    Claim { bond: Bond::Inferred, hints, ..Claim::of(process, None, Source::Process) }
 }
 
 /// The advisory locks that are held: the file by its device and inode, and the process. Never taken to be looked
@@ -76,13 +110,15 @@ mod tests {
         let check = |pid, vars: &[(&str, &str)], expect| {
             let process = table.process(pid, 100, "agent").environ(vars).identity;
             let scope = table.scope(Path::new("/home/dev"));
-            assert_eq!(uses_store(&scope, process, roots), expect, "{vars:?}");
+            assert_eq!(Store::of(&scope, process, roots), expect, "{vars:?}");
         };
-        check(1, &[("HOME", "/home/dev")], true);
-        check(2, &[("HOME", "/home/other")], false);
-        check(3, &[("HOME", "/home/other"), ("STORE", "/home/dev/.store")], true);
-        check(4, &[("HOME", "/home/dev"), ("STORE", "/elsewhere")], false);
-        check(5, &[("PATH", "/bin")], true);
+        check(1, &[("HOME", "/home/dev")], Store::Here);
+        check(2, &[("HOME", "/home/other")], Store::NotOurs);
+        check(3, &[("HOME", "/home/other"), ("STORE", "/home/dev/.store")], Store::Here);
+        check(4, &[("HOME", "/home/dev"), ("STORE", "/elsewhere")], Store::Elsewhere);
+        check(5, &[("PATH", "/bin")], Store::Here);
+        check(6, &[("STORE", "/elsewhere")], Store::Elsewhere);
+        check(7, &[("HOME", "/home/other"), ("STORE", "/elsewhere")], Store::NotOurs);
     }
 
     #[test]

@@ -215,7 +215,7 @@ fn describe(claim: &Claim, processes: &ProcessTable) -> String {
             format!("process {pid}{since} is alive at a terminal, and touched no session yet")
         }
         None if claim.hints.may_be_idle && claim.session.is_none() => {
-            format!("process {pid}{since} is alive at a terminal; what it does is not told")
+            format!("process {pid}{since} is alive; what it does is not told")
         }
         None if claim.session.is_none() => {
             format!("process {pid}{since} is alive and shows no session yet")

@@ -43,10 +43,10 @@ class ClaudeWorld(World):
         (self.home / ".claude").mkdir()
         (self.home / ".claude/settings.json").write_text(json.dumps({"env": {name: self.env[name] for name in passed}}))
 
-    def headless(self, folder: Path, prompt: str, session: str, *args: str) -> Child:
+    def headless(self, folder: Path, prompt: str, session: str, *args: str, env: dict[str, str] | None = None) -> Child:
         """Starts `claude -p` with a session id of our choice."""
         return self.start(command("claude-code") + ["-p", "--session-id", session, "--model", MODEL, "--permission-mode",
-                                                    "bypassPermissions", *args, "--", prompt], folder)
+                                                    "bypassPermissions", *args, "--", prompt], folder, env=env)
 
     def resume(self, folder: Path, prompt: str, session: str) -> Child:
         """Starts `claude -p` on a session there is."""
@@ -287,6 +287,18 @@ def without_records(world: ClaudeWorld) -> None:
     child.ended(0)
     world.headcount.shows(folder, [], within_s=0)
     del world.known_sessions[session]  # it may vanish
+
+
+@scenario("in a store of its own: seen while it lives, and gone with its process")
+def elsewhere(world: ClaudeWorld) -> None:
+    folder = world.project("elsewhere")
+    child = world.headless(folder, "Work [[hold:cc-elsewhere]]", fresh(), env={"CLAUDE_CONFIG_DIR": str(world.home / "second")})
+    world.model.wait_streaming("cc-elsewhere")
+    world.headcount.shows(folder, [row(None, "running", "process_alive", child.descendant("claude").ref(), certainty="inferred")],
+                          within_s=0)
+    world.model.release("cc-elsewhere")
+    child.ended(0)
+    world.headcount.shows(folder, [], within_s=0)
 
 
 @scenario("forked: the copied history is not counted again")

@@ -40,13 +40,13 @@ class CodexWorld(World):
             f'model = "{MODEL}"\nmodel_provider = "mock"\ncheck_for_update_on_startup = false\n\n'
             f'[model_providers.mock]\nname = "mock"\nbase_url = "{model.url}/v1"\nwire_api = "responses"\nenv_key = "MOCK_KEY"\n')
 
-    def codex(self, folder: Path, *args: str) -> Child:
+    def codex(self, folder: Path, *args: str, env: dict[str, str] | None = None) -> Child:
         """Starts codex with these arguments."""
-        return self.start(command("codex") + list(args), folder)
+        return self.start(command("codex") + list(args), folder, env=env)
 
-    def execute(self, folder: Path, prompt: str, *args: str) -> Child:
+    def execute(self, folder: Path, prompt: str, *args: str, env: dict[str, str] | None = None) -> Child:
         """Starts `codex exec` with every permission."""
-        return self.codex(folder, "exec", "--json", "--dangerously-bypass-approvals-and-sandbox", *args, "--", prompt)
+        return self.codex(folder, "exec", "--json", "--dangerously-bypass-approvals-and-sandbox", *args, "--", prompt, env=env)
 
     def interface(self, folder: Path, name: str, *args: str) -> Terminal:
         """Starts the terminal interface, in a directory it trusts."""
@@ -373,6 +373,20 @@ def without_records(world: CodexWorld) -> None:
     world.model.wait_streaming("cx-unrecorded")
     world.headcount.shows(folder, [row(None, "running", "process_alive", child.descendant("codex").ref())])
     world.model.release("cx-unrecorded")
+    child.ended(0)
+    world.headcount.shows(folder, [], within_s=0)
+
+
+@scenario("in a store of its own: seen while it lives, and gone with its process")
+def elsewhere(world: CodexWorld) -> None:
+    folder, store = world.project("elsewhere"), world.home / "second"
+    store.mkdir()
+    (store / "config.toml").write_text(world.config.read_text())
+    child = world.execute(folder, "Work [[hold:cx-elsewhere]]", env={"CODEX_HOME": str(store)})
+    world.model.wait_streaming("cx-elsewhere")
+    world.headcount.shows(folder, [row(None, "running", "process_alive", child.descendant("codex").ref(), certainty="inferred")],
+                          within_s=0)
+    world.model.release("cx-elsewhere")
     child.ended(0)
     world.headcount.shows(folder, [], within_s=0)
 

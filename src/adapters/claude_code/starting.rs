@@ -11,9 +11,9 @@ use super::arguments::Arguments;
 use super::live::claimed;
 use crate::adapters::evidence::{Activity, Bond, Claim, Hints, Sighting};
 use crate::adapters::files::{Beyond, Found, Transcript};
-use crate::adapters::live;
+use crate::adapters::live::{self, Store};
 use crate::adapters::pairing::Live;
-use crate::base::{ProcessRef, SessionId};
+use crate::base::{AbsPath, ProcessRef, SessionId};
 use crate::procs::{Process, ProcessTable};
 use crate::protocol::session::{SessionKind, Source};
 use crate::scope::Scope;
@@ -48,8 +48,8 @@ const NO_SESSION: [&str; 19] = [
 /// So many UTF-16 units of a directory are in the name of its project; a checksum follows where it has more.
 const PROJECT_MAX: usize = 200;
 
-/// Claims the processes of this store that are not among the registered, with the sessions that their arguments
-/// name.
+/// Claims the processes that are not among the registered: those of this store with the sessions that their arguments
+/// name, and those that keep their sessions elsewhere with none.
 pub(super) fn observe(
     scope: &Scope,
     found: &Found,
@@ -58,13 +58,22 @@ pub(super) fn observe(
 ) {
     let owned: HashSet<SessionId> = beyond.sightings.iter().filter_map(claimed).collect();
     for process in scope.processes.iter().filter(|it| !registered.contains(&it.identity)) {
-        if is_agent(&scope.processes, process)
-            && live::uses_store(scope, process.identity, super::roots)
-        {
-            let claim = claim(scope, found, &owned, process);
-            beyond.sightings.extend(claim.map(Sighting::Claimed));
+        if !is_agent(&scope.processes, process) {
+            continue;
         }
+        let claim = match Store::of(scope, process.identity, super::roots) {
+            Store::Here => claim(scope, found, &owned, process),
+            Store::Elsewhere => Some(away(scope, process)),
+            Store::NotOurs => None,
+        };
+        beyond.sightings.extend(claim.map(Sighting::Claimed));
     }
+}
+
+fn away(scope: &Scope, process: &Process) -> Claim {
+    let is_one_shot = Arguments::of(&scope.processes, process.identity).is_one_shot();
+    let cwd = scope.processes.cwd(process.identity).and_then(AbsPath::parse);
+    live::away(process.identity, cwd, is_one_shot)
 }
 
 /// The claim of a process; nothing where it is about to end and does not say of which session.

@@ -13,7 +13,7 @@ use std::path::Path;
 
 use super::super::evidence::{Bond, Claim, Hints, Record, TurnState, problem_at};
 use super::super::files::Found;
-use super::super::live::{lock_holders, uses_store};
+use super::super::live::{self, Store, lock_holders, uses_store};
 use super::{daemon, rollout};
 use crate::base::{AbsPath, ProcessRef, SessionId, Timestamp};
 use crate::memo::FileStamp;
@@ -72,7 +72,23 @@ pub(super) fn observe(scope: &Scope, found: &Found, problems: &mut Vec<Problem>)
         }
         live.claims.extend(claims);
     }
+    live.claims.extend(elsewhere(scope));
     live
+}
+
+/// Claims the Codex processes that keep their threads in another store of this home. A server without a thread is
+/// nobody's session, and whether one has a thread only its store would tell.
+fn elsewhere(scope: &Scope) -> Vec<Claim> {
+    let processes = &*scope.processes;
+    let named = processes.iter().filter(|it| it.comm == "codex");
+    let all = named.filter_map(|it| Codex::of(processes, it.identity));
+    let clients = all.filter(|it| it.role != Role::Server);
+    let away = clients.filter(|it| {
+        let store = Store::of(scope, it.process, super::roots);
+        store == Store::Elsewhere
+    });
+    away.map(|it| live::away(it.process, it.working_directory(processes), it.role == Role::Exec))
+        .collect()
 }
 
 /// Whether the records leave open if a tool runs or a person is asked.

@@ -59,7 +59,8 @@ pub static ADAPTER: FileAgent = FileAgent {
         blind_spots: "without the daemon, that it waits for an approval is inferred, and only for patches and for \
                       commands that ask to leave the sandbox; \
                       when an approval was given, until the daemon is asked again; compressed rollouts; \
-                      sessions without records (`--ephemeral`) are seen as processes alone; \
+                      sessions without records (`--ephemeral`), or with their records in another store than headcount's \
+                      (`CODEX_HOME`), are seen as processes alone; \
                       an interface at its first question while the daemon runs",
     },
     roots,

@@ -259,6 +259,21 @@ mod live {
     }
 
     #[test]
+    fn an_agent_that_keeps_its_threads_elsewhere_is_a_process_alone() {
+        let store = Store::empty();
+        let vars = [("HOME", store.home()), ("CODEX_HOME", "/elsewhere")];
+        let away = |pid, arguments: &[&str]| store.codex(pid, arguments).environ(&vars);
+        away(5, &["exec", "--json", "prompt"]);
+        away(6, &[]);
+        away(7, &["app-server"]);
+        let rows = store.sessions();
+        assert_eq!(rows.len(), 2);
+        assert_eq!(state(&rows[0]), json!(["running", "process_alive", "inferred", 5]));
+        assert_eq!(state(&rows[1]), json!(["unknown", "process_alive", "inferred", 6]));
+        assert_eq!(rows[0]["cwd"], "/work/here");
+    }
+
+    #[test]
     fn an_interface_whose_daemon_is_gone_is_not_said_to_have_been_asked_nothing() {
         let store = Store::recorded();
         store.codex(8, &[]);

@@ -45,6 +45,22 @@ fn a_process_that_has_not_registered_yet_is_a_row_without_a_session() {
 }
 
 #[test]
+fn a_process_that_keeps_its_sessions_elsewhere_is_a_row_without_a_session() {
+    let store = Store::of("home");
+    let away = |pid, arguments: &[&str]| {
+        let process = store.proc.process(pid, 600, "claude").arguments(arguments);
+        process.environ(&[("CLAUDE_CONFIG_DIR", "/elsewhere")]).cwd("/work/a");
+    };
+    away(80, &["claude", "-p", "--resume", HELLO, "--", "more"]);
+    away(81, &["claude", "--resume", HELLO]);
+    away(82, &["claude", "mcp", "serve"]);
+    let expect =
+        ["80 running process_alive inferred /work/a", "81 unknown process_alive inferred /work/a"];
+    assert_eq!(without_session(&store), expect);
+    assert_eq!(store.state(HELLO), "stopped completed inferred null", "the one here is another");
+}
+
+#[test]
 fn a_first_start_has_a_process_before_it_has_a_store() {
     let store = Store::empty();
     store.proc.process(80, 600, "claude").arguments(&["claude"]).cwd("/work/a");
