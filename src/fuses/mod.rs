@@ -10,7 +10,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use notify::{RecursiveMode, Watcher};
+use notify::event::ModifyKind;
+use notify::{Event, EventKind, RecursiveMode, Watcher};
 use tokio::sync::{Notify, broadcast, oneshot};
 use tokio::task::{JoinError, JoinSet};
 
@@ -219,11 +220,7 @@ fn watch(env: &Env, changed: Arc<Notify>) -> Option<notify::RecommendedWatcher> 
         return None;
     }
     let on_event = move |event: notify::Result<notify::Event>| {
-        let is_change = event.is_ok_and(|it| {
-            let is_written = it.kind.is_create() || it.kind.is_modify();
-            is_written && it.paths.iter().any(|path| is_ledger(path))
-        });
-        if is_change {
+        if event.is_ok_and(|it| is_change(&it)) {
             changed.notify_one();
         }
     };
@@ -237,6 +234,17 @@ fn watch(env: &Env, changed: Arc<Notify>) -> Option<notify::RecommendedWatcher> 
             tracing::warn!(%error, "changes of the ledger by others are not seen");
         })
         .ok()
+}
+
+/// Whether the ledger was written. Where root runs SQLite, it sets the owner of its log each time that it opens it: a
+/// change of metadata alone is a reader's.
+fn is_change(event: &Event) -> bool {
+    let is_written = match event.kind {
+        EventKind::Create(_) => true,
+        EventKind::Modify(what) => !matches!(what, ModifyKind::Metadata(_)),
+        _ => false,
+    };
+    is_written && event.paths.iter().any(|it| is_ledger(it))
 }
 
 /// Whether it is a file that a change of the ledger writes; a reader touches `ledger.db-shm` too.

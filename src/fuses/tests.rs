@@ -270,3 +270,18 @@ async fn a_webhook_is_told_and_its_body_is_signed() {
 async fn a_keeper_without_fuses_waits_for_nothing_but_news() {
     tokio::time::timeout(Duration::from_millis(1), wait_for(None)).await.unwrap_err();
 }
+
+#[test]
+fn who_only_reads_the_ledger_wakes_nobody() {
+    use notify::event::{CreateKind, DataChange, MetadataKind, RenameMode};
+    let check = |kind, name: &str, expect| {
+        let event = Event::new(kind).add_path(Path::new("/state").join(name));
+        assert_eq!(is_change(&event), expect, "{event:?}");
+    };
+    check(EventKind::Create(CreateKind::File), "ledger.db-wal", true);
+    check(EventKind::Modify(ModifyKind::Data(DataChange::Any)), "ledger.db-wal", true);
+    check(EventKind::Modify(ModifyKind::Name(RenameMode::To)), "ledger.db", true);
+    check(EventKind::Modify(ModifyKind::Metadata(MetadataKind::Any)), "ledger.db-wal", false);
+    check(EventKind::Modify(ModifyKind::Data(DataChange::Any)), "ledger.db-shm", false);
+    check(EventKind::Remove(notify::event::RemoveKind::File), "ledger.db-wal", false);
+}
