@@ -48,7 +48,7 @@ impl Ledger {
     }
 
     /// Gives up claims on exactly this directory, and says whether there was one; an error is the launch that holds it, where
-    /// its claim is not asked for. What a dead process held is given up besides.
+    /// its claim is not asked for.
     pub fn release(
         &mut self,
         directory: &AbsPath,
@@ -62,9 +62,10 @@ impl Ledger {
             return Err(Box::new(launched.clone()));
         }
         self.locks.retain(|it| it.directory != *directory || !claims.covers(it));
-        for entry in &mut self.launches {
-            if entry.claim.as_ref() == Some(directory)
-                && (claims == Claims::All || entry.life(world) == Life::Dead)
+        // The claim of a launch that looks dead stays: it is worth nothing, unless a supervisor is on its way, who would
+        // go on without it.
+        if claims == Claims::All {
+            for entry in self.launches.iter_mut().filter(|it| it.claim.as_ref() == Some(directory))
             {
                 entry.claim = None;
             }
@@ -113,8 +114,8 @@ fn stand_in_each_others_way(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::LaunchEntry;
     use crate::ledger::testing::{ALIVE, DEAD, World as W, launch, lock, path};
+    use crate::ledger::{LaunchEntry, Refusal};
 
     #[test]
     fn parents_and_children_conflict_unless_a_worktree_lies_between() {
@@ -199,6 +200,24 @@ mod tests {
         let mut ledger = Ledger::default();
         ledger.begin(launch("one", "/a", DEAD), world.view()).unwrap();
         assert_eq!(ledger.release(&path("/a"), Claims::Acquired, world.view()), Ok(false));
-        assert_eq!(ledger.launches[0].claim, None);
+        assert_eq!(ledger.held(world.view()), []);
+    }
+
+    #[test]
+    fn a_supervisor_on_its_way_finds_the_claim_that_its_dead_server_made() {
+        let world = W::at(10);
+        let mut ledger = Ledger::default();
+        ledger.begin(launch("one", "/a", DEAD), world.view()).unwrap();
+        ledger.acquire(lock("/a", "me"), world.view()).unwrap();
+        for claims in [Claims::AcquiredBy("me"), Claims::Acquired] {
+            ledger.release(&path("/a"), claims, world.view()).unwrap();
+        }
+        ledger.acquire(lock("/a", "you"), world.view()).unwrap();
+        let refused = ledger.clone().adopt("one", ALIVE, world.view());
+        assert_eq!(refused, Err(Refusal::Locked(Box::new(lock("/a", "you")))));
+
+        ledger.release(&path("/a"), Claims::AcquiredBy("you"), world.view()).unwrap();
+        ledger.adopt("one", ALIVE, world.view()).unwrap();
+        assert_eq!(ledger.held(world.view()).len(), 1);
     }
 }

@@ -342,12 +342,11 @@ impl Ledger {
         served: &dyn Fn(&LaunchEntry) -> Life,
     ) -> Pruned {
         let mut pruned = Pruned::default();
-        for entry in &mut self.launches {
-            let is_gone = entry.ended.is_none() && entry.life(world) == Life::Dead;
-            if let (true, Some(directory)) = (is_gone, &entry.claim) {
-                pruned.released.push((entry.lock_on(directory), PruneReason::ProcessGone));
-                entry.claim = None;
-            }
+        let is_gone =
+            |entry: &LaunchEntry| entry.ended.is_none() && entry.life(world) == Life::Dead;
+        for entry in self.launches.iter().filter(|it| is_gone(it)) {
+            let lock = entry.claim.as_ref().map(|directory| entry.lock_on(directory));
+            pruned.released.extend(lock.map(|it| (it, PruneReason::ProcessGone)));
         }
         let (void, kept) = std::mem::take(&mut self.launches).into_iter().partition(|entry| {
             let end = entry.ended.unwrap_or(entry.launch.launched_at);
@@ -355,6 +354,14 @@ impl Ledger {
             life == Life::Dead && older_than.is_none_or(|limit| end < limit)
         });
         self.launches = kept;
+        for entry in self.launches.iter_mut().filter(|it| is_gone(it)) {
+            entry.claim = None;
+            // A supervisor may be on its way; without the claim it must not go on.
+            if !entry.has_begun() {
+                entry.ended = Some(world.now);
+                entry.end = Some(End::NotStarted);
+            }
+        }
         let void: Vec<LaunchEntry> = void;
         pruned.forgotten = void
             .into_iter()
@@ -588,6 +595,11 @@ mod tests {
 
         let (_, forgotten, _) = prune(Some(50));
         assert_eq!(forgotten.len(), 2, "those that ended before: {forgotten:?}");
+
+        // What is gone and kept has given up its claim, and so never begins.
+        let (mut after, _, pruned) = prune(Some(1));
+        assert_eq!(pruned.released.len(), 2);
+        assert_eq!(after.adopt("gone", ALIVE, world.view()), Err(Refusal::Gone));
     }
 
     #[test]

@@ -137,14 +137,15 @@ class World:
         return False
 
     def zombies(self) -> list[str]:
-        """Returns dead children, of whomever, that bear the name of one of our programs."""
-        found = []
+        """Returns dead children that bear the name of one of our programs: ours, and the orphans that init is to reap."""
+        parents, found = {"1", str(os.getpid()), *(line.split()[0] for line in self.ours())}, []
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():
                 with contextlib.suppress(OSError):
                     head, _, tail = (entry / "stat").read_text().rpartition(")")
-                    if tail.split()[0] == "Z" and head.partition("(")[2] in ("headcount", "codex"):
-                        found.append(f"{entry.name} of {tail.split()[1]}")
+                    state, parent = tail.split()[:2]
+                    if state == "Z" and parent in parents and head.partition("(")[2] in ("headcount", "codex"):
+                        found.append(f"{entry.name} of {parent}")
         return found
 
     def ask(self, method: str, params: Row) -> subprocess.CompletedProcess[str]:
