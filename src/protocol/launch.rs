@@ -175,7 +175,7 @@ pub struct LaunchResult {
     pub session: Option<Session>,
     /// How it was started.
     pub launch: Launched,
-    /// True when no adapter failed or missed its deadline.
+    /// True when no adapter failed or missed its deadline, and the processes of this machine could be seen.
     pub complete: bool,
     /// What each adapter contributed.
     pub agents: Vec<AgentReport>,
@@ -248,7 +248,7 @@ pub struct StopResult {
     pub signals: Vec<Signalled>,
     /// What of the agent still lives; of a session that nobody owned, what its agent had left at work.
     pub survivors: Vec<Process>,
-    /// True when no adapter failed or missed its deadline.
+    /// True when no adapter failed or missed its deadline, and the processes of this machine could be seen.
     pub complete: bool,
     /// What each adapter contributed.
     pub agents: Vec<AgentReport>,

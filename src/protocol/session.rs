@@ -514,7 +514,7 @@ pub struct ListResult {
     /// Where the next page begins; absent at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
-    /// True when no adapter failed or missed its deadline.
+    /// True when no adapter failed or missed its deadline, and the processes of this machine could be seen.
     pub complete: bool,
     /// What each adapter contributed.
     pub agents: Vec<AgentReport>,
@@ -563,7 +563,7 @@ pub struct StatusResult {
     /// The owner's process and those above it, nearest first: a terminal whose shell is among them runs the session.
     /// None without a live owner.
     pub ancestors: Vec<Ancestor>,
-    /// True when no adapter failed or missed its deadline.
+    /// True when no adapter failed or missed its deadline, and the processes of this machine could be seen.
     pub complete: bool,
     /// What each adapter contributed.
     pub agents: Vec<AgentReport>,
@@ -654,7 +654,7 @@ pub struct PeekResult {
     pub turns: Vec<Turn>,
     /// True where turns came before the first one shown.
     pub earlier: bool,
-    /// True when no adapter failed or missed its deadline.
+    /// True when no adapter failed or missed its deadline, and the processes of this machine could be seen.
     pub complete: bool,
     /// What each adapter contributed to finding the session.
     pub agents: Vec<AgentReport>,

@@ -134,7 +134,7 @@ export interface ListResult {
   readonly total: number;
   /** Where the next page begins; absent at the end. */
   readonly nextCursor?: string;
-  /** True when no adapter failed or missed its deadline. */
+  /** True when no adapter failed or missed its deadline, and the processes of this machine could be seen. */
   readonly complete: boolean;
   /** What each adapter contributed. */
   readonly agents: readonly AgentReport[];
@@ -379,7 +379,7 @@ export interface StatusResult {
   readonly resume?: ResumeCommand;
   /** The owner's process and those above it, nearest first: a terminal whose shell is among them runs the session. None without a live owner. */
   readonly ancestors: readonly Ancestor[];
-  /** True when no adapter failed or missed its deadline. */
+  /** True when no adapter failed or missed its deadline, and the processes of this machine could be seen. */
   readonly complete: boolean;
   /** What each adapter contributed. */
   readonly agents: readonly AgentReport[];
@@ -419,7 +419,7 @@ export interface PeekResult {
   readonly turns: readonly Turn[];
   /** True where turns came before the first one shown. */
   readonly earlier: boolean;
-  /** True when no adapter failed or missed its deadline. */
+  /** True when no adapter failed or missed its deadline, and the processes of this machine could be seen. */
   readonly complete: boolean;
   /** What each adapter contributed to finding the session. */
   readonly agents: readonly AgentReport[];
@@ -563,7 +563,7 @@ export interface LaunchResult {
   readonly session?: Session;
   /** How it was started. */
   readonly launch: Launched;
-  /** True when no adapter failed or missed its deadline. */
+  /** True when no adapter failed or missed its deadline, and the processes of this machine could be seen. */
   readonly complete: boolean;
   /** What each adapter contributed. */
   readonly agents: readonly AgentReport[];
@@ -643,7 +643,7 @@ export interface StopResult {
   readonly signals: readonly Signalled[];
   /** What of the agent still lives; of a session that nobody owned, what its agent had left at work. */
   readonly survivors: readonly Process[];
-  /** True when no adapter failed or missed its deadline. */
+  /** True when no adapter failed or missed its deadline, and the processes of this machine could be seen. */
   readonly complete: boolean;
   /** What each adapter contributed. */
   readonly agents: readonly AgentReport[];

@@ -210,7 +210,7 @@
 --- The result of `session.launch` and `session.resume`.
 ---@class headcount.LaunchResult
 ---@field agents headcount.AgentReport[] What each adapter contributed.
----@field complete boolean True when no adapter failed or missed its deadline.
+---@field complete boolean True when no adapter failed or missed its deadline, and the processes of this machine could be seen.
 ---@field launch headcount.Launched How it was started.
 ---@field session headcount.Session|nil The session; absent where the agent has not told its id in time.
 
@@ -242,7 +242,7 @@
 --- The result of `session.list`.
 ---@class headcount.ListResult
 ---@field agents headcount.AgentReport[] What each adapter contributed.
----@field complete boolean True when no adapter failed or missed its deadline.
+---@field complete boolean True when no adapter failed or missed its deadline, and the processes of this machine could be seen.
 ---@field nextCursor string|nil Where the next page begins; absent at the end.
 ---@field observedAt headcount.Timestamp The instant that the result speaks of.
 ---@field problems headcount.Problem[]|nil What headcount could not read: its settings, its ledger of launches, the links of the filter's directory.
@@ -322,7 +322,7 @@
 --- The result of `session.peek`.
 ---@class headcount.PeekResult
 ---@field agents headcount.AgentReport[] What each adapter contributed to finding the session.
----@field complete boolean True when no adapter failed or missed its deadline.
+---@field complete boolean True when no adapter failed or missed its deadline, and the processes of this machine could be seen.
 ---@field earlier boolean True where turns came before the first one shown.
 ---@field turns headcount.Turn[] The newest turns, oldest of them first.
 
@@ -473,7 +473,7 @@
 ---@class headcount.StatusResult
 ---@field agents headcount.AgentReport[] What each adapter contributed.
 ---@field ancestors headcount.Ancestor[] The owner's process and those above it, nearest first: a terminal whose shell is among them runs the session.
----@field complete boolean True when no adapter failed or missed its deadline.
+---@field complete boolean True when no adapter failed or missed its deadline, and the processes of this machine could be seen.
 ---@field resume headcount.ResumeCommand|nil How a person goes on with it in a terminal; absent where the agent cannot, and for subagents.
 ---@field session headcount.Session The session, with `evidence` and `usage`.
 
@@ -490,7 +490,7 @@
 --- The result of `session.stop`.
 ---@class headcount.StopResult
 ---@field agents headcount.AgentReport[] What each adapter contributed.
----@field complete boolean True when no adapter failed or missed its deadline.
+---@field complete boolean True when no adapter failed or missed its deadline, and the processes of this machine could be seen.
 ---@field outcome headcount.StopOutcome How it ended.
 ---@field signals headcount.Signalled[] What was sent to whom, in order.
 ---@field survivors headcount.Process[] What of the agent still lives; of a session that nobody owned, what its agent had left at work.
