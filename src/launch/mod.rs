@@ -44,6 +44,8 @@ use order::{Event, SupervisorOrder};
 
 /// How long a launch waits for the agent to tell its session.
 pub const SESSION_WAIT: Duration = Duration::from_secs(10);
+/// What is said of a launch whose supervisor was killed before its agent began.
+const SUPERVISOR_GONE: &str = "the supervisor is gone";
 /// How much longer it waits to see an agent that has told its session fail at once: Codex and Claude Code tell it first,
 /// and end half a second later where nobody is logged in; a busy machine takes longer.
 const SETTLE: Duration = Duration::from_millis(1500);
@@ -138,7 +140,12 @@ pub fn start(site: &Site<'_>, request: Request) -> Result<Started, RpcError> {
     };
     let news = spawn_supervisor(site.program, &order, &variables).map_err(|error| {
         call_off(&ledger, &launch_id);
-        failed(&agent, Stage::Spawn, None, format!("the supervisor: {error}"))
+        let message = match error.kind() {
+            // It was killed before it had read its order.
+            std::io::ErrorKind::BrokenPipe => SUPERVISOR_GONE.to_owned(),
+            _ => format!("the supervisor: {error}"),
+        };
+        failed(&agent, Stage::Spawn, None, message)
     })?;
     tracing::info!(%agent, launch_id, "a supervisor was started");
     Ok(Started {
@@ -251,15 +258,16 @@ impl Started {
     /// launch as it is.
     pub async fn told(&mut self) -> Result<Told, RpcError> {
         let heard = self.listen().await;
-        if let Ok(Heard { process: Some(process), session }) = heard {
+        if let Ok(Heard { process: Some(process), session, .. }) = heard {
             return Ok(self.known(process, session));
         }
         // What has not begun by now never shall, and holds nothing.
         let (ledger, id) = (self.ledger.clone(), self.launch_id.clone());
         let begun = blocking(move || call_off(&ledger, &id)).await;
-        let session = heard?.session;
+        let Heard { session, is_over, .. } = heard?;
         begun.map(|process| self.known(process, session)).ok_or_else(|| {
-            let message = format!("no word within {} s", SESSION_WAIT.as_secs());
+            let silent = format!("no word within {} s", SESSION_WAIT.as_secs());
+            let message = if is_over { SUPERVISOR_GONE.to_owned() } else { silent };
             failed(&self.agent, Stage::Spawn, None, message)
         })
     }
@@ -291,12 +299,8 @@ impl Started {
                 Some(Event::Refused(why) | Event::NotStarted(why)) => {
                     return Err(failed(&self.agent, Stage::Spawn, None, why));
                 }
-                // Somebody killed the supervisor: the agent lives on without one.
-                None if heard.process.is_some() => return Ok(heard),
-                None => {
-                    let message = "the supervisor is gone".to_owned();
-                    return Err(failed(&self.agent, Stage::Spawn, None, message));
-                }
+                // Somebody killed the supervisor: an agent that has begun lives on without one.
+                None => return Ok(Heard { is_over: true, ..heard }),
             }
         }
     }
@@ -307,6 +311,8 @@ impl Started {
 struct Heard {
     process: Option<ProcessRef>,
     session: Option<SessionId>,
+    /// Whether it is gone, and will say no more.
+    is_over: bool,
 }
 
 /// The command line as people are shown it: long arguments are cut.

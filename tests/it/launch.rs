@@ -323,6 +323,27 @@ fn a_launch_that_comes_to_nothing_leaves_the_directory_free() {
 }
 
 #[test]
+fn an_agent_that_has_begun_is_known_though_its_supervisor_could_not_say_so() {
+    let world = World::new();
+    let (hold, begun) = (world.pipe("hold"), world.pipe("begun"));
+    let supervisor = world.home.path().join("supervisor");
+    let (headcount, begun_at) = (env!("CARGO_BIN_EXE_headcount"), begun.path().display());
+    let script = format!(
+        "#!/bin/sh\nexec 3<&0\n'{headcount}' supervise <&3 >/dev/null 2>&1 &\nread line < '{begun_at}'\n"
+    );
+    fs::write(&supervisor, script).unwrap();
+    fs::set_permissions(&supervisor, Permissions::from_mode(0o755)).unwrap();
+
+    let prompt = format!("echo > '{begun_at}'; read line < '{}'", hold.path().display());
+    let order = json!({ "agent": "codex", "cwd": world.work, "prompt": prompt });
+    let reply = world.call_supervised_by(supervisor.to_str().unwrap(), "session.launch", &order);
+    let pid = &reply["result"]["launch"]["pid"];
+    assert!(pid.is_i64(), "{reply}");
+    assert_eq!(&world.locks()[0]["pid"], pid);
+    hold.release();
+}
+
+#[test]
 fn an_agent_whose_supervisor_was_killed_lives_on_and_is_known() {
     let world = World::new();
     let (hold, gone) = (world.pipe("hold"), world.pipe("gone"));
