@@ -379,7 +379,7 @@ def without_records(world: CodexWorld) -> None:
 
 @scenario("in a store of its own: seen while it lives, and gone with its process")
 def elsewhere(world: CodexWorld) -> None:
-    folder, store = world.project("elsewhere"), world.home / "second"
+    folder, store = world.project("second-store"), world.home / "second"
     store.mkdir()
     (store / "config.toml").write_text(world.config.read_text())
     child = world.execute(folder, "Work [[hold:cx-elsewhere]]", env={"CODEX_HOME": str(store)})
