@@ -54,9 +54,10 @@ pub(super) fn conclude(
     }
     let hosted = record.filter(|it| it.owner == Owner::Gateway);
     let owner = |claim: &Claim| (claim.bond != Bond::Alike).then_some(claim.process);
-    let verdict = |claim: &Claim| match owner(claim).filter(|it| processes.is_suspended(*it)) {
-        Some(_) => suspended(alive(record, claim), claim),
-        None => alive(record, claim),
+    let verdict = |claim: &Claim| {
+        let verdict = alive(record, claim);
+        let is_suspended = owner(claim).is_some_and(|it| processes.is_suspended(it));
+        if is_suspended { suspended(verdict, claim) } else { verdict }
     };
     let verdicts = claims.iter().map(|claim| (verdict(claim), owner(claim)));
     let by_precedence =

@@ -43,16 +43,14 @@ pub(super) struct Live {
 /// Claims the threads that live processes own, and the Codex processes that own none yet.
 pub(super) fn observe(scope: &Scope, found: &Found, problems: &mut Vec<Problem>) -> Live {
     let processes = &*scope.processes;
+    let named = processes.iter().filter(|it| it.comm == "codex");
+    let all: Vec<Codex> = named.filter_map(|it| Codex::of(processes, it.identity)).collect();
     let mut live = Live::default();
     for root in &found.roots {
         let locks = locks(root, problems);
         let mut claims = held(processes, &locks);
         let owners = owners_of(&claims);
-        let others: Vec<Codex> = processes
-            .iter()
-            .filter(|it| it.comm == "codex" && !owners.contains(&it.identity))
-            .filter_map(|it| Codex::of(processes, it.identity))
-            .collect();
+        let others: Vec<&Codex> = all.iter().filter(|it| !owners.contains(&it.process)).collect();
         for codex in &others {
             claims.extend(open_threads(processes, codex.process, root));
         }
@@ -72,21 +70,16 @@ pub(super) fn observe(scope: &Scope, found: &Found, problems: &mut Vec<Problem>)
         }
         live.claims.extend(claims);
     }
-    live.claims.extend(elsewhere(scope));
+    live.claims.extend(elsewhere(scope, &all));
     live
 }
 
 /// Claims the Codex processes that keep their threads in another store of this home. A server without a thread is
 /// nobody's session, and whether one has a thread only its store would tell.
-fn elsewhere(scope: &Scope) -> Vec<Claim> {
+fn elsewhere(scope: &Scope, all: &[Codex]) -> Vec<Claim> {
     let processes = &*scope.processes;
-    let named = processes.iter().filter(|it| it.comm == "codex");
-    let all = named.filter_map(|it| Codex::of(processes, it.identity));
-    let clients = all.filter(|it| it.role != Role::Server);
-    let away = clients.filter(|it| {
-        let store = Store::of(scope, it.process, super::roots);
-        store == Store::Elsewhere
-    });
+    let is_away = |it: &Codex| Store::of(scope, it.process, super::roots) == Store::Elsewhere;
+    let away = all.iter().filter(|it| it.role != Role::Server && is_away(it));
     away.map(|it| live::away(it.process, it.working_directory(processes), it.role == Role::Exec))
         .collect()
 }
@@ -270,10 +263,10 @@ fn role(arguments: &[String]) -> Option<Role> {
 /// Codex processes of this store that own no thread yet: at a login or a question of trust, starting, or
 /// keeping no records (`--ephemeral`). An interface beside a live daemon is its client, and its thread is the
 /// daemon's; servers without a thread are nobody's session.
-fn starting(scope: &Scope, others: &[Codex], owners: &BTreeSet<ProcessRef>) -> Vec<Claim> {
+fn starting(scope: &Scope, others: &[&Codex], owners: &BTreeSet<ProcessRef>) -> Vec<Claim> {
     let processes = &*scope.processes;
     let uses_store = |it: &&Codex| uses_store(scope, it.process, super::roots);
-    let here: Vec<&Codex> = others.iter().filter(uses_store).collect();
+    let here: Vec<&Codex> = others.iter().copied().filter(uses_store).collect();
     let serves =
         |it: &ProcessRef| Codex::of(processes, *it).is_some_and(|it| it.role == Role::Server);
     let has_daemon = here.iter().any(|it| it.role == Role::Server) || owners.iter().any(serves);

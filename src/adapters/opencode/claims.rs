@@ -133,10 +133,9 @@ fn logged(
         .filter(|it| !served.contains(it))
         .collect();
     let last = log.last_worked_in(agents, |it| main.contains(it));
-    let has_moved_on = |it: &Agent| last.get(&it.live.process) != it.live.session.as_ref();
     let is_named = |session: &SessionId| {
         let mut by = agents.iter().filter(|it| it.live.session.as_ref() == Some(session));
-        by.any(|it| !last.contains_key(&it.live.process) || !has_moved_on(it))
+        by.any(|it| last.get(&it.live.process).is_none_or(|last| last == session))
     };
     let is_told = |(process, session): &(&ProcessRef, &SessionId)| {
         !answers.contains_key(process) && !is_named(session)
