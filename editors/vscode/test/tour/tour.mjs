@@ -38,17 +38,22 @@ async function runCommand(title) {
     .click();
 }
 
-/** Launches Codex's stand-in, which does what the prompt says. */
-async function launch(prompt) {
-  await page.locator(".part.sidebar").hover();
-  await page.locator('.part.sidebar a[aria-label^="Launch Agent"]').first().click();
-  await input.getByText("Which agent?").or(input.getByPlaceholder("Which agent?")).first().waitFor();
+/** Answers which agent is meant, when that is asked: Codex's stand-in. */
+async function chooseCodex() {
   await page.keyboard.type("Codex");
   await input
     .getByRole("option", { name: /^Codex/ })
     .first()
     .waitFor();
   await page.keyboard.press("Enter");
+}
+
+/** Launches Codex's stand-in, which does what the prompt says. */
+async function launch(prompt) {
+  await page.locator(".part.sidebar").hover();
+  await page.locator('.part.sidebar a[aria-label^="Launch Agent"]').first().click();
+  await input.getByText("Which agent?").or(input.getByPlaceholder("Which agent?")).first().waitFor();
+  await chooseCodex();
   await input.getByText("What should the agent do?").waitFor();
   await page.keyboard.type(prompt);
   await page.keyboard.press("Enter");
@@ -256,12 +261,7 @@ const STEPS = {
     await page.keyboard.press("Control+A");
     await runCommand("Launch Agent with Selection…");
     await input.getByPlaceholder("Which agent?").waitFor();
-    await page.keyboard.type("Codex");
-    await input
-      .getByRole("option", { name: /^Codex/ })
-      .first()
-      .waitFor();
-    await page.keyboard.press("Enter");
+    await chooseCodex();
     await input.getByPlaceholder("Where?").waitFor();
     await page.keyboard.press("Enter");
     await dialog.getByText("That directory is locked by Codex.").waitFor();
