@@ -15,7 +15,7 @@ from launching import Launcher
 from model import Model
 from observe import row
 from scenario import scenario
-from worlds import Child, ProcessRef, World, wait_for
+from worlds import Child, ProcessRef, World, read_process, wait_for
 
 MODEL = "gemini-2.5-flash"
 ONE_CALL = {"inputTokens": 100, "outputTokens": 7}
@@ -148,14 +148,19 @@ def trust(world: GeminiWorld) -> None:
     screen = world.terminal(command("gemini") + ["-m", MODEL], folder, "gemini-trust")
     screen.shows("Do you trust the files in this folder")
     asking = world.worker(screen.pid)
-    assert unasked() == asking.pid
+    seen = unasked()
+    assert seen == asking.pid, f"{read_process(seen)} in place of {asking}"
+
+    # Once, when it is sure to be taken: a second one takes the first one's effect back.
+    screen.press("Down", "● 2")
+    screen.press("Up", "● 1")
+    screen.key("Enter")
 
     def started_again() -> ProcessRef | None:
-        screen.key("Enter")  # a key is lost while the interface is not ready for it
         process = world.worker(screen.pid)
         return process if process != asking else None
 
-    trusted = wait_for("gemini to start itself again", started_again)
+    trusted = wait_for("gemini to start itself again", started_again, hint=lambda: screen.screen().strip()[-1500:])
     assert unasked() == trusted.pid
     os.kill(screen.pid, signal.SIGKILL)
     os.kill(trusted.pid, signal.SIGKILL)

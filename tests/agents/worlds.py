@@ -27,6 +27,9 @@ PATIENCE_S = 120
 """How long an agent may take for one step; a start takes up to ten seconds on two busy cores, and a minute on two that
 a dozen compilers share."""
 
+KEY_S = 5
+"""How long a program that takes a key may need to show it; one that has not by then did not take it."""
+
 PROMPT = r"[$#]\s*$"
 """What the screen of a shell ends with when it waits for a command."""
 
@@ -177,6 +180,17 @@ class Terminal:
     def key(self, *names: str) -> None:
         """Presses keys by tmux's names for them."""
         self.world.tmux("send-keys", "-t", self.name, *names)
+
+    def press(self, name: str, pattern: str) -> None:
+        """Presses a key until the screen matches: one is lost while the program is not ready for it."""
+        until = time.monotonic() + PATIENCE_S
+        while True:
+            self.key(name)
+            try:
+                return self.shows(pattern, KEY_S)
+            except AssertionError:
+                if time.monotonic() > until:
+                    raise
 
     def say(self, text: str) -> None:
         """Types a line and sends it once the screen has taken it in."""
