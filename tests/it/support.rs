@@ -29,7 +29,10 @@ pub(crate) struct Home {
 impl Home {
     pub(crate) fn empty() -> Self {
         let temporary = || tempfile::tempdir().expect("a temporary directory can be made");
-        Self { dir: temporary(), proc: temporary() }
+        let home = Self { dir: temporary(), proc: temporary() };
+        // On a busy machine a look may take long.
+        home.configure(include_str!("../fixtures/patient.json"));
+        home
     }
 
     /// A home with the recorded store of an agent.

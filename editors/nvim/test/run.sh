@@ -15,6 +15,8 @@ if [ -z "$HEADCOUNT" ]; then
   HEADCOUNT="$project/target/debug/headcount"
 fi
 
+# On a busy machine a look may take long.
+patient="$project/tests/fixtures/patient.json"
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 results="$scratch/results"
@@ -25,7 +27,7 @@ run() {
   home=$(mktemp -d "$scratch/home.XXXXXX")
   env -i PATH=/usr/local/bin:/usr/bin:/bin LANG=C.UTF-8 HOME="$home" TMPDIR="$scratch" \
     XDG_CONFIG_HOME="$home/config" XDG_DATA_HOME="$home/data" XDG_STATE_HOME="$home/state" XDG_CACHE_HOME="$home/cache" \
-    HEADCOUNT="$HEADCOUNT" HEADCOUNT_STATE_DIR="$home/headcount" \
+    HEADCOUNT="$HEADCOUNT" HEADCOUNT_STATE_DIR="$home/headcount" HEADCOUNT_CONFIG="$patient" \
     timeout --kill-after=5 "$LIMIT_S" "$nvim" --headless -u NONE -i NONE -n -c "luafile $file" -c "cquit!" </dev/null 2>"$scratch/stderr"
 }
 

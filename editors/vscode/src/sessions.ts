@@ -4,7 +4,7 @@ import * as vscode from "vscode";
 import type { AgentReport, Notifications, Problem } from "./protocol.gen";
 import { Roster, type Step } from "./roster";
 import { type Server, textOf } from "./server";
-import { type Trouble, NO_TROUBLE, problemInWords, withoutReached } from "./trouble";
+import { type Trouble, NO_TROUBLE, problemInWords, whereSeen } from "./trouble";
 
 /** The first answer holds what is urgent and what is recent; the first push holds the rest. */
 const FIRST_PAGE = 200;
@@ -91,10 +91,7 @@ export class Sessions implements vscode.Disposable {
     const hasGap = !isFirst && result.seq !== this.seq + 1;
     this.seq = result.seq;
     const sessions = result.changes.map((it) => it.session);
-    this.hear({
-      reports: withoutReached(this.trouble.reports, sessions),
-      problems: result.problems ?? [],
-    });
+    this.hear({ reports: whereSeen(this.trouble.reports), problems: result.problems ?? [] });
     const steps = isFirst ? this.roster.replace(sessions) : this.roster.apply(result.changes, this.since);
     this.isKnown = true;
     this.emitter.fire(steps);

@@ -1,6 +1,6 @@
 /** What could not be looked at, and how it is said: in the tree, calmly. */
 
-import type { AgentReport, Problem, Reason, Session } from "./protocol.gen";
+import type { AgentReport, Problem } from "./protocol.gen";
 import { shortLine } from "./words";
 
 export interface Trouble {
@@ -14,15 +14,9 @@ export interface Trouble {
 
 export const NO_TROUBLE: Trouble = { reports: [], problems: [] };
 
-/** The reports that still hold: an agent that sessions come from again is within reach. */
-export function withoutReached(
-  reports: readonly AgentReport[],
-  sessions: readonly Session[],
-): readonly AgentReport[] {
-  if (!reports.some(isUnseen)) return reports;
-  const unseen: readonly Reason[] = ["adapter_failed", "unreachable"];
-  const reached = new Set(sessions.filter((it) => !unseen.includes(it.reason)).map((it) => it.agent));
-  return reports.filter((it) => !isUnseen(it) || !reached.has(it.agent));
+/** The reports that still hold once the server has pushed: among its problems it names each agent that cannot be looked at now. */
+export function whereSeen(reports: readonly AgentReport[]): readonly AgentReport[] {
+  return reports.filter((it) => !isUnseen(it));
 }
 
 function isUnseen({ outcome }: AgentReport): boolean {
@@ -34,8 +28,10 @@ export function troubleInWords(
   { reports, problems, failure }: Trouble,
   nameOf: (agent: string) => string,
 ): string[] {
-  const seen = reports.filter((it) => !isUnseen(it));
-  const unread = seen.reduce((sum, it) => sum + it.problems.length + (it.problemsOmitted ?? 0), 0);
+  const unread = whereSeen(reports).reduce(
+    (sum, it) => sum + it.problems.length + (it.problemsOmitted ?? 0),
+    0,
+  );
   return [
     ...(failure === undefined ? [] : [`The sessions cannot be listed: ${failure}`]),
     ...reports.filter(isUnseen).map((it) => `${nameOf(it.agent)} cannot be looked at: ${why(it)}`),

@@ -15,9 +15,6 @@ local WHOLE_PAGE = 10000
 ---@type table<string, integer>
 local RANK = { waiting = 1, running = 2, idle = 3 }
 
---- Reasons by which a session tells that its agent could not be looked at.
-local UNSEEN = { adapter_failed = true, unreachable = true }
-
 --- What was told last; true only while there is a server that keeps it so.
 ---@type table<string, headcount.Session>
 local sessions = {}
@@ -92,24 +89,19 @@ local function is_unseen(report)
   return report.outcome == 'failed' or report.outcome == 'timed_out'
 end
 
---- Drops the reports that hold no more: an agent that sessions come from again is within reach.
----@param changes headcount.Change[]
-local function drop_reached(changes)
-  local reached = {}
-  for _, change in ipairs(changes) do
-    if not UNSEEN[change.session.reason] then
-      reached[change.session.agent] = true
-    end
-  end
-  reports = vim.tbl_filter(function(report)
-    return not (is_unseen(report) and reached[report.agent])
-  end, reports)
+--- The reports that hold where a server pushes: among its problems it names each agent that cannot be looked at now.
+---@param all headcount.AgentReport[]
+---@return headcount.AgentReport[]
+local function where_seen(all)
+  return vim.tbl_filter(function(report)
+    return not is_unseen(report)
+  end, all)
 end
 
 client.on('session.changed', function(params)
   local event = params.result
   problems = event.problems or {}
-  drop_reached(event.changes)
+  reports = where_seen(reports)
   local expected = seq + 1
   seq = event.seq
   if event.seq == 1 then
@@ -136,11 +128,11 @@ client.on_state(function(state)
   end
 end)
 
---- Asks what could not be looked at: changes do not tell it.
+--- Asks which records could not be read: changes do not tell it.
 local function ask_reports()
   client.look('session.list', { limit = 1 }, function(err, result)
     if not err then
-      reports = result.agents
+      reports = where_seen(result.agents)
       tell({})
     end
   end)

@@ -22,6 +22,9 @@ export async function run(): Promise<void> {
       results.push({ name, ...(typeof note === "string" && { note }) });
     } catch (error) {
       results.push({ name, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+      // A tree that it left narrowed is no failure of the next.
+      await vscode.commands.executeCommand("headcount.showAll");
+      await vscode.commands.executeCommand("headcount.groupByStatus");
     }
   }
   const file = path.join(root, "results.json");

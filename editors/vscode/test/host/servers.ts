@@ -5,11 +5,13 @@ import { renameSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import * as vscode from "vscode";
 import { COMMANDS } from "../../src/commands";
-import type { AgentReport, Change, Session } from "../../src/protocol.gen";
+import type { AgentReport, Notifications, Session } from "../../src/protocol.gen";
 import type { Test, World } from "./world";
 
 const config = () => vscode.workspace.getConfiguration("headcount");
 const { Global } = vscode.ConfigurationTarget;
+
+type Push = Pick<Notifications["session.changed"]["result"], "changes" | "problems">;
 
 /** What the stand-in for a server does. */
 interface Script {
@@ -18,7 +20,7 @@ interface Script {
     string,
     { result?: unknown; error?: { code: number; message: string; data?: unknown } }
   >;
-  readonly pushes: readonly (readonly Change[])[];
+  readonly pushes: readonly Push[];
   /** Whether it says nothing any more once it has said hello. */
   readonly hangs?: true;
 }
@@ -169,9 +171,12 @@ export const tests: Record<string, Test> = {
     const { treeView } = world.headcount;
     const methods = ["session.list", "session.watch"];
     const replies = { "session.list": list([], "timed_out"), "session.watch": { result: 1 } };
-    await spokenToBy(world, { methods, replies, pushes: [[]] }, async (say) => {
+    const late: Push = { changes: [], problems: [{ kind: "timed_out", message: "codex: it is late" }] };
+    await spokenToBy(world, { methods, replies, pushes: [] }, async (say) => {
       await world.until("it is named", () => /codex cannot be looked at/.test(treeView.message ?? ""));
-      say({ methods, replies, pushes: [[], [{ kind: "added", session: waits }]] });
+      say({ methods, replies, pushes: [late] });
+      await world.until("it is named once", () => treeView.message === "codex: it is late");
+      say({ methods, replies, pushes: [late, { changes: [] }] });
       await world.until("it is heard", () => (treeView.message ?? "") === "");
     });
     return undefined;
@@ -181,9 +186,9 @@ export const tests: Record<string, Test> = {
     const { attention, treeView } = world.headcount;
     const methods = ["session.list", "session.watch"];
     const replies = { "session.list": list([waits]), "session.watch": { result: 1 } };
-    const added = (session: Session): Change => ({ kind: "added", session });
+    const added = (session: Session): Push => ({ changes: [{ kind: "added", session }] });
     const said = () => attention.said.map((it) => it.text).filter((it) => it.startsWith("codex"));
-    await spokenToBy(world, { methods, replies, pushes: [[added(waits)]] }, async (say) => {
+    await spokenToBy(world, { methods, replies, pushes: [added(waits)] }, async (say) => {
       await world.until("it is counted", () => treeView.badge?.value === 1);
       const late = { ...waits, sessionId: "1a7e", title: "Told late" };
       const fresh = {
@@ -192,7 +197,7 @@ export const tests: Record<string, Test> = {
         title: "Asked now",
         updatedAt: new Date(Date.now() + 1).toISOString(),
       };
-      say({ methods, replies, pushes: [[added(waits)], [added(late)], [added(fresh)]] });
+      say({ methods, replies, pushes: [added(waits), added(late), added(fresh)] });
       await world.until("all are counted", () => treeView.badge?.value === 3);
       await world.until("the new one is said", () => said().length > 0);
       assert.deepEqual(said(), ["codex wants a permission: Asked now"]);

@@ -200,7 +200,7 @@ export const tests: Record<string, Test> = {
     assert.deepEqual(world.drawn(), [
       ...["Claude Code", "  Find out why the retry test is flaky", "    Find clocks in the retry path"],
     ]);
-    assert.equal(treeView.message, "Only “retry”");
+    await world.until("it says so", () => treeView.message === "Only “retry”");
     await viewState.set({ query: "", statuses: ["failed"], groupBy: "folder" });
     assert.deepEqual(world.drawn(), ["mobile", "  Investigate the crash on start"]);
     await viewState.set({ groupBy: "status" });

@@ -139,6 +139,8 @@ function environment(world) {
     SHELL: "/bin/sh",
     EXTENSIONS_GALLERY: "{}",
     HEADCOUNT_STATE_DIR: path.join(world.root, "state"),
+    // On a busy machine a look may take long.
+    HEADCOUNT_CONFIG: path.join(project, "tests/fixtures/patient.json"),
     HEADCOUNT_TEST_ROOT: world.root,
   };
 }

@@ -1,6 +1,7 @@
 // A server that does what a file says, for what the real one cannot be made to do: `stand-in.mjs SCRIPT serve`.
 // The script: {methods, replies: {method: {result} | {error} | {}}, pushes, hangs?}. What has neither result nor error is
-// never answered, nor is a second hello where it hangs. After `session.watch` each push is sent; the file is looked at again whenever it has changed.
+// never answered, nor is a second hello where it hangs. After `session.watch` each push, {changes, problems?}, is sent; the file
+// is looked at again whenever it has changed.
 import { readFileSync, watchFile } from "node:fs";
 import { createRequire } from "node:module";
 
@@ -15,9 +16,9 @@ let sent = 0;
 let hasGreeted = false;
 
 function push() {
-  for (const changes of script().pushes.slice(sent)) {
+  for (const told of script().pushes.slice(sent)) {
     sent += 1;
-    const result = { seq: sent, observedAt: new Date().toISOString(), changes };
+    const result = { seq: sent, observedAt: new Date().toISOString(), ...told };
     void connection.sendNotification("session.changed", { subscription: 1, result });
   }
 }

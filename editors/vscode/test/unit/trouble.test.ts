@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { AgentReport, Problem } from "../../src/protocol.gen";
-import { NO_TROUBLE, problemInWords, troubleInWords, withoutReached } from "../../src/trouble";
-import { session } from "./support";
+import { NO_TROUBLE, problemInWords, troubleInWords, whereSeen } from "../../src/trouble";
 
 const problem = (message: string): Problem => ({ kind: "unreadable", message });
 const report = (told: Partial<AgentReport>): AgentReport => ({
@@ -51,9 +50,8 @@ test("without a list, and without eyes, that is said", () => {
   );
 });
 
-test("an agent that sessions come from again is within reach", () => {
-  const reports = [report({ outcome: "timed_out" }), report({ agent: "pi", outcome: "failed" })];
-  const unseen = session({ agent: "pi", status: "unknown", reason: "adapter_failed" });
-  assert.deepEqual(withoutReached(reports, [session({ agent: "codex" }), unseen]), [reports[1]]);
-  assert.equal(withoutReached(reports, [unseen]).length, 2);
+test("once the server pushes, only the reports of agents that were seen hold", () => {
+  const seen = report({ agent: "gemini", problems: [problem("a")] });
+  const reports = [report({ outcome: "timed_out" }), seen, report({ agent: "pi", outcome: "failed" })];
+  assert.deepEqual(whereSeen(reports), [seen]);
 });
