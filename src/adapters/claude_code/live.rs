@@ -24,9 +24,11 @@ use crate::base::{AbsPath, Pid, ProcessRef, SessionId, Timestamp};
 use crate::protocol::session::{Problem, ProblemKind, Source};
 use crate::scope::Scope;
 
-/// How often a file is read that its writer has not completed: it is rewritten in place, within a millisecond.
-const ATTEMPTS: usize = 3;
-const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(2);
+/// How long a writer may take that rewrites a file in place: a millisecond, but on a busy machine it may have to wait for
+/// its turn between emptying and filling it.
+const REWRITTEN_WITHIN: Duration = Duration::from_secs(1);
+/// How long to wait before a file is read again that its writer has not completed: each time twice as long, so long.
+const PAUSES_MS: [u64; 6] = [1, 2, 4, 8, 16, 32];
 
 /// Most names that are read of the registry, and of the jobs: a file is read for each that may be live.
 const NAMES_MAX: usize = 2_000;
@@ -255,7 +257,7 @@ pub(super) fn names(dir: &Path, beyond: &mut Beyond) -> Vec<String> {
 
 /// The one JSON object that a small file holds; nothing where there is no such file.
 pub(super) fn object(path: &Path) -> Result<Option<Vec<u8>>, Problem> {
-    match read_complete(path) {
+    match read_complete(path, thread::sleep) {
         Ok(Some(bytes)) => Ok(Some(bytes)),
         Ok(None) => Err(problem_at(ProblemKind::Malformed, path, "not a complete JSON object")),
         Err(error) if is_absent(&error) => Ok(None),
@@ -268,15 +270,61 @@ fn is_absent(error: &io::Error) -> bool {
 }
 
 /// Reads a small file that holds one JSON object; nothing where its writer does not complete it.
-fn read_complete(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    for attempt in 0..ATTEMPTS {
-        if attempt > 0 {
-            thread::sleep(BETWEEN_ATTEMPTS);
-        }
+fn read_complete(path: &Path, mut wait: impl FnMut(Duration)) -> io::Result<Option<Vec<u8>>> {
+    let mut pauses = PAUSES_MS.into_iter().map(Duration::from_millis);
+    loop {
         let bytes = read_small(path)?;
         if jsonl::record::<&RawValue>(&bytes).is_some_and(|it| it.get().starts_with('{')) {
             return Ok(Some(bytes));
         }
+        match pauses.next() {
+            Some(pause) if may_be_in_writing(path)? => wait(pause),
+            _ => return Ok(None),
+        }
     }
-    Ok(None)
+}
+
+fn may_be_in_writing(path: &Path) -> io::Result<bool> {
+    // A stamp that lies ahead of the clock is of now as well.
+    let age = fs::metadata(path)?.modified()?.elapsed().unwrap_or_default();
+    Ok(age < REWRITTEN_WITHIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WHOLE: &str = r#"{"status":"busy"}"#;
+    /// How much older or younger a file is made: no pause of a test takes so long.
+    const LONG: Duration = Duration::from_hours(1);
+
+    /// Reads a file of which only a part is there yet; the rest is written during wait number `written_in`, if any.
+    /// Returns whether it was read, and how often was waited.
+    fn read(part: &str, is_old: bool, written_in: Option<usize>) -> (bool, usize) {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(&file, part).unwrap();
+        let now = file.as_file().metadata().unwrap().modified().unwrap();
+        let modified = if is_old { now - LONG } else { now + LONG };
+        file.as_file().set_modified(modified).unwrap();
+        let mut waits = 0;
+        let read = read_complete(file.path(), |_| {
+            waits += 1;
+            if written_in == Some(waits) {
+                fs::write(&file, WHOLE).unwrap();
+            }
+        });
+        (read.unwrap().as_deref() == Some(WHOLE.as_bytes()), waits)
+    }
+
+    #[test]
+    fn what_is_being_written_is_waited_for_and_what_stays_broken_is_not() {
+        let last = PAUSES_MS.len();
+        assert_eq!(read(WHOLE, false, None), (true, 0));
+        for part in ["", r#"{"stat"#] {
+            assert_eq!(read(part, false, Some(1)), (true, 1));
+            assert_eq!(read(part, false, Some(last)), (true, last));
+            assert_eq!(read(part, false, None), (false, last));
+            assert_eq!(read(part, true, Some(1)), (false, 0));
+        }
+    }
 }
