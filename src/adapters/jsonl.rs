@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
 
+use memchr::memmem::Finder;
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -22,16 +23,15 @@ pub fn or_nothing<'de, D: Deserializer<'de>, T: serde::de::DeserializeOwned>(
     Ok(T::deserialize(Value::deserialize(member)?).ok())
 }
 
-/// Likewise, with the default in place of nothing: a service that did not use its cache may count `null`.
-pub fn or_default<'de, D: Deserializer<'de>, T: serde::de::DeserializeOwned + Default>(
-    member: D,
-) -> Result<T, D::Error> {
-    or_nothing(member).map(Option::unwrap_or_default)
+/// Likewise a count, with 0 in place of nothing: a service that did not use its cache may count `null`.
+pub fn or_zero<'de, D: Deserializer<'de>>(member: D) -> Result<u64, D::Error> {
+    member.deserialize_any(CountVisitor)
 }
 
-/// Whether the bytes hold this text, at memory speed: a cheap test before parsing a line.
-pub fn holds(line: &[u8], text: &str) -> bool {
-    memchr::memmem::find(line, text.as_bytes()).is_some()
+/// Whether a line holds this text, at memory speed: a cheap test before parsing it. What is looked for is prepared once,
+/// since that costs more than to look through a short line.
+pub fn holds(line: &[u8], text: &Finder<'_>) -> bool {
+    text.find(line).is_some()
 }
 
 /// A text, borrowed from its line where it has no escapes. Anything else than a text is an empty one:
@@ -107,14 +107,54 @@ impl<'de> Visitor<'de> for TextVisitor {
         Ok(Cow::default())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-        while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Cow::default())
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Self::Value, A::Error> {
+        IgnoredAny.visit_seq(items).map(|_| Cow::default())
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-        while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Cow::default())
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Self::Value, A::Error> {
+        IgnoredAny.visit_map(members).map(|_| Cow::default())
+    }
+}
+
+struct CountVisitor;
+
+impl<'de> Visitor<'de> for CountVisitor {
+    type Value = u64;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a count")
+    }
+
+    fn visit_u64<E>(self, count: u64) -> Result<u64, E> {
+        Ok(count)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<u64, E> {
+        Ok(0)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<u64, E> {
+        Ok(0)
+    }
+
+    fn visit_unit<E>(self) -> Result<u64, E> {
+        Ok(0)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<u64, E> {
+        Ok(0)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<u64, E> {
+        Ok(0)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<u64, A::Error> {
+        IgnoredAny.visit_seq(items).map(|_| 0)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<u64, A::Error> {
+        IgnoredAny.visit_map(members).map(|_| 0)
     }
 }
 
@@ -142,6 +182,27 @@ mod tests {
         check("{}", "");
         let borrowed = record::<Named<'_>>(br#"{"name":"plain"}"#).unwrap();
         assert!(matches!(borrowed.name.0, Cow::Borrowed(_)));
+    }
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    struct Counted {
+        #[serde(default, deserialize_with = "or_zero")]
+        tokens: u64,
+    }
+
+    #[test]
+    fn what_is_no_count_counts_nothing() {
+        let check = |count: &str, expect| {
+            let line = format!("{{\"tokens\":{count}}}");
+            assert_eq!(record(line.as_bytes()), Some(Counted { tokens: expect }), "{count}");
+        };
+        check("7", 7);
+        check("18446744073709551615", u64::MAX);
+        for other in ["null", "-1", "1.5", "1e99", "true", r#""7""#, "[1,{}]", r#"{"a":[]}"#] {
+            check(other, 0);
+        }
+        assert_eq!(record(b"{}"), Some(Counted { tokens: 0 }));
+        assert_eq!(record::<Counted>(br#"{"tokens":[1}"#), None);
     }
 
     #[derive(Debug, PartialEq, Deserialize)]

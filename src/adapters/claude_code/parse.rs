@@ -20,7 +20,7 @@ const CUSTOM: &str = "\"custom";
 /// By the agent, which says it again every 34 KB.
 const AI: &str = "\"ai";
 /// Every line by a model holds it.
-const MODEL: &str = "\"model\":";
+static MODEL: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"model\":"));
 
 pub(super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, Malformed> {
     let (session, parent) =
@@ -203,7 +203,7 @@ impl Tail {
                     break;
                 }
                 // All that is still missing.
-                if !jsonl::holds(bytes, MODEL) {
+                if !jsonl::holds(bytes, &MODEL) {
                     continue;
                 }
             }

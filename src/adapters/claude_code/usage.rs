@@ -9,7 +9,10 @@
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::Range;
+use std::sync::LazyLock;
 
+use memchr::memmem::Finder;
 use serde::Deserialize;
 
 use super::line::SYNTHETIC;
@@ -71,9 +74,28 @@ fn beginning(it: &Transcript) -> impl Ord {
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     calls: Vec<Call>,
-    /// The newest line of the message that is being read: its lines follow each other and say the same, so
-    /// that the last of them is the only one that is parsed.
-    pending: Vec<u8>,
+    newest: Newest,
+}
+
+/// The newest line of the message that is being read: its lines follow each other and say the same, so that the last
+/// of them is the only one that is parsed.
+#[derive(Debug, Default)]
+struct Newest {
+    line: Vec<u8>,
+    /// Where the message's id stands in it, if that was seen.
+    id: Option<Range<usize>>,
+}
+
+impl Newest {
+    fn id(&self) -> Option<&[u8]> {
+        self.id.clone().map(|it| &self.line[it])
+    }
+
+    fn become_line(&mut self, line: &[u8], id: Option<Range<usize>>) {
+        self.line.clear();
+        self.line.extend_from_slice(line);
+        self.id = id;
+    }
 }
 
 /// One model call. A number for its ids: two calls of one user with the same 64 bits will not be met.
@@ -88,16 +110,16 @@ impl Tally for Calls {
     const NEEDLE: &'static str = "\"usage\"";
 
     fn add(&mut self, line: &[u8]) {
-        if message_id(line) != message_id(&self.pending) || message_id(line).is_none() {
-            self.calls.extend(call(&self.pending));
+        let id = message_id(line);
+        if id.is_none() || id.clone().map(|it| &line[it]) != self.newest.id() {
+            self.calls.extend(call(&self.newest.line));
         }
-        self.pending.clear();
-        self.pending.extend_from_slice(line);
+        self.newest.become_line(line, id);
     }
 
     fn finish(&mut self) {
-        self.calls.extend(call(&self.pending));
-        self.pending = Vec::new();
+        self.calls.extend(call(&self.newest.line));
+        self.newest = Newest::default();
         self.calls.sort_unstable_by_key(|it| it.key);
         self.calls.dedup_by(|again, call| {
             let is_same = again.key == call.key;
@@ -112,16 +134,19 @@ impl Tally for Calls {
     }
 }
 
-/// The id of the message as it stands in the line, where it stands where it always does. A cheap look: what
-/// it misses is parsed.
-fn message_id(line: &[u8]) -> Option<&[u8]> {
+static MESSAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"message\":{\"id\":\""));
+static BY_MODEL: LazyLock<Finder<'static>> =
+    LazyLock::new(|| Finder::new("\"type\":\"assistant\""));
+
+/// Where the id of the message stands in the line, if it stands where it always does. A cheap look: what it
+/// misses is parsed.
+fn message_id(line: &[u8]) -> Option<Range<usize>> {
     /// Before the message there are only ids and the like.
     const BEGINNING: usize = 1 << 10;
-    const MARK: &[u8] = b"\"message\":{\"id\":\"";
     let beginning = &line[..line.len().min(BEGINNING)];
-    let id = memchr::memmem::find(beginning, MARK)? + MARK.len();
-    let end = memchr::memchr(b'"', &beginning[id..])?;
-    Some(&beginning[id..id + end])
+    let start = MESSAGE.find(beginning)? + MESSAGE.needle().len();
+    let len = memchr::memchr(b'"', &beginning[start..])?;
+    Some(start..start + len)
 }
 
 #[derive(Default, Deserialize)]
@@ -151,19 +176,19 @@ struct CallMessage<'a> {
 #[serde(default)]
 #[expect(clippy::struct_field_names, reason = "the names that the service gives them")]
 struct CallUsage {
-    #[serde(deserialize_with = "jsonl::or_default")]
+    #[serde(deserialize_with = "jsonl::or_zero")]
     input_tokens: u64,
-    #[serde(deserialize_with = "jsonl::or_default")]
+    #[serde(deserialize_with = "jsonl::or_zero")]
     output_tokens: u64,
-    #[serde(deserialize_with = "jsonl::or_default")]
+    #[serde(deserialize_with = "jsonl::or_zero")]
     cache_read_input_tokens: u64,
-    #[serde(deserialize_with = "jsonl::or_default")]
+    #[serde(deserialize_with = "jsonl::or_zero")]
     cache_creation_input_tokens: u64,
 }
 
 fn call(line: &[u8]) -> Option<Call> {
     // A tool's result may tell the usage of a subagent, whose own file has it call by call.
-    if !jsonl::holds(line, "\"type\":\"assistant\"") {
+    if !jsonl::holds(line, &BY_MODEL) {
         return None;
     }
     let CallLine { kind, uuid, request, message } = jsonl::record(line)?;

@@ -27,16 +27,16 @@ const ROLLOUTS_PER_THREAD: usize = 32;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 struct Tokens {
-    #[serde(rename = "input_tokens", deserialize_with = "jsonl::or_default")]
+    #[serde(rename = "input_tokens", deserialize_with = "jsonl::or_zero")]
     input: u64,
-    #[serde(rename = "cached_input_tokens", deserialize_with = "jsonl::or_default")]
+    #[serde(rename = "cached_input_tokens", deserialize_with = "jsonl::or_zero")]
     cached: u64,
     /// Not in 0.98.0.
     #[serde(rename = "cache_write_input_tokens", deserialize_with = "jsonl::or_nothing")]
     cache_write: Option<u64>,
-    #[serde(rename = "output_tokens", deserialize_with = "jsonl::or_default")]
+    #[serde(rename = "output_tokens", deserialize_with = "jsonl::or_zero")]
     output: u64,
-    #[serde(rename = "reasoning_output_tokens", deserialize_with = "jsonl::or_default")]
+    #[serde(rename = "reasoning_output_tokens", deserialize_with = "jsonl::or_zero")]
     reasoning: u64,
 }
 

@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
+use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -108,7 +110,9 @@ pub(super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, Malformed> 
 }
 
 fn first_prompt(excerpt: &Excerpt<'_>) -> Option<String> {
-    let messages = excerpt.head_lines().filter(|it| jsonl::holds(it, r#""user.message""#));
+    static BY_PERSON: LazyLock<Finder<'static>> =
+        LazyLock::new(|| Finder::new(r#""user.message""#));
+    let messages = excerpt.head_lines().filter(|it| jsonl::holds(it, &BY_PERSON));
     messages.filter_map(jsonl::record::<Event<'_>>).find_map(|it| {
         let data: Data<'_> = it.data().filter(|_| it.kind == "user.message")?;
         data.content.filter(|it| !it.trim().is_empty())

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::super::evidence::{Record, Sighting};
 use super::super::files::{Beyond, Found, TAIL, Transcript};
+use super::super::jsonl::{self, Text};
 use super::super::scan::{self, Tally};
 use super::HEAD;
 use super::transcript::{Entry, NAMES};
@@ -113,8 +114,8 @@ impl Tally for Spent {
     const NEEDLE: &'static str = r#""usage""#;
 
     fn add(&mut self, line: &[u8]) {
-        if let Some(usage) = Entry::parse(line).as_ref().and_then(usage_of) {
-            self.0.get_or_insert_default().add(&usage);
+        if let Some(call) = Call::parse(line) {
+            self.0.get_or_insert_default().add(&call.usage());
         }
     }
 }
@@ -128,8 +129,7 @@ impl Tally for Calls {
     const NEEDLE: &'static str = Spent::NEEDLE;
 
     fn add(&mut self, line: &[u8]) {
-        let Some(entry) = Entry::parse(line) else { return };
-        self.0.extend(usage_of(&entry).map(|usage| (entry.at(), usage)));
+        self.0.extend(Call::parse(line).map(|it| (it.at, it.usage())));
     }
 }
 
@@ -144,34 +144,63 @@ impl Calls {
     }
 }
 
-/// What one call took. The cost is Pi's own: tokens by the prices of its table of models.
-fn usage_of(entry: &Entry<'_>) -> Option<Usage> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Spent {
-        input: u64,
-        output: u64,
-        cache_read: Option<u64>,
-        cache_write: Option<u64>,
-        /// Not in 0.73.1. A part of `output`.
-        reasoning: Option<u64>,
-        cost: Option<Cost>,
+/// One call of the model. Of its line nothing else is read: the answer itself is passed over once.
+struct Call {
+    at: Option<Timestamp>,
+    spent: Tokens,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Tokens {
+    input: u64,
+    output: u64,
+    cache_read: Option<u64>,
+    cache_write: Option<u64>,
+    /// Not in 0.73.1. A part of `output`.
+    reasoning: Option<u64>,
+    cost: Option<Cost>,
+}
+
+#[derive(Deserialize)]
+struct Cost {
+    total: Option<f64>,
+}
+
+impl Call {
+    fn parse(line: &[u8]) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Line<'a> {
+            #[serde(rename = "type", borrow)]
+            kind: Text<'a>,
+            #[serde(default, borrow)]
+            timestamp: Text<'a>,
+            message: Message,
+        }
+        #[derive(Deserialize)]
+        struct Message {
+            usage: Tokens,
+        }
+        let Line { kind, timestamp, message } = jsonl::record(line)?;
+        let at = Timestamp::parse(&timestamp);
+        (kind.get() == "message").then_some(Self { at, spent: message.usage })
     }
-    #[derive(Deserialize)]
-    struct Cost {
-        total: Option<f64>,
+
+    /// What it took. The cost is Pi's own: tokens by the prices of its table of models.
+    fn usage(&self) -> Usage {
+        let spent = &self.spent;
+        let cost = spent.cost.as_ref().and_then(|it| it.total);
+        let cost_usd = cost.filter(|it| it.is_finite());
+        Usage {
+            input_tokens: spent.input,
+            output_tokens: spent.output,
+            cache_read_tokens: spent.cache_read,
+            cache_write_tokens: spent.cache_write,
+            reasoning_tokens: spent.reasoning,
+            cost_usd,
+            cost_is_estimate: cost_usd.map(|_| true),
+        }
     }
-    let spent: Spent = serde_json::from_str(entry.usage()?.get()).ok()?;
-    let cost_usd = spent.cost.and_then(|it| it.total).filter(|it| it.is_finite());
-    Some(Usage {
-        input_tokens: spent.input,
-        output_tokens: spent.output,
-        cache_read_tokens: spent.cache_read,
-        cache_write_tokens: spent.cache_write,
-        reasoning_tokens: spent.reasoning,
-        cost_usd,
-        cost_is_estimate: cost_usd.map(|_| true),
-    })
 }
 
 #[cfg(test)]

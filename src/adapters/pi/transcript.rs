@@ -1,7 +1,9 @@
 //! What a transcript of Pi or `pi_agent_rust` says: its header, its last leaf, its turns. PURE.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
+use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -16,6 +18,7 @@ use crate::protocol::session::{Certainty, Role, Source, Turn};
 
 /// The text that every line with a name of the session holds.
 pub(super) const NAMES: &str = r#""session_info""#;
+static NAMING: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(NAMES));
 
 /// Reads the members of a line that matter.
 #[derive(Deserialize)]
@@ -50,8 +53,6 @@ struct Message<'a> {
     /// Of `bashExecution`: what a person ran with `!`.
     command: Option<String>,
     output: Option<String>,
-    #[serde(borrow)]
-    usage: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -84,11 +85,6 @@ impl<'a> Entry<'a> {
     fn message(&self) -> Option<Message<'a>> {
         let message = self.message.filter(|_| self.kind == "message")?;
         serde_json::from_str(message.get()).ok()
-    }
-
-    /// What the model's call took, in an answer.
-    pub(super) fn usage(&self) -> Option<&'a RawValue> {
-        self.message()?.usage
     }
 
     /// The model from here on: that of an answer, or the one that was chosen.
@@ -212,7 +208,7 @@ impl Head {
     fn of(excerpt: &Excerpt<'_>) -> Self {
         let mut head = Self::default();
         for line in excerpt.head_lines().skip(1) {
-            if head.prompt.is_some() && !jsonl::holds(line, NAMES) {
+            if head.prompt.is_some() && !jsonl::holds(line, &NAMING) {
                 continue;
             }
             let Some(entry) = Entry::parse(line) else { continue };
@@ -240,7 +236,7 @@ impl Tail {
         let mut tail = Self::default();
         for line in excerpt.tail_lines() {
             let is_complete = tail.updated.is_some() && tail.turn.is_some() && tail.model.is_some();
-            let may_name = tail.name.is_none() && jsonl::holds(line, NAMES);
+            let may_name = tail.name.is_none() && jsonl::holds(line, &NAMING);
             if is_complete && !may_name {
                 continue;
             }
