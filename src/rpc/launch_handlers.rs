@@ -103,15 +103,18 @@ async fn start(call: &Call, request: Request) -> Result<(Launched, Option<Unansw
         let (launched, unanswered) = spawn(call, request).await?;
         return Ok((launched, Some(unanswered)));
     };
-    let (env, runtime, job) =
-        (call.app.env.clone(), Handle::current(), call.app.unfinished.begin());
-    // Once begun it runs to its end, and the process waits for it: what the service has begun must be noted.
+    let (call, runtime, job) = (call.clone(), Handle::current(), call.app.unfinished.begin());
+    // Once begun it runs to its end, and the process waits for it: what the service has begun must be noted, and ended
+    // where its client has cancelled it meanwhile.
     let launched = on_own_thread(move || {
-        let _job = job;
-        launch::served::launch(&runtime, &env, service, request)
+        let agent = request.params.agent.clone();
+        let launched = launch::served::launch(&runtime, &call.app.env, service, request)?;
+        let unanswered = Unanswered::of_service(&call, &agent, &launched, runtime);
+        Ok((launched, unanswered, job))
     });
     let no_thread = |it: io::Error| RpcError::Internal(format!("no thread for the launch: {it}"));
-    Ok((launched.await.map_err(no_thread)??, None))
+    let (launched, unanswered, _job) = launched.await.map_err(no_thread)??;
+    Ok((launched, unanswered))
 }
 
 /// Starts the agent's process, and waits until it has told its session.
@@ -120,21 +123,20 @@ async fn spawn(call: &Call, request: Request) -> Result<(Launched, Unanswered), 
     let started = blocking(move || {
         let App { env, program, login_path, .. } = &*starting.app;
         let site = Site { env, program, login: login_path };
-        launch::start(&site, request).map(|it| Unanswered::new(&starting, it))
+        launch::start(&site, request).map(|it| (Unanswered::of_process(&starting, &it), it))
     });
-    let mut unanswered = started.await?;
+    let (unanswered, mut started) = started.await?;
     let message = "waiting for the agent to tell its session";
     call.report(json!({ "kind": "report", "message": message })).await;
-    let told = unanswered.started.told().await?;
-    let started = &unanswered.started;
+    let told = started.told().await?;
     let launched = Launched {
-        launch_id: started.launch_id.clone(),
+        launch_id: started.launch_id,
         session_id: told.session,
         pid: Some(told.process.pid),
-        command: Some(started.command.clone()),
-        cwd: started.cwd.clone(),
-        log_path: Some(started.log.clone()),
-        login_path: started.login_path.clone(),
+        command: Some(started.command),
+        cwd: started.cwd,
+        log_path: Some(started.log),
+        login_path: started.login_path,
     };
     Ok((launched, unanswered))
 }

@@ -3,28 +3,67 @@
 use std::sync::Arc;
 use std::thread;
 
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+
 use super::App;
 use super::router::Call;
 use super::stop_handlers::{GRACE, wait_until_noted};
 use crate::adapters::drive;
-use crate::base::{AgentId, ProcessRef};
+use crate::adapters::service::{Served, TurnEnd};
+use crate::base::{AgentId, ProcessRef, SessionId};
+use crate::census;
 use crate::env::Env;
 use crate::launch::ending::{self, NotEnded, Target};
 use crate::launch::{self, Started};
 use crate::ledger::{LedgerError, LedgerFile};
+use crate::protocol::launch::Launched;
+use crate::protocol::session::Problem;
+use crate::scope::{Interest, Scope};
 use crate::transport::Cancellation;
 
 /// A launch whose request is not answered yet. Dropped because its client cancelled that, nobody knows the launch, and it
 /// is called off; dropped for any other reason it lives on, as launches do when their client goes.
 pub(super) struct Unanswered {
-    pub(super) started: Started,
     app: Arc<App>,
     cancellation: Cancellation,
+    agent: AgentId,
+    launch_id: String,
+    place: Place,
+}
+
+/// Where the agent works.
+#[derive(Clone)]
+enum Place {
+    Process,
+    /// In the agent's service, which is on this runtime asked to end the session's run.
+    Service(SessionId, Handle),
 }
 
 impl Unanswered {
-    pub(super) fn new(call: &Call, started: Started) -> Self {
-        Self { started, app: call.app.clone(), cancellation: call.cancellation.clone() }
+    pub(super) fn of_process(call: &Call, started: &Started) -> Self {
+        Self::new(call, &started.agent, &started.launch_id, Place::Process)
+    }
+
+    /// Nothing where the service has told no session: it was given none to begin.
+    pub(super) fn of_service(
+        call: &Call,
+        agent: &AgentId,
+        launched: &Launched,
+        runtime: Handle,
+    ) -> Option<Self> {
+        let session = launched.session_id.clone()?;
+        Some(Self::new(call, agent, &launched.launch_id, Place::Service(session, runtime)))
+    }
+
+    fn new(call: &Call, agent: &AgentId, launch_id: &str, place: Place) -> Self {
+        Self {
+            app: call.app.clone(),
+            cancellation: call.cancellation.clone(),
+            agent: agent.clone(),
+            launch_id: launch_id.to_owned(),
+            place,
+        }
     }
 }
 
@@ -33,12 +72,19 @@ impl Drop for Unanswered {
         if !self.cancellation.is_asked() {
             return;
         }
-        let (env, job) = (self.app.env.clone(), self.app.unfinished.begin());
-        let (agent, id) = (self.started.agent.clone(), self.started.launch_id.clone());
+        let (app, job) = (self.app.clone(), self.app.unfinished.begin());
+        let (agent, id, place) = (self.agent.clone(), self.launch_id.clone(), self.place.clone());
         let work = move || {
             let _job = job;
             tracing::info!(%agent, id, "a launch is called off");
-            if let Err(error) = call_off(&env, &agent, &id) {
+            let forgotten = match place {
+                Place::Process => call_off(&app.env, &agent, &id),
+                Place::Service(session, runtime) => {
+                    runtime.block_on(end_run(&app, &agent, session));
+                    forget(&app.env, &id)
+                }
+            };
+            if let Err(error) = forgotten {
                 tracing::warn!(id, %error, "a launch that was called off is not forgotten");
             }
         };
@@ -51,11 +97,15 @@ impl Drop for Unanswered {
 
 /// Ends what has begun of the launch, and forgets it. What the agent has recorded of it stays: that is the agent's.
 fn call_off(env: &Env, agent: &AgentId, id: &str) -> Result<(), LedgerError> {
-    let ledger = LedgerFile::of(env);
-    if let Some(owner) = launch::call_off(&ledger, id) {
+    if let Some(owner) = launch::call_off(&LedgerFile::of(env), id) {
         end(env, agent, id, owner)?;
     }
-    let log = ledger.update(|it| it.forget(id))?.ok().and_then(|it| it.launch.log_path);
+    forget(env, id)
+}
+
+fn forget(env: &Env, id: &str) -> Result<(), LedgerError> {
+    let forgotten = LedgerFile::of(env).update(|it| it.forget(id))?;
+    let log = forgotten.ok().and_then(|it| it.launch.log_path);
     launch::remove_logs(log.map(|it| it.as_path().to_owned()));
     Ok(())
 }
@@ -76,4 +126,16 @@ fn end(env: &Env, agent: &AgentId, id: &str, owner: ProcessRef) -> Result<(), Le
         }
     }
     Ok(())
+}
+
+/// Asks the agent's service to end the run that it has begun.
+async fn end_run(app: &App, agent: &AgentId, session: SessionId) {
+    let Some(ask) = drive::of(agent).end_turn else { return };
+    let scope = Scope::observe(app.env.clone(), app.memo.clone(), Interest::SESSIONS);
+    let served = Served { session: session.clone(), record: None, owner: None, within: GRACE };
+    let ended: Result<Result<TurnEnd, Problem>, _> =
+        timeout(GRACE + census::DEADLINE, ask(scope, served)).await;
+    if !matches!(ended, Ok(Ok(TurnEnd::Ended | TurnEnd::NoTurn))) {
+        tracing::warn!(%agent, %session, ?ended, "a run that was called off may go on");
+    }
 }

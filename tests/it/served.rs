@@ -3,6 +3,7 @@
 
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 
 use headcount::adapters::REGISTRY;
@@ -11,6 +12,7 @@ use headcount::rpc::{self, App};
 use headcount::transport;
 use jsonrpsee::Methods;
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio_tungstenite::tungstenite::{Message, accept};
 
 use crate::support::{Home, talk};
@@ -25,6 +27,8 @@ struct State {
     asked: Vec<Value>,
     /// Whether aborts are accepted and nothing comes of them.
     is_stubborn: bool,
+    /// Told when a session has been begun, and waited for before that is answered.
+    pause: Option<(Sender<()>, Receiver<()>)>,
 }
 
 impl State {
@@ -121,12 +125,16 @@ impl World {
     }
 
     fn methods(&self) -> Methods {
+        rpc::router(self.app()).into_methods()
+    }
+
+    fn app(&self) -> App {
         let vars = [
             ("HOME", self.home.path().to_owned()),
             ("HEADCOUNT_STATE_DIR", self.home.path().join("state")),
         ];
         let vars = vars.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        rpc::router(App::new(Env::of_vars(vars).unwrap(), REGISTRY)).into_methods()
+        App::new(Env::of_vars(vars).unwrap(), REGISTRY)
     }
 
     /// Launches with further parameters.
@@ -161,17 +169,24 @@ fn serve(stream: TcpStream, state: &Mutex<State>) -> Result<(), Box<dyn std::err
     let mut socket = accept(stream)?;
     loop {
         let request: Value = serde_json::from_str(socket.read()?.to_text()?)?;
-        let mut frame = {
+        let method = request["method"].as_str().unwrap();
+        let (mut frame, pause) = {
             let mut state = state.lock().unwrap();
             state.asked.push(request.clone());
-            match state.answer(request["method"].as_str().unwrap(), &request["params"]) {
+            let frame = match state.answer(method, &request["params"]) {
                 Ok(payload) => json!({ "type": "res", "ok": true, "payload": payload }),
                 Err(message) => {
                     let error = json!({ "code": "INVALID_REQUEST", "message": message });
                     json!({ "type": "res", "ok": false, "error": error })
                 }
-            }
+            };
+            let is_begun = matches!(method, "sessions.create" | "sessions.send");
+            (frame, if is_begun { state.pause.take() } else { None })
         };
+        if let Some((begun, go_on)) = pause {
+            begun.send(())?;
+            go_on.recv()?;
+        }
         frame["id"] = request["id"].clone();
         socket.send(Message::text(frame.to_string()))?;
     }
@@ -362,4 +377,54 @@ fn pruning_asks_the_gateway_what_runs() {
     assert_eq!((&forgotten["sessionId"], &forgotten["reason"]), (&json!(over), &json!("ended")));
     let launched: Vec<bool> = world.rows().iter().map(|it| it.get("launch").is_some()).collect();
     assert_eq!(launched.iter().filter(|it| **it).count(), 1, "of {running} and {over}");
+}
+
+/// Sends a request that begins a run, cancels it once the gateway has begun that, and only then lets the gateway answer.
+/// Returns when the server has nothing left to do.
+fn cancel_once_begun(world: &World, method: &str, params: &Value) {
+    let ((begin, has_begun), (answer, go_on)) = (mpsc::channel(), mpsc::channel());
+    world.gateway.lock().unwrap().pause = Some((begin, go_on));
+    let order = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+    let cancel = json!({ "jsonrpc": "2.0", "method": "$/cancelRequest", "params": { "id": 1 } });
+    let app = world.app();
+    let unfinished = app.unfinished.clone();
+    let methods = rpc::router(app).into_methods();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (client, server) = tokio::io::duplex(1 << 16);
+        let (reader, writer) = tokio::io::split(server);
+        let (answers, mut input) = tokio::io::split(client);
+        let serving = transport::serve(reader, writer, methods, transport::Options::default());
+        let conversation = async {
+            input.write_all(format!("{order}\n").as_bytes()).await.unwrap();
+            tokio::task::spawn_blocking(move || has_begun.recv()).await.unwrap().unwrap();
+            input.write_all(format!("{cancel}\n").as_bytes()).await.unwrap();
+            let mut reply = String::new();
+            BufReader::new(answers).read_line(&mut reply).await.unwrap();
+            assert!(reply.contains("-32800"), "{reply}");
+            answer.send(()).unwrap();
+        };
+        tokio::select! {
+            exit = serving => panic!("the client is still there: {exit:?}"),
+            () = conversation => {}
+        }
+        assert_eq!(unfinished.wait().await, 0);
+    });
+}
+
+#[test]
+fn a_run_that_is_cancelled_before_its_answer_is_ended_and_forgotten() {
+    let world = World::new();
+    let launch = json!({ "agent": "openclaw", "cwd": world.work, "prompt": "Do it" });
+    cancel_once_begun(&world, "session.launch", &launch);
+    let rows = world.rows();
+    let [row] = rows.as_slice() else { panic!("{rows:?}") };
+    assert_eq!((&row["status"], row.get("launch")), (&json!("stopped"), None), "{row}");
+
+    let id = row["sessionId"].clone();
+    cancel_once_begun(&world, "session.resume", &json!({ "sessionId": id, "prompt": "Go on" }));
+    let key = json!([{ "key": id }, { "key": id }]);
+    assert_eq!(json!(world.asked("sessions.abort")), key);
+    assert_eq!(world.rows()[0]["status"], "stopped");
+    assert_eq!(world.call("session.prune", &json!({ "dryRun": true }))["result"]["kept"], 0);
 }
