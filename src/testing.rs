@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use nix::sys::stat::{major, minor};
 
+use crate::adapters::{Adapter, Record};
 use crate::base::{AgentId, Pid, ProcessRef};
 use crate::env::Env;
 use crate::memo::Memo;
@@ -166,6 +167,18 @@ impl FakeProcess<'_> {
         fs::write(&path, locks).unwrap();
         self
     }
+}
+
+/// What an adapter shows of the last turns of a recorded session, and whether there are earlier ones.
+pub(crate) fn peeked(
+    adapter: &'static dyn Adapter,
+    record: Record,
+    turns: usize,
+) -> (Vec<String>, bool) {
+    let scope = FakeProc::new().scope(Path::new("/home/dev"));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let peeked = runtime.block_on(adapter.peek(scope, Arc::new(record), turns).unwrap()).unwrap();
+    (peeked.turns.into_iter().map(|it| it.text).collect(), peeked.has_earlier)
 }
 
 /// What a survey of one adapter is concluded to, as the wire shows it: evidence added, times of reading left out.

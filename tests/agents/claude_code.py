@@ -356,6 +356,45 @@ def questions(world: ClaudeWorld) -> None:
     world.headcount.shows(folder, [row(session, "stopped")])
 
 
+@scenario("the interface goes back to before a prompt: what was abandoned is no part of the conversation")
+def rewound(world: ClaudeWorld) -> None:
+    folder = world.project("rewound")
+    screen = world.interface(folder, "claude-rewound")
+    screen.shows(STATUS_LINE)
+    ref, session = screen.process().ref(), world.registered(screen.pid)["sessionId"]
+
+    def ask(text: str) -> None:
+        screen.say(text)
+        screen.shows(f"reply to: {text}")
+        world.headcount.shows(folder, [row(session, "idle", "turn_ended", ref)])
+
+    def go_back(to: str) -> None:
+        """Goes back to before a prompt, which the interface then offers again."""
+        screen.say("/rewind")
+        screen.shows("Restore the code")
+        screen.press("Up", rf"(?m)^ +❯ {to}")
+        screen.key("Enter")
+        screen.shows("Confirm you want")
+        screen.key("Enter")
+        screen.lacks("Confirm you want")
+        screen.key("C-u")
+        screen.lacks(rf"❯ {to}")
+
+    def said() -> list[str]:
+        return [turn["text"] for turn in world.headcount.call("session.peek", {"sessionId": session})["turns"]]
+
+    ask("First question")
+    ask("Second question")
+    go_back("Second question")
+    ask("Third question")
+    assert said() == ["First question", "reply to: First question", "Third question", "reply to: Third question"], said()
+    go_back("First question")
+    ask("Fourth question")
+    assert said() == ["Fourth question", "reply to: Fourth question"], said()
+    screen.say("/exit")
+    screen.ended()
+
+
 @scenario("the interface at its first question: a process without a session")
 def first_question(world: ClaudeWorld) -> None:
     folder = world.project("untrusted")

@@ -18,6 +18,9 @@ pub(super) struct Line<'a> {
     pub(super) subtype: Text<'a>,
     #[serde(borrow)]
     pub(super) uuid: Text<'a>,
+    /// Of the record that this one follows; null in the first.
+    #[serde(borrow)]
+    pub(super) parent_uuid: Text<'a>,
     #[serde(borrow)]
     pub(super) timestamp: Text<'a>,
     #[serde(borrow)]

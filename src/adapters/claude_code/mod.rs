@@ -77,7 +77,7 @@ pub static ADAPTER: FileAgent = FileAgent {
     beyond,
     ask: None,
     turns: turns::turns,
-    link: None,
+    link: Some(turns::link),
     driver: &drive::DRIVER,
 };
 

@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::*;
+use crate::adapters::Record;
 use crate::adapters::excerpt::{Excerpt, Wants};
 use crate::adapters::scan::Tally;
 use crate::base::Timestamp;
-use crate::testing::{FakeProc, concluded};
+use crate::testing::{FakeProc, concluded, peeked};
 
 const HELLO: &str = "11111111-1111-4111-8111-111111111111";
 const TOOL: &str = "22222222-2222-4222-8222-222222222222";
@@ -684,4 +685,28 @@ fn try_all(bytes: &[u8], cut: usize) {
         calls.add(line);
     }
     calls.finish();
+}
+
+#[test]
+fn what_was_rewound_is_no_part_of_the_conversation() {
+    let store = Store::of("rewound");
+    let project = store.path("projects/-home-dev-work-rewound");
+    let path = fs::read_dir(project).unwrap().next().unwrap().unwrap().path();
+    let text = fs::read_to_string(&path).unwrap();
+    let shown = |until: &str, turns| {
+        // The interface is told to rewind in the moment before this prompt.
+        let end = text.find(until).map_or(text.len(), |it| text[..it].rfind('\n').unwrap() + 1);
+        fs::write(&path, &text[..end]).unwrap();
+        let record = parse::parse(&Excerpt::whole(&path, &text.as_bytes()[..end])).unwrap().value;
+        peeked(&ADAPTER, Record { path: Some(path.clone()), ..record }, turns)
+    };
+    let said = |prompts: &[&str]| -> Vec<String> {
+        prompts.iter().flat_map(|it| [(*it).to_owned(), format!("reply to: {it}")]).collect()
+    };
+    let [first, second, third, fourth] =
+        ["First question", "Second question", "Third question", "Fourth question"];
+    assert_eq!(shown(third, 9), (said(&[first, second]), false));
+    assert_eq!(shown(fourth, 9), (said(&[first, third]), false));
+    assert_eq!(shown("not there", 9), (said(&[fourth]), false));
+    assert_eq!(shown(fourth, 2), (said(&[third]), true));
 }

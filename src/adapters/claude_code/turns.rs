@@ -3,9 +3,18 @@
 use serde_json::value::RawValue;
 
 use super::line::{Block, Content, Line, Message};
+use crate::adapters::files::Link;
 use crate::adapters::jsonl;
 use crate::base::Timestamp;
 use crate::protocol::session::{Role, Turn};
+
+/// Where a record hangs: a prompt that follows the same one as an earlier prompt is where the interface was told to
+/// rewind. A record of an answer may stand before what it answers (2.1.197).
+pub(super) fn link(bytes: &[u8]) -> Option<Link> {
+    let line = jsonl::record::<Line<'_>>(bytes)?;
+    let may_go_back = line.prompt().is_some();
+    Some(Link { id: line.uuid.kept()?, parent: line.parent_uuid.kept(), may_go_back })
+}
 
 pub(super) fn turns(bytes: &[u8]) -> Vec<Turn> {
     let Some(line) = jsonl::record::<Line<'_>>(bytes) else { return Vec::new() };

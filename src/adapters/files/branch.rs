@@ -1,53 +1,95 @@
 //! Transcripts that are trees: each entry names the one before it, and what was abandoned stays in the file. PURE.
 
+use std::collections::{HashMap, HashSet};
+
 /// Where an entry hangs in its tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
     pub id: String,
     /// The entry that it follows; nothing for the first.
     pub parent: Option<String>,
+    /// Whether the conversation may have gone back for it: then what followed the same entry before was abandoned, with all
+    /// that came of it. Other entries stand beside each other, as the results of several tools do.
+    pub may_go_back: bool,
 }
 
 /// Reads where a line's entry hangs; nothing for lines that are no entries of a tree.
 pub type ReadLink = fn(&[u8]) -> Option<Link>;
 
-/// The way from the newest entry back to the first.
-pub(super) struct Branch {
-    read: Option<ReadLink>,
-    next: Next,
-}
-
-/// The next entry on the way back.
-enum Next {
-    /// Whichever comes: nothing was seen yet.
-    Any,
-    Entry(String),
-    /// None: the first was seen.
-    Over,
-}
-
-impl Branch {
-    /// Where transcripts are no trees, the branch holds every line.
-    pub(super) fn new(read: Option<ReadLink>) -> Self {
-        Self { read, next: Next::Any }
+/// The lines that were not abandoned, of the end of a transcript, the newest first; nothing where the conversation went
+/// back to before these lines, so that they cannot tell. `is_whole`: nothing before them is looked at.
+pub(super) fn followed(
+    newest_first: Vec<&[u8]>,
+    read: ReadLink,
+    is_whole: bool,
+) -> Option<Vec<&[u8]>> {
+    let links: Vec<Option<Link>> = newest_first.iter().map(|it| read(it)).collect();
+    let oldest_first = || links.iter().rev().flatten();
+    let turns = || oldest_first().filter(|it| it.may_go_back);
+    let known: HashSet<&str> = oldest_first().map(|it| it.id.as_str()).collect();
+    let is_known = |it: &Link| it.parent.as_deref().is_some_and(|it| known.contains(it));
+    // What the oldest of them follows stands before it.
+    if !is_whole && !turns().skip(1).all(is_known) {
+        return None;
     }
-
-    /// Whether the line is on the way; lines are shown to it from the newest on.
-    pub(super) fn holds(&mut self, line: &[u8]) -> bool {
-        let Some(entry) = self.read.and_then(|read| read(line)) else { return true };
-        let is_next = match &self.next {
-            Next::Any => true,
-            Next::Entry(id) => *id == entry.id,
-            Next::Over => false,
-        };
-        if is_next {
-            self.next = entry.parent.map_or(Next::Over, Next::Entry);
+    let newest: HashMap<Option<&str>, &str> =
+        turns().map(|it| (it.parent.as_deref(), it.id.as_str())).collect();
+    let mut abandoned = HashSet::new();
+    for Link { id, parent, may_go_back } in oldest_first() {
+        let parent = parent.as_deref();
+        let is_outdated = *may_go_back && newest[&parent] != id;
+        if is_outdated || parent.is_some_and(|it| abandoned.contains(it)) {
+            abandoned.insert(id.as_str());
         }
-        is_next
+    }
+    let is_followed =
+        |it: &Option<Link>| it.as_ref().is_none_or(|it| !abandoned.contains(it.id.as_str()));
+    let kept = newest_first.into_iter().zip(&links).filter(|(_, link)| is_followed(link));
+    Some(kept.map(|(line, _)| line).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `?a<b`: an entry `a` that follows `b`, and may go back; `a<b` one that may not.
+    fn link(line: &[u8]) -> Option<Link> {
+        let line = std::str::from_utf8(line).unwrap();
+        let (id, parent) = line.trim_start_matches('?').split_once('<')?;
+        let parent = (!parent.is_empty()).then(|| parent.to_owned());
+        Some(Link { id: id.to_owned(), parent, may_go_back: line.starts_with('?') })
     }
 
-    /// Whether the first entry was seen, before which there is nothing.
-    pub(super) fn is_over(&self) -> bool {
-        matches!(self.next, Next::Over)
+    fn check(lines: &'static str, is_whole: bool, expect: Option<&'static str>) {
+        let newest_first = |lines: &'static str| lines.rsplit(' ').map(str::as_bytes).collect();
+        let followed = followed(newest_first(lines), link, is_whole);
+        assert_eq!(followed, expect.map(newest_first), "{lines}");
+    }
+
+    #[test]
+    fn what_was_abandoned_is_left_out_with_all_that_came_of_it() {
+        for (lines, expect) in [
+            ("?a< b<a ?c<b d<c", "?a< b<a ?c<b d<c"),
+            ("?a< b<a ?c<b d<c ?e<b f<e", "?a< b<a ?e<b f<e"),
+            ("?a< b<a ?c<b d<c ?e<b note ?f<d ?g<b", "?a< b<a note ?g<b"),
+            ("?a< b<a ?c<b d<c ?e< f<e", "?e< f<e"),
+            // Results of two tools, and an answer that was written before what was asked.
+            ("?a< b<a r1<b r2<b ?c<r2", "?a< b<a r1<b r2<b ?c<r2"),
+            ("b<a ?a< ?c<b", "b<a ?a< ?c<b"),
+            // One that follows itself, or what is not there.
+            ("?a<a b<a ?c<x", "?a<a b<a ?c<x"),
+        ] {
+            check(lines, true, Some(expect));
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_transcript_tells_unless_the_conversation_went_back_before_it() {
+        check("d<c ?e<d f<e ?g<f", false, Some("d<c ?e<d f<e ?g<f"));
+        check("?e<d f<e ?g<f", false, Some("?e<d f<e ?g<f"));
+        check("?e<d f<e ?g<b", false, None);
+        check("?e<d f<e ?g<b", true, Some("?e<d f<e ?g<b"));
+        check("?e<d f<e ?g<", false, None);
+        check("f<e ?g<", false, Some("f<e ?g<"));
     }
 }

@@ -25,7 +25,7 @@ mod branch;
 mod finder;
 mod reading;
 
-use branch::Branch;
+use branch::followed;
 pub use branch::{Link, ReadLink};
 use finder::FoundFile;
 pub use finder::{EntryKind, Finder};
@@ -253,8 +253,10 @@ fn last_turns(
     turns: fn(&[u8]) -> Vec<Turn>,
     link: Option<ReadLink>,
 ) -> Result<Peeked, Problem> {
-    /// Where a search for turns begins, and where it gives up: 32 MiB of one session's end.
-    const STEPS: [usize; 4] = [64 << 10, 512 << 10, 4 << 20, 32 << 20];
+    /// Where a search for turns gives up: 32 MiB of one session's end.
+    const MOST: usize = 32 << 20;
+    /// Where it begins, and how it goes on.
+    const STEPS: [usize; 4] = [64 << 10, 512 << 10, 4 << 20, MOST];
     let unreadable =
         |error: io::Error| problem_at(ProblemKind::Unreadable, path, error.to_string());
     let (file, meta) = open_regular(path).map_err(unreadable)?;
@@ -269,15 +271,20 @@ fn last_turns(
         } else {
             Excerpt::parts(path, &[], bytes)
         };
+        let is_whole = len == size;
+        let is_last = is_whole || step == MOST;
+        let mut lines: Vec<&[u8]> = excerpt.tail_lines().collect();
+        if let Some(link) = link {
+            let Some(followed) = followed(lines, link, is_last) else { continue };
+            lines = followed;
+        }
         let mut newest_first = Vec::new();
-        let mut branch = Branch::new(link);
-        for line in excerpt.tail_lines().filter(|it| branch.holds(it)) {
+        for line in lines {
             newest_first.extend(turns(line).into_iter().rev());
             if newest_first.len() > wanted {
                 break;
             }
         }
-        let is_whole = len == size || branch.is_over();
         peeked.has_earlier = newest_first.len() > wanted || !is_whole;
         newest_first.truncate(wanted);
         newest_first.reverse();

@@ -1,6 +1,5 @@
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -360,12 +359,8 @@ fn turns_are_said_by_whom_they_are() {
 
 /// What is shown of the last turns, and whether there were more.
 fn peeked(adapter: &'static dyn Adapter, path: &Path, turns: usize) -> (Vec<String>, bool) {
-    let scope = FakeProc::new().scope(Path::new("/home/dev"));
     let record = parse_bytes(&fs::read(path).unwrap()).unwrap();
-    let record = Arc::new(Record { path: Some(path.to_owned()), ..record });
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let peeked = runtime.block_on(adapter.peek(scope, record, turns).unwrap()).unwrap();
-    (peeked.turns.into_iter().map(|it| it.text).collect(), peeked.has_earlier)
+    testing::peeked(adapter, Record { path: Some(path.to_owned()), ..record }, turns)
 }
 
 #[test]

@@ -263,7 +263,7 @@ pub(in super::super) fn link(line: &[u8]) -> Option<Link> {
         parent_id: Text<'a>,
     }
     let place: Place<'_> = jsonl::record(line)?;
-    Some(Link { id: place.id.kept()?, parent: place.parent_id.kept() })
+    Some(Link { id: place.id.kept()?, parent: place.parent_id.kept(), may_go_back: true })
 }
 
 /// The turns of a line: an answer holds what it says and each tool that it calls.
