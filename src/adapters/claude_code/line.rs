@@ -54,6 +54,8 @@ pub(super) struct Line<'a> {
     pub(super) api_error_status: Option<u16>,
     pub(super) is_api_error_message: Option<bool>,
     pub(super) is_meta: Option<bool>,
+    /// Whether a subagent says it, which older versions wrote into the transcript of who started it.
+    pub(super) is_sidechain: Option<bool>,
     pub(super) is_compact_summary: Option<bool>,
     #[serde(borrow)]
     pub(super) message: Option<Message<'a>>,

@@ -710,3 +710,18 @@ fn what_was_rewound_is_no_part_of_the_conversation() {
     assert_eq!(shown("not there", 9), (said(&[fourth]), false));
     assert_eq!(shown(fourth, 2), (said(&[third]), true));
 }
+
+#[test]
+fn what_a_subagent_is_asked_in_its_starters_transcript_goes_back_nowhere() {
+    let ask = |id: &str, parent: Option<&str>, is_sidechain: bool| {
+        let message = json!({ "role": "user", "content": id });
+        json!({ "type": "user", "uuid": id, "parentUuid": parent, "isSidechain": is_sidechain,
+                "promptSource": "sdk", "message": message })
+    };
+    let [main, sub] = [ask("a", None, false), ask("b", None, true)]
+        .map(|it| turns::link(it.to_string().as_bytes()).unwrap());
+    assert!(main.may_go_back && main.parent.is_none());
+    assert!(!sub.may_go_back);
+    let next = turns::link(ask("c", Some("a"), false).to_string().as_bytes()).unwrap();
+    assert_eq!(next.parent.as_deref(), Some("a"));
+}

@@ -12,7 +12,7 @@ use crate::protocol::session::{Role, Turn};
 /// rewind. A record of an answer may stand before what it answers (2.1.197).
 pub(super) fn link(bytes: &[u8]) -> Option<Link> {
     let line = jsonl::record::<Line<'_>>(bytes)?;
-    let may_go_back = line.prompt().is_some();
+    let may_go_back = line.is_sidechain != Some(true) && line.prompt().is_some();
     Some(Link { id: line.uuid.kept()?, parent: line.parent_uuid.kept(), may_go_back })
 }
 
