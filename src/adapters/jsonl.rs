@@ -28,6 +28,12 @@ pub fn or_zero<'de, D: Deserializer<'de>>(member: D) -> Result<u64, D::Error> {
     member.deserialize_any(CountVisitor)
 }
 
+/// Reads a text of which it matters whether the member is there at all: null is an empty one. For `deserialize_with`,
+/// beside `default`.
+pub fn where_there<'de, D: Deserializer<'de>>(member: D) -> Result<Option<Text<'de>>, D::Error> {
+    Text::deserialize(member).map(Some)
+}
+
 /// Whether a line holds this text, at memory speed: a cheap test before parsing it. What is looked for is prepared once,
 /// since that costs more than to look through a short line.
 pub fn holds(line: &[u8], text: &Finder<'_>) -> bool {

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::adapters::jsonl::Text;
+use crate::adapters::jsonl::{self, Text};
 
 /// The model that the client names where it makes up an answer itself.
 pub(super) const SYNTHETIC: &str = "<synthetic>";
@@ -18,9 +18,9 @@ pub(super) struct Line<'a> {
     pub(super) subtype: Text<'a>,
     #[serde(borrow)]
     pub(super) uuid: Text<'a>,
-    /// Of the record that this one follows; null in the first.
-    #[serde(borrow)]
-    pub(super) parent_uuid: Text<'a>,
+    /// Of the record that this one follows; empty, for null, in the first. Not everything follows something.
+    #[serde(borrow, deserialize_with = "jsonl::where_there")]
+    pub(super) parent_uuid: Option<Text<'a>>,
     #[serde(borrow)]
     pub(super) timestamp: Text<'a>,
     #[serde(borrow)]

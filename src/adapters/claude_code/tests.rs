@@ -724,4 +724,7 @@ fn what_a_subagent_is_asked_in_its_starters_transcript_goes_back_nowhere() {
     assert!(!sub.may_go_back);
     let next = turns::link(ask("c", Some("a"), false).to_string().as_bytes()).unwrap();
     assert_eq!(next.parent.as_deref(), Some("a"));
+    let mut loose = ask("d", None, false);
+    loose.as_object_mut().unwrap().remove("parentUuid");
+    assert_eq!(turns::link(loose.to_string().as_bytes()), None, "it names nothing before it");
 }

@@ -13,7 +13,8 @@ use crate::protocol::session::{Role, Turn};
 pub(super) fn link(bytes: &[u8]) -> Option<Link> {
     let line = jsonl::record::<Line<'_>>(bytes)?;
     let may_go_back = line.is_sidechain != Some(true) && line.prompt().is_some();
-    Some(Link { id: line.uuid.kept()?, parent: line.parent_uuid.kept(), may_go_back })
+    let parent = line.parent_uuid.as_ref()?.kept();
+    Some(Link { id: line.uuid.kept()?, parent, may_go_back })
 }
 
 pub(super) fn turns(bytes: &[u8]) -> Vec<Turn> {
