@@ -11,7 +11,7 @@ use super::router::Call;
 use crate::adapters::Record;
 use crate::adapters::drive;
 use crate::adapters::evidence::Owner;
-use crate::adapters::service::{Served, TurnEnd};
+use crate::adapters::service::{EndTurn, Served, TurnEnd};
 use crate::base::{AgentId, ProcessRef, SessionId};
 use crate::census;
 use crate::env::Env;
@@ -101,11 +101,7 @@ async fn end_turn(app: &App, row: &Row, grace: Duration) -> Result<StopOutcome, 
         Some((ask, id)) => {
             let owner = row.owners.first().copied();
             let served = Served { session: id, record: row.record.clone(), owner, within: grace };
-            let limit = grace + census::DEADLINE;
-            let (scope, _guard) = observe(app, Interest::SESSIONS).await.cancellable();
-            let late = |_| RpcError::Internal(format!("no answer within {} ms", limit.as_millis()));
-            let ended = tokio::time::timeout(limit, ask(scope, served)).await.map_err(late)?;
-            ended.map_err(|problem| RpcError::Internal(problem.message))?
+            ask_to_end(app, ask, served).await?
         }
         None => TurnEnd::NoService,
     };
@@ -125,6 +121,19 @@ async fn end_turn(app: &App, row: &Row, grace: Duration) -> Result<StopOutcome, 
             Err(RpcError::Internal(what))
         }
     }
+}
+
+/// Asks a service to end a turn, and waits for its answer no longer than the turn may take and a look.
+pub(super) async fn ask_to_end(
+    app: &App,
+    ask: EndTurn,
+    served: Served,
+) -> Result<TurnEnd, RpcError> {
+    let limit = served.within + census::DEADLINE;
+    let (scope, _guard) = observe(app, Interest::SESSIONS).await.cancellable();
+    let late = |_| RpcError::Internal(format!("no answer within {} ms", limit.as_millis()));
+    let ended = tokio::time::timeout(limit, ask(scope, served)).await.map_err(late)?;
+    ended.map_err(|problem| RpcError::Internal(problem.message))
 }
 
 /// Whether the agent's own service answers for the session.

@@ -4,22 +4,18 @@ use std::sync::Arc;
 use std::thread;
 
 use tokio::runtime::Handle;
-use tokio::time::timeout;
 
 use super::App;
 use super::router::Call;
-use super::stop_handlers::{GRACE, wait_until_noted};
+use super::stop_handlers::{GRACE, ask_to_end, wait_until_noted};
 use crate::adapters::drive;
 use crate::adapters::service::{Served, TurnEnd};
 use crate::base::{AgentId, ProcessRef, SessionId};
-use crate::census;
 use crate::env::Env;
 use crate::launch::ending::{self, NotEnded, Target};
 use crate::launch::{self, Started};
 use crate::ledger::{LedgerError, LedgerFile};
 use crate::protocol::launch::Launched;
-use crate::protocol::session::Problem;
-use crate::scope::{Interest, Scope};
 use crate::transport::Cancellation;
 
 /// A launch whose request is not answered yet. Dropped because its client cancelled that, nobody knows the launch, and it
@@ -131,11 +127,9 @@ fn end(env: &Env, agent: &AgentId, id: &str, owner: ProcessRef) -> Result<(), Le
 /// Asks the agent's service to end the run that it has begun.
 async fn end_run(app: &App, agent: &AgentId, session: SessionId) {
     let Some(ask) = drive::of(agent).end_turn else { return };
-    let scope = Scope::observe(app.env.clone(), app.memo.clone(), Interest::SESSIONS);
     let served = Served { session: session.clone(), record: None, owner: None, within: GRACE };
-    let ended: Result<Result<TurnEnd, Problem>, _> =
-        timeout(GRACE + census::DEADLINE, ask(scope, served)).await;
-    if !matches!(ended, Ok(Ok(TurnEnd::Ended | TurnEnd::NoTurn))) {
+    let ended = ask_to_end(app, ask, served).await;
+    if !matches!(ended, Ok(TurnEnd::Ended | TurnEnd::NoTurn)) {
         tracing::warn!(%agent, %session, ?ended, "a run that was called off may go on");
     }
 }

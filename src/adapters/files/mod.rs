@@ -273,11 +273,13 @@ fn last_turns(
         };
         let is_whole = len == size;
         let is_last = is_whole || step == MOST;
-        let mut lines: Vec<&[u8]> = excerpt.tail_lines().collect();
-        if let Some(link) = link {
-            let Some(followed) = followed(lines, link, is_last) else { continue };
-            lines = followed;
-        }
+        let lines: Box<dyn Iterator<Item = &[u8]>> = match link {
+            None => Box::new(excerpt.tail_lines()),
+            Some(link) => match followed(excerpt.tail_lines().collect(), link, is_last) {
+                Some(followed) => Box::new(followed.into_iter()),
+                None => continue,
+            },
+        };
         let mut newest_first = Vec::new();
         for line in lines {
             newest_first.extend(turns(line).into_iter().rev());
