@@ -10,15 +10,13 @@ use std::time::Duration;
 use headcount::adapters::REGISTRY;
 use headcount::env::Env;
 use headcount::rpc::{self, App};
-use headcount::transport;
 use jsonrpsee::Methods;
 use nix::sys::signal::{self, Signal};
 use nix::sys::stat::Mode;
 use nix::unistd::Pid;
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
-use crate::support::{Home, project, talk};
+use crate::support::{Home, interrupt, project, talk};
 
 /// How long any one thing may take before a test is called broken; on an idle machine all take milliseconds.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -408,27 +406,9 @@ fn leave_unanswered(world: &World, prompt: &str, began: &Pipe, last_word: &str) 
     let order = json!({ "jsonrpc": "2.0", "id": 1, "method": "session.launch", "params": params });
     let methods = world.methods(env!("CARGO_BIN_EXE_headcount"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let (client, server) = tokio::io::duplex(1 << 16);
-        let (reader, writer) = tokio::io::split(server);
-        let (answers, mut input) = tokio::io::split(client);
-        let serving = transport::serve(reader, writer, methods, transport::Options::default());
-        let conversation = async {
-            input.write_all(format!("{order}\n").as_bytes()).await.unwrap();
-            let began = Pipe(began.path().to_owned());
-            tokio::task::spawn_blocking(move || began.read()).await.unwrap();
-            input.write_all(last_word.as_bytes()).await.unwrap();
-            let mut answer = String::new();
-            if !last_word.is_empty() {
-                BufReader::new(answers).read_line(&mut answer).await.unwrap();
-            }
-            answer
-        };
-        tokio::select! {
-            exit = serving => panic!("the client is still there: {exit:?}"),
-            answer = conversation => answer,
-        }
-    })
+    let began = Pipe(began.path().to_owned());
+    let has_begun = move || drop(began.read());
+    runtime.block_on(interrupt(methods, &order, has_begun, last_word))
 }
 
 #[test]

@@ -12,10 +12,9 @@ use headcount::rpc::{self, App};
 use headcount::transport;
 use jsonrpsee::Methods;
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio_tungstenite::tungstenite::{Message, accept};
 
-use crate::support::{Home, talk};
+use crate::support::{Home, interrupt, talk};
 
 const SECRET: &str = "secret-token-77aa";
 
@@ -391,23 +390,10 @@ fn cancel_once_begun(world: &World, method: &str, params: &Value) {
     let methods = rpc::router(app).into_methods();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let (client, server) = tokio::io::duplex(1 << 16);
-        let (reader, writer) = tokio::io::split(server);
-        let (answers, mut input) = tokio::io::split(client);
-        let serving = transport::serve(reader, writer, methods, transport::Options::default());
-        let conversation = async {
-            input.write_all(format!("{order}\n").as_bytes()).await.unwrap();
-            tokio::task::spawn_blocking(move || has_begun.recv()).await.unwrap().unwrap();
-            input.write_all(format!("{cancel}\n").as_bytes()).await.unwrap();
-            let mut reply = String::new();
-            BufReader::new(answers).read_line(&mut reply).await.unwrap();
-            assert!(reply.contains("-32800"), "{reply}");
-            answer.send(()).unwrap();
-        };
-        tokio::select! {
-            exit = serving => panic!("the client is still there: {exit:?}"),
-            () = conversation => {}
-        }
+        let has_begun = move || has_begun.recv().unwrap();
+        let reply = interrupt(methods, &order, has_begun, &format!("{cancel}\n")).await;
+        assert!(reply.contains("-32800"), "{reply}");
+        answer.send(()).unwrap();
         assert_eq!(unfinished.wait().await, 0);
     });
 }

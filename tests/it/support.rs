@@ -8,6 +8,7 @@ use headcount::rpc::{self, App};
 use headcount::transport;
 use jsonrpsee::Methods;
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
 /// The root of the project.
 pub(crate) fn project() -> &'static Path {
@@ -96,6 +97,34 @@ pub(crate) fn talk(methods: &Methods, messages: &[Value]) -> Vec<Value> {
     runtime.block_on(transport::serve(input.as_bytes(), &mut output, methods.clone(), options));
     let lines = output.split(|it| *it == b'\n').filter(|it| !it.is_empty());
     lines.map(|line| serde_json::from_slice(line).expect("replies are JSON")).collect()
+}
+
+/// Sends a request over a connection, says a last word once `has_begun` has returned, and leaves when that is answered;
+/// returns the answer, which an empty last word has not.
+pub(crate) async fn interrupt(
+    methods: Methods,
+    request: &Value,
+    has_begun: impl FnOnce() + Send + 'static,
+    last_word: &str,
+) -> String {
+    let (client, server) = tokio::io::duplex(1 << 16);
+    let (reader, writer) = tokio::io::split(server);
+    let (answers, mut input) = tokio::io::split(client);
+    let serving = transport::serve(reader, writer, methods, transport::Options::default());
+    let conversation = async {
+        input.write_all(format!("{request}\n").as_bytes()).await.unwrap();
+        tokio::task::spawn_blocking(has_begun).await.unwrap();
+        input.write_all(last_word.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        if !last_word.is_empty() {
+            BufReader::new(answers).read_line(&mut answer).await.unwrap();
+        }
+        answer
+    };
+    tokio::select! {
+        exit = serving => panic!("the client is still there: {exit:?}"),
+        answer = conversation => answer,
+    }
 }
 
 /// Copies a file, or a directory with all it holds.
