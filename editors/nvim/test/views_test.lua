@@ -200,6 +200,22 @@ test('a new page says that it looks', function()
   vim.cmd('bwipeout!')
 end)
 
+test('an agent that one list could not look at is named until the server pushes', function()
+  local look = client.look
+  client.look = function(_, _, callback)
+    local late = { agent = 'codex', outcome = 'timed_out', problems = {} }
+    callback(nil, { sessions = {}, agents = { late } })
+  end
+  roster.refresh()
+  client.look = look
+  equal(#roster.trouble(), 1)
+  assert(roster.trouble()[1]:find('could not be looked at', 1, true), roster.trouble()[1])
+  recorded.becomes('busy', os.time() * 1000)
+  eventually('that it holds no more', function()
+    return #roster.trouble() == 0
+  end)
+end)
+
 client.stop()
 vim.fn.delete(recorded.world, 'rf')
 h.finish()
