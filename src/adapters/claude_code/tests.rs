@@ -124,6 +124,7 @@ fn the_store_can_be_elsewhere() {
 }
 
 mod background;
+mod tokens;
 mod unregistered;
 
 mod live {
@@ -548,62 +549,6 @@ mod transcripts {
         User  after clear prompt
         Assistant  mock reply to: after clear prompt
         ");
-    }
-}
-
-mod tokens {
-    use super::*;
-
-    fn input(store: &Store, session: &str) -> Value {
-        store.row(session)["usage"]["inputTokens"].clone()
-    }
-
-    #[test]
-    fn a_fork_counts_only_its_own_calls() {
-        let store = Store::of("home");
-        assert_eq!((input(&store, TOOL), input(&store, FORK)), (json!(3600), json!(2400)));
-        // Without its origin, the copy is all there is.
-        fs::remove_file(store.path(&Store::session_path(TOOL))).unwrap();
-        assert_eq!(input(&store, FORK), json!(6000));
-    }
-
-    #[test]
-    fn one_session_alone_knows_what_its_origin_counts() {
-        let store = Store::of("home");
-        let mut scope = store.proc.scope_with(store.home.path(), &[]);
-        scope.interest.usage = crate::scope::UsageWanted::Of(FORK.to_owned());
-        let survey = concluded(&ADAPTER, &scope);
-        let rows = survey["sessions"].as_array().unwrap();
-        let counted: Vec<_> = rows.iter().filter(|it| it.get("usage").is_some()).collect();
-        assert_eq!(counted.len(), 1);
-        assert_eq!(counted[0]["usage"]["inputTokens"], 2400);
-    }
-
-    #[test]
-    fn a_count_that_is_none_costs_itself_and_not_its_call() {
-        let store = Store::of("home");
-        let whole = String::from_utf8(transcript(TOOL)).unwrap();
-        let told = "\"cache_read_input_tokens\":400";
-        assert!(whole.contains(told));
-        for other in ["null", "\"400\"", "-1", "4.5"] {
-            let whole = whole.replace(told, &format!("\"cache_read_input_tokens\":{other}"));
-            store.put(&Store::session_path(TOOL), whole);
-            let usage = &store.row(TOOL)["usage"];
-            assert_eq!(
-                (&usage["inputTokens"], &usage["cacheReadTokens"]),
-                (&json!(3600), &json!(0))
-            );
-        }
-    }
-
-    #[test]
-    fn lines_in_another_order_count_the_same() {
-        let store = Store::of("home");
-        let whole = String::from_utf8(transcript(TOOL)).unwrap();
-        let mut lines: Vec<_> = whole.lines().collect();
-        lines.reverse();
-        store.put(&Store::session_path(TOOL), lines.join("\n") + "\n");
-        assert_eq!(input(&store, TOOL), json!(3600));
     }
 }
 

@@ -5,9 +5,10 @@
 //! origin's records, calls and all, so files of one lineage (their first records have the same id) share
 //! calls: such a call belongs to the file that was begun first. A fork made by a program notes its own
 //! beginning before the copy. Where that does not tell, the one whose activity ended first is taken for the
-//! origin, then the smaller id; the sum over the lineage is right in any case.
+//! origin, then the smaller id; the sum over the lineage is right in any case. A session may lie in several files, too:
+//! people who move a repository copy or link the folder of its sessions.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -20,6 +21,7 @@ use crate::adapters::evidence::Sighting;
 use crate::adapters::files::{Beyond, Found, Transcript};
 use crate::adapters::jsonl::{self, Text};
 use crate::adapters::scan::{self, Tally};
+use crate::base::SessionId;
 use crate::protocol::session::Usage;
 use crate::scope::{Scope, UsageWanted};
 
@@ -39,25 +41,35 @@ pub(super) fn count(scope: &Scope, found: &Found, beyond: &mut Beyond) {
     files.sort_by_key(|it| beginning(it));
     let counted = scan::all::<Calls>(scope, &files, &mut beyond.problems);
 
-    let mut families: HashMap<&str, usize> = HashMap::new();
-    for lineage in files.iter().copied().filter_map(lineage) {
-        *families.entry(lineage).or_default() += 1;
+    let mut relatives: HashMap<&str, usize> = HashMap::new();
+    for name in files.iter().copied().flat_map(names) {
+        *relatives.entry(name).or_default() += 1;
     }
-    let has_family = |it: &Transcript| lineage(it).is_some_and(|lineage| families[lineage] > 1);
+    let has_relatives = |it: &Transcript| names(it).any(|name| relatives[name] > 1);
     // Over all lineages at once: a call has one id, and so one first file.
     let mut seen = HashSet::new();
-    for (file, calls) in files.into_iter().zip(counted) {
+    let mut sums: BTreeMap<&SessionId, Tokens> = BTreeMap::new();
+    for (file, calls) in files.into_iter().zip(&counted) {
         let Some(Calls { calls, .. }) = calls.as_deref() else { continue };
-        let own = if has_family(file) {
-            calls.iter().filter(|it| seen.insert(it.key)).fold(Tokens::default(), Tokens::plus)
-        } else {
-            calls.iter().fold(Tokens::default(), Tokens::plus)
+        let is_shared = has_relatives(file);
+        let own = calls.iter().filter(|it| !is_shared || seen.insert(it.key));
+        let mut of_nobody = Tokens::default();
+        let sum = match is_wanted(file) {
+            true => sums.entry(&file.record.session).or_default(),
+            false => &mut of_nobody,
         };
-        if is_wanted(file) {
-            let session = file.record.session.clone();
-            beyond.sightings.push(Sighting::Counted { session, usage: own.into() });
-        }
+        *sum = own.fold(*sum, Tokens::plus);
     }
+    let counted = |(session, sum): (&SessionId, Tokens)| Sighting::Counted {
+        session: session.clone(),
+        usage: sum.into(),
+    };
+    beyond.sightings.extend(sums.into_iter().map(counted));
+}
+
+/// What a file shares with those that may hold the same calls.
+fn names(transcript: &Transcript) -> impl Iterator<Item = &str> {
+    lineage(transcript).into_iter().chain([transcript.record.session.as_str()])
 }
 
 fn lineage(transcript: &Transcript) -> Option<&str> {
@@ -84,6 +96,9 @@ struct Newest {
     line: Vec<u8>,
     /// Where the message's id stands in it, if that was seen.
     id: Option<Range<usize>>,
+    /// The line of the same message before it, for where the newest was cut off: a session that goes on after a crash
+    /// writes behind it.
+    earlier: Vec<u8>,
 }
 
 impl Newest {
@@ -91,10 +106,21 @@ impl Newest {
         self.id.clone().map(|it| &self.line[it])
     }
 
-    fn become_line(&mut self, line: &[u8], id: Option<Range<usize>>) {
+    fn begin(&mut self, line: &[u8], id: Option<Range<usize>>) {
+        self.line.clear();
+        self.earlier.clear();
+        self.go_on(line, id);
+    }
+
+    fn go_on(&mut self, line: &[u8], id: Option<Range<usize>>) {
+        std::mem::swap(&mut self.line, &mut self.earlier);
         self.line.clear();
         self.line.extend_from_slice(line);
         self.id = id;
+    }
+
+    fn call(&self) -> Option<Call> {
+        call(&self.line).or_else(|| call(&self.earlier))
     }
 }
 
@@ -111,14 +137,16 @@ impl Tally for Calls {
 
     fn add(&mut self, line: &[u8]) {
         let id = message_id(line);
-        if id.is_none() || id.clone().map(|it| &line[it]) != self.newest.id() {
-            self.calls.extend(call(&self.newest.line));
+        if id.is_some() && id.clone().map(|it| &line[it]) == self.newest.id() {
+            self.newest.go_on(line, id);
+        } else {
+            self.calls.extend(self.newest.call());
+            self.newest.begin(line, id);
         }
-        self.newest.become_line(line, id);
     }
 
     fn finish(&mut self) {
-        self.calls.extend(call(&self.newest.line));
+        self.calls.extend(self.newest.call());
         self.newest = Newest::default();
         self.calls.sort_unstable_by_key(|it| it.key);
         self.calls.dedup_by(|again, call| {
