@@ -205,7 +205,11 @@ impl<'a> Gathered<'a> {
         });
         let mut gathered = Self { sessions: recorded.collect(), ..Self::default() };
         for (session, usage) in counts {
-            gathered.sessions.entry(session).or_default().usage = Some(usage);
+            let known = &mut gathered.sessions.entry(session).or_default().usage;
+            // Of a copied transcript, the one that went on counts what is in the other, too.
+            if known.as_ref().is_none_or(|it| it.output_tokens < usage.output_tokens) {
+                *known = Some(usage);
+            }
         }
         claims.retain(|claim| look.processes.is_alive(claim.process));
         launched::claim_launched(&mut claims, launches, look.processes);

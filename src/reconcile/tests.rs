@@ -473,6 +473,19 @@ fn subagents_usage_is_counted_once_and_for_the_session_at_the_top() {
 }
 
 #[test]
+fn of_a_copied_transcript_the_one_that_went_on_is_counted() {
+    let spent = |output_tokens| Sighting::Counted {
+        session: id("s1"),
+        usage: Usage { output_tokens, ..Usage::default() },
+    };
+    for counts in [[spent(1), spent(2)], [spent(2), spent(1)]] {
+        let recorded = [seen(record("s1", TurnState::Completed))];
+        let roster = world().conclude(recorded.into_iter().chain(counts).collect());
+        assert_eq!(roster.rows[0].session.usage.as_ref().unwrap().own.output_tokens, 2);
+    }
+}
+
+#[test]
 fn one_session_recorded_twice_is_one_row_led_by_the_later_activity() {
     let old = Record {
         title: Some("named".into()),
