@@ -22,27 +22,43 @@ use crate::scope::Scope;
 /// was seen to hold it for seconds.
 const ENDING_MS: i64 = 10_000;
 
-/// Commands of `claude` that hold no session (2.1.197), and how its daemon names what is none yet.
-const NO_SESSION: [&str; 19] = [
+/// First arguments with which `claude` holds no session (2.1.197): commands, what a browser or a cloud starts it as, and
+/// how its daemon names what is none yet.
+const NO_SESSION: [&str; 34] = [
     "agents",
     "attach",
     "auth",
     "auto-mode",
+    "bridge",
     "daemon",
     "doctor",
     "gateway",
     "install",
+    "kill",
     "logs",
     "mcp",
     "plugin",
     "plugins",
     "project",
+    "rc",
+    "remote",
+    "remote-control",
+    "respawn",
+    "rm",
     "setup-token",
     "stop",
+    "sync",
     "ultrareview",
     "update",
     "upgrade",
     "--bg",
+    "--chrome-native-host",
+    "--claude-in-chrome-mcp",
+    "--computer-use-mcp",
+    "--daemon-worker",
+    "--preload",
+    "--update",
+    "--upgrade",
 ];
 
 /// So many UTF-16 units of a directory are in the name of its project; a checksum follows where it has more.

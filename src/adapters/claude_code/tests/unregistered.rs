@@ -45,6 +45,26 @@ fn a_process_that_has_not_registered_yet_is_a_row_without_a_session() {
 }
 
 #[test]
+fn what_the_program_does_beside_sessions_is_none() {
+    let started_as = |arguments: &[&str]| {
+        let store = Store::of("home");
+        store.proc.process(80, 600, "claude").arguments(arguments).cwd("/work/a");
+        without_session(&store)
+    };
+    // A browser starts it, and it lives for as long as the browser does.
+    for first in ["--chrome-native-host", "--claude-in-chrome-mcp", "--computer-use-mcp"] {
+        assert_eq!(started_as(&["/opt/bin/claude", first]), [""; 0], "{first}");
+    }
+    for first in ["remote-control", "rc", "remote", "sync", "bridge", "kill", "respawn", "rm"] {
+        assert_eq!(started_as(&["claude", first]), [""; 0], "{first}");
+    }
+    for first in ["--daemon-worker", "--preload", "--update", "--upgrade"] {
+        assert_eq!(started_as(&["claude", first]), [""; 0], "{first}");
+    }
+    assert_eq!(started_as(&["claude", "kill the cache"]).len(), 1, "a prompt");
+}
+
+#[test]
 fn a_process_that_keeps_its_sessions_elsewhere_is_a_row_without_a_session() {
     let store = Store::of("home");
     let away = |pid, arguments: &[&str]| {
