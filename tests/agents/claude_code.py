@@ -11,6 +11,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+import bystanders
 import launching
 from install import command
 from launching import Launcher
@@ -299,6 +300,16 @@ def elsewhere(world: ClaudeWorld) -> None:
     world.model.release("cc-elsewhere")
     child.ended(0)
     world.headcount.shows(folder, [], within_s=0)
+
+
+@scenario("what is no agent at work: questions to the program, and what a browser starts of it")
+def no_agents(world: ClaudeWorld) -> None:
+    folder = world.project("bystanders")
+    bystanders.questions_are_no_rows(world, folder, [["--version"], ["rm", "abcd1234"]])
+    host = world.start(command("claude-code") + ["--chrome-native-host"], folder, stdin=subprocess.PIPE)
+    wait_for("what a browser starts to listen", lambda: "listening" in host.output(), hint=host.output)
+    world.headcount.shows(folder, [], within_s=0)
+    host.close_input()
 
 
 @scenario("forked: the copied history is not counted again")

@@ -22,9 +22,9 @@ use crate::scope::Scope;
 /// was seen to hold it for seconds.
 const ENDING_MS: i64 = 10_000;
 
-/// First arguments with which `claude` holds no session (2.1.197): commands, what a browser or a cloud starts it as, and
-/// how its daemon names what is none yet.
-const NO_SESSION: [&str; 34] = [
+/// First arguments with which `claude` holds no session (2.1.197): commands, questions, what a browser or a cloud starts it
+/// as, and how its daemon names what is none yet.
+const NO_SESSION: [&str; 39] = [
     "agents",
     "attach",
     "auth",
@@ -56,9 +56,14 @@ const NO_SESSION: [&str; 34] = [
     "--claude-in-chrome-mcp",
     "--computer-use-mcp",
     "--daemon-worker",
+    "--help",
     "--preload",
     "--update",
     "--upgrade",
+    "--version",
+    "-V",
+    "-h",
+    "-v",
 ];
 
 /// So many UTF-16 units of a directory are in the name of its project; a checksum follows where it has more.

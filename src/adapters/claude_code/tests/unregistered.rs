@@ -58,7 +58,7 @@ fn what_the_program_does_beside_sessions_is_none() {
     for first in ["remote-control", "rc", "remote", "sync", "bridge", "kill", "respawn", "rm"] {
         assert_eq!(started_as(&["claude", first]), [""; 0], "{first}");
     }
-    for first in ["--daemon-worker", "--preload", "--update", "--upgrade"] {
+    for first in ["--daemon-worker", "--preload", "--update", "--upgrade", "--version", "-h"] {
         assert_eq!(started_as(&["claude", first]), [""; 0], "{first}");
     }
     assert_eq!(started_as(&["claude", "kill the cache"]).len(), 1, "a prompt");
