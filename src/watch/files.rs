@@ -138,9 +138,11 @@ impl Shared {
 }
 
 /// Whether the event is somebody reading, as we do ourselves. To read a database SQLite opens its log for writing and,
-/// where root reads, sets its owner; what is written into the log is told besides.
+/// where root reads, sets its owner; what is written into the log is told besides. It writes the index of the log, too,
+/// where it is the only one to read: whoever changes the database writes the log before.
 fn is_only_reading(kind: EventKind, path: &Path) -> bool {
     match kind {
+        _ if is_index(path) => true,
         EventKind::Access(AccessKind::Close(AccessMode::Write))
         | EventKind::Modify(ModifyKind::Metadata(_)) => is_log(path),
         EventKind::Access(_) => true,
@@ -151,6 +153,11 @@ fn is_only_reading(kind: EventKind, path: &Path) -> bool {
 /// Whether SQLite writes there before a change can be read.
 fn is_log(path: &Path) -> bool {
     path.as_os_str().as_encoded_bytes().ends_with(b"-wal")
+}
+
+/// Whether SQLite keeps there where in the log what is, for all who read and write.
+fn is_index(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().ends_with(b"-shm")
 }
 
 /// Whether what is at the path now may be another file than before.

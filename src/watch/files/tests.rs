@@ -1,3 +1,4 @@
+use std::convert::Infallible;
 use std::time::Duration;
 
 use notify::{ErrorKind, WatcherKind};
@@ -5,6 +6,8 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::adapters::sqlite;
+use crate::base::AbsPath;
+use crate::ledger::LedgerFile;
 use crate::testing::FakeProc;
 
 /// Longest wait for an event that comes at once; only a failing test waits so long.
@@ -150,6 +153,22 @@ async fn what_is_written_into_a_database_is_told_and_reading_it_is_not() {
     agent.execute("INSERT INTO session VALUES ('a')", []).unwrap();
     while watch.touched().await.unsettled != [AGENT].into() {}
     assert_eq!(sqlite::read(&scope, &path, count).unwrap(), Some(1));
+}
+
+#[tokio::test]
+async fn who_reads_the_ledger_is_not_told_of_it() {
+    let mut watch = Watch::of("state");
+    let other = AGENT + 1;
+    watch.wanted.stores.push((other, Watched::all_below(watch.path("other"))));
+    watch.make("other");
+    let path = AbsPath::parse(watch.path("state/ledger.db")).unwrap();
+    let ledger = LedgerFile::at(path, Path::new("/proc"));
+    ledger.update(|_| Ok::<_, Infallible>(())).unwrap().unwrap();
+    watch.follow();
+    ledger.read().unwrap();
+    // Told after whatever reading has caused.
+    std::fs::write(watch.path("other/last"), "x").unwrap();
+    assert_eq!(watch.touched().await, Touched { changed: [other].into(), ..Touched::default() });
 }
 
 /// A watcher of a system whose limit is reached.

@@ -1,4 +1,6 @@
+use std::convert::Infallible;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::FutureExt;
@@ -8,6 +10,7 @@ use super::*;
 use crate::adapters::evidence::Sighting;
 use crate::adapters::{Record, Survey};
 use crate::base::SessionId;
+use crate::ledger::LedgerFile;
 use crate::protocol::lifecycle::AgentCard;
 use crate::protocol::session::{Problem, ProblemKind, Source};
 use crate::watch::files::tests::exhausted;
@@ -71,7 +74,7 @@ impl Adapter for StandIn {
 
     fn stores(&self, env: &Env) -> Vec<PathBuf> {
         assert!(!matches!(*self.mood(), Mood::Defective), "a defect");
-        vec![env.in_home(".stand-in")]
+        vec![env.in_home(self.card.id.as_str())]
     }
 
     fn survey(&'static self, _: Scope) -> BoxFuture<'static, Survey> {
@@ -93,6 +96,12 @@ fn broken() -> Problem {
     Problem { kind: ProblemKind::Unreadable, message: "it broke".into(), path: None, line: None }
 }
 
+fn env(home: &Path) -> Env {
+    let vars = [("HOME", home), ("PATH", home)];
+    let vars = vars.into_iter().map(|(name, it)| (name.into(), it.into())).collect();
+    Env::of_vars(vars).unwrap().with_proc_root(home.join("proc"))
+}
+
 /// A lookout over a home of its own.
 struct World {
     home: tempfile::TempDir,
@@ -107,19 +116,21 @@ impl World {
     }
 
     fn of(adapters: &[&'static StandIn], stores: StoreWatcher) -> Self {
-        let home = tempfile::tempdir().unwrap();
-        std::fs::create_dir(home.path().join(".stand-in")).unwrap();
+        Self::at(tempfile::tempdir().unwrap(), adapters, stores)
+    }
+
+    fn at(home: tempfile::TempDir, adapters: &[&'static StandIn], stores: StoreWatcher) -> Self {
+        for adapter in adapters {
+            std::fs::create_dir(home.path().join(adapter.card.id.as_str())).unwrap();
+        }
         std::fs::create_dir(home.path().join("proc")).unwrap();
         let program = home.path().join("program");
         std::fs::write(&program, "x").unwrap();
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
-        let vars = [("HOME", home.path()), ("PATH", home.path())];
-        let vars = vars.into_iter().map(|(name, it)| (name.into(), it.into())).collect();
-        let env = Env::of_vars(vars).unwrap().with_proc_root(home.path().join("proc"));
         let settings = Arc::<Mutex<Settings>>::default();
         let read = settings.clone();
         let ground = Ground {
-            env: Arc::new(env),
+            env: Arc::new(env(home.path())),
             memo: Arc::default(),
             adapters: adapters.iter().map(|it| *it as &'static dyn Adapter).collect(),
             settings: Arc::new(move || read.lock().unwrap().clone()),
@@ -140,8 +151,13 @@ impl World {
         (view.sessions.len(), problems.into_iter().map(|it| it.message).collect())
     }
 
-    fn touch(&self) {
-        std::fs::write(self.home.path().join(".stand-in/file"), "x").unwrap();
+    /// Changes something in the agent's store.
+    fn touch(&self, agent: &StandIn) {
+        std::fs::write(self.in_store(agent, "file"), "x").unwrap();
+    }
+
+    fn in_store(&self, agent: &StandIn, name: &str) -> PathBuf {
+        self.home.path().join(agent.card.id.as_str()).join(name)
     }
 }
 
@@ -157,12 +173,26 @@ async fn without_a_reason_there_is_no_second_look() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_look_at_the_ledger_is_no_reason_for_another() {
+    let (agent, other) = (StandIn::new(Mood::Well), StandIn::called("other", Mood::Well));
+    let home = tempfile::tempdir().unwrap();
+    let ledger = LedgerFile::of(&env(home.path()));
+    ledger.update(|_| Ok::<_, Infallible>(())).unwrap().unwrap();
+    let mut world = World::at(home, &[agent, other], StoreWatcher::new());
+    assert_eq!(world.next().await, (2, vec![]));
+    // Told after whatever reading has caused.
+    world.touch(other);
+    other.was_asked(2).await;
+    assert_eq!(agent.surveys(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_is_late_keeps_its_sessions_and_is_asked_again() {
     let agent = StandIn::new(Mood::Well);
     let mut world = World::with(agent, StoreWatcher::new());
     assert_eq!(world.next().await, (1, vec![]));
     agent.is(Mood::Asleep);
-    world.touch();
+    world.touch(agent);
     assert_eq!(world.next().await, (1, vec!["stand-in: no answer within 5000 ms".into()]));
     agent.is(Mood::Well);
     assert_eq!(world.next().await, (1, vec![]));
@@ -174,7 +204,7 @@ async fn who_fails_keeps_its_sessions_until_it_answers_again() {
     let mut world = World::with(agent, StoreWatcher::new());
     assert_eq!(world.next().await, (1, vec![]));
     agent.is(Mood::Broken);
-    world.touch();
+    world.touch(agent);
     assert_eq!(world.next().await, (1, vec!["stand-in: it broke".into()]));
     agent.is(Mood::Well);
     assert_eq!(world.next().await, (1, vec![]));
@@ -193,7 +223,7 @@ async fn an_agent_that_is_left_out_is_looked_at_while_somebody_names_it() {
     named.next().await.unwrap();
     assert_eq!((usual.surveys(), left_out.surveys()), (1, 1));
     left_out.is(Mood::Broken);
-    world.touch();
+    world.touch(left_out);
     left_out.was_asked(2).await;
     let view = named.next().await.unwrap();
     assert_eq!(view.problems(&view.usual), [], "they are no problem of who did not name it");
@@ -201,8 +231,9 @@ async fn an_agent_that_is_left_out_is_looked_at_while_somebody_names_it() {
     drop(named);
     tokio::time::sleep(AN_HOUR).await;
     let asked = left_out.surveys();
-    world.touch();
-    usual.was_asked(3).await;
+    world.touch(left_out);
+    world.touch(usual);
+    usual.was_asked(2).await;
     assert_eq!(left_out.surveys(), asked, "nobody names it any more");
     naming().next().await.unwrap();
     assert_eq!(left_out.surveys(), asked + 1, "what was seen before is not shown again");
@@ -215,7 +246,7 @@ async fn settings_hold_from_the_next_look_on() {
     world.set(r#"{"deadlineMs": 50}"#);
     assert_eq!(world.next().await, (0, vec!["stand-in: no answer within 50 ms".into()]));
     world.set(r#"{"withoutAgents": ["stand-in"]}"#);
-    world.touch();
+    world.touch(agent);
     assert_eq!(world.next().await, (0, vec![]));
 }
 
@@ -254,7 +285,7 @@ async fn what_is_written_into_a_database_is_looked_for_until_it_can_be_read() {
     let mut world = World::with(agent, StoreWatcher::new());
     world.next().await;
     let begun = Instant::now();
-    std::fs::File::create(world.home.path().join(".stand-in/store.db-wal")).unwrap();
+    std::fs::File::create(world.in_store(agent, "store.db-wal")).unwrap();
     agent.was_asked(2 + AFTER_WRITE.len()).await;
     assert!(begun.elapsed() >= AFTER_WRITE[0], "{:?}", begun.elapsed());
 }
