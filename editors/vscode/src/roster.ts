@@ -94,11 +94,17 @@ export class Roster {
     return [...this.byKey.values()].sort(compareSessions);
   }
 
-  /** Takes sessions that were told as a whole. Those that were there before are steps; the others are no news. */
-  replace(sessions: readonly Session[]): Step[] {
+  /**
+   * Takes sessions that were told as a whole. Those that were there before are steps; the others are no news. What was known
+   * of the agents that are `unseen` stays as it was.
+   */
+  replace(sessions: readonly Session[], unseen: ReadonlySet<string> = new Set()): Step[] {
     const before = this.byKey;
-    this.byKey = new Map();
-    return this.take(sessions, before);
+    this.byKey = new Map([...before].filter(([, it]) => unseen.has(it.agent)));
+    return this.take(
+      sessions.filter((it) => !unseen.has(it.agent)),
+      before,
+    );
   }
 
   /** Takes some sessions of many; the others stay. */

@@ -1,10 +1,10 @@
 /** Keeps the roster true: one list at the start, then what the server pushes. */
 
 import * as vscode from "vscode";
-import type { AgentReport, Notifications, Problem } from "./protocol.gen";
+import type { AgentReport, ListResult, Notifications, Problem } from "./protocol.gen";
 import { Roster, type Step } from "./roster";
 import { type Server, textOf } from "./server";
-import { type Trouble, NO_TROUBLE, problemInWords, whereSeen } from "./trouble";
+import { type Trouble, NO_TROUBLE, problemInWords, together, unseenAgents, whereSeen } from "./trouble";
 
 /** The first answer holds what is urgent and what is recent; the first push holds the rest. */
 const FIRST_PAGE = 200;
@@ -22,6 +22,8 @@ export class Sessions implements vscode.Disposable {
   isKnown = false;
 
   private seq = 0;
+  /** What the server that speaks now pushed last. */
+  private pushed: Notifications["session.changed"]["result"] | undefined;
   /** When the server that speaks now was heard first. */
   private since = "";
   private readonly emitter = new vscode.EventEmitter<readonly Step[]>();
@@ -55,6 +57,7 @@ export class Sessions implements vscode.Disposable {
 
   private async begin(): Promise<void> {
     this.seq = 0;
+    this.pushed = undefined;
     this.since = new Date().toISOString();
     this.trouble = NO_TROUBLE;
     const { pid } = this.server;
@@ -73,16 +76,22 @@ export class Sessions implements vscode.Disposable {
 
   private async list(limit: number): Promise<void> {
     this.lists += 1;
-    const { sessions, agents, nextCursor } = await this.server.request("session.list", {
-      limit,
-      includeSubagents: true,
-    });
-    this.hear({ reports: agents, problems: this.trouble.problems });
-    // A first page of what was known as a whole before would only take rows away.
-    const isPart = nextCursor !== undefined && this.roster.size > sessions.length;
-    const steps = isPart ? this.roster.update(sessions) : this.roster.replace(sessions);
+    const told = await this.server.request("session.list", { limit, includeSubagents: true });
+    const problems = together(this.pushed?.problems ?? [], told.problems ?? []);
+    this.hear({ reports: told.agents, problems });
+    const steps = this.stepsTo(told);
     this.isKnown = true;
     this.emitter.fire(steps);
+  }
+
+  /** Takes what a list told, but for what a watch knows better: nobody would tell that a second time. */
+  private stepsTo({ sessions, agents, nextCursor, observedAt }: ListResult): Step[] {
+    // It has been overtaken.
+    if (this.pushed && observedAt < this.pushed.observedAt) return [];
+    // A first page of what was known as a whole before would only take rows away.
+    const isPart = nextCursor !== undefined && this.roster.size > sessions.length;
+    if (isPart) return this.roster.update(sessions);
+    return this.roster.replace(sessions, this.pushed && unseenAgents(agents));
   }
 
   private take({ result }: Notifications["session.changed"]): void {
@@ -90,6 +99,7 @@ export class Sessions implements vscode.Disposable {
     const isFirst = result.seq === 1;
     const hasGap = !isFirst && result.seq !== this.seq + 1;
     this.seq = result.seq;
+    this.pushed = result;
     const sessions = result.changes.map((it) => it.session);
     this.hear({ reports: whereSeen(this.trouble.reports), problems: result.problems ?? [] });
     const steps = isFirst ? this.roster.replace(sessions) : this.roster.apply(result.changes, this.since);

@@ -19,6 +19,17 @@ export function whereSeen(reports: readonly AgentReport[]): readonly AgentReport
   return reports.filter((it) => !isUnseen(it));
 }
 
+/** The agents that could not be looked at. */
+export function unseenAgents(reports: readonly AgentReport[]): Set<string> {
+  return new Set(reports.filter(isUnseen).map((it) => it.agent));
+}
+
+/** These problems and those, each once. */
+export function together(some: readonly Problem[], others: readonly Problem[]): Problem[] {
+  const known = new Set(some.map(problemInWords));
+  return [...some, ...others.filter((it) => !known.has(problemInWords(it)))];
+}
+
 function isUnseen({ outcome }: AgentReport): boolean {
   return outcome === "failed" || outcome === "timed_out";
 }

@@ -5,7 +5,7 @@ import { renameSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import * as vscode from "vscode";
 import { COMMANDS } from "../../src/commands";
-import type { AgentReport, Notifications, Session } from "../../src/protocol.gen";
+import type { AgentReport, ListResult, Notifications, Session } from "../../src/protocol.gen";
 import type { Test, World } from "./world";
 
 const config = () => vscode.workspace.getConfiguration("headcount");
@@ -42,8 +42,16 @@ const report = (outcome: AgentReport["outcome"]): AgentReport => ({
   elapsedMs: 1,
   problems: [],
 });
-const list = (sessions: readonly Session[], outcome: AgentReport["outcome"] = "ok") => ({
-  result: { sessions, total: sessions.length, complete: outcome === "ok", agents: [report(outcome)] },
+const list = (
+  sessions: readonly Session[],
+  outcome: AgentReport["outcome"] = "ok",
+  more: Partial<ListResult> = {},
+) => ({
+  result: {
+    ...{ sessions, total: sessions.length, complete: outcome === "ok", agents: [report(outcome)] },
+    observedAt: "2026-01-01T00:00:00.000Z",
+    ...more,
+  } satisfies ListResult,
 });
 
 /** Lets the stand-in speak for a while; then the real server is back. */
@@ -178,6 +186,47 @@ export const tests: Record<string, Test> = {
       await world.until("it is named once", () => treeView.message === "codex: it is late");
       say({ methods, replies, pushes: [late, { changes: [] }] });
       await world.until("it is heard", () => (treeView.message ?? "") === "");
+    });
+    return undefined;
+  },
+
+  "a list that a push has overtaken changes nothing, nor does one that missed an agent; others do": async (
+    world,
+  ) => {
+    const { sessions, treeView } = world.headcount;
+    const methods = ["session.list", "session.watch"];
+    const runs: Session = { ...waits, status: "running", reason: "turn_in_progress" };
+    const idle: Session = { ...waits, status: "idle", reason: "turn_ended" };
+    const late = { observedAt: "2126-01-01T00:00:00.000Z" };
+    const script = (listed: Script["replies"][string]): Script => ({
+      methods,
+      replies: { "session.list": listed, "session.watch": { result: 1 } },
+      pushes: [{ changes: [{ kind: "added", session: idle }] }],
+    });
+    const statuses = () => sessions.roster.sessions().map((it) => it.status);
+    const { pushes } = sessions;
+    await spokenToBy(world, script(list([runs])), async (say) => {
+      await world.until("it is pushed", () => sessions.pushes > pushes);
+      await sessions.refresh();
+      assert.deepEqual(statuses(), ["idle"]);
+      say(script(list([], "timed_out", late)));
+      await sessions.refresh();
+      assert.deepEqual(statuses(), ["idle"]);
+      await world.until("it is said", () => /codex cannot be looked at/.test(treeView.message ?? ""));
+      say(script(list([runs], "ok", late)));
+      await sessions.refresh();
+      assert.deepEqual(statuses(), ["running"]);
+    });
+    return undefined;
+  },
+
+  "what a server that pushes nothing could not see is said": async (world) => {
+    const { treeView } = world.headcount;
+    const problem = { kind: "unreadable", message: "the processes of this machine cannot be seen" } as const;
+    const blind = list([waits], "ok", { problems: [problem] });
+    const script = { methods: ["session.list"], replies: { "session.list": blind }, pushes: [] };
+    await spokenToBy(world, script, async () => {
+      await world.until("it is said", () => (treeView.message ?? "").includes(problem.message));
     });
     return undefined;
   },

@@ -67,6 +67,15 @@ test("a whole list drops what is not in it, and steps only from what was known",
   );
 });
 
+test("a whole list drops nothing of an agent that it could not look at, and takes nothing of it", () => {
+  const roster = new Roster();
+  const [slow, gone] = [session({ agent: "slow", status: "running" }), session({ agent: "quick" })];
+  roster.replace([slow, gone]);
+  const doubted = session({ agent: "slow", status: "unknown" });
+  assert.deepEqual(roster.replace([doubted], new Set(["slow"])), []);
+  assert.deepEqual(roster.sessions(), [slow]);
+});
+
 test("a live agent without a session is told apart by its process", () => {
   const process = { pid: 7, startedAt: "2026-11-22T20:00:00.000Z" };
   const { sessionId: _, ...unnamed } = session({ process });

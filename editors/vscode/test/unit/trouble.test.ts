@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { AgentReport, Problem } from "../../src/protocol.gen";
-import { NO_TROUBLE, problemInWords, troubleInWords, whereSeen } from "../../src/trouble";
+import {
+  NO_TROUBLE,
+  problemInWords,
+  together,
+  troubleInWords,
+  unseenAgents,
+  whereSeen,
+} from "../../src/trouble";
 
 const problem = (message: string): Problem => ({ kind: "unreadable", message });
 const report = (told: Partial<AgentReport>): AgentReport => ({
@@ -54,4 +61,10 @@ test("once the server pushes, only the reports of agents that were seen hold", (
   const seen = report({ agent: "gemini", problems: [problem("a")] });
   const reports = [report({ outcome: "timed_out" }), seen, report({ agent: "pi", outcome: "failed" })];
   assert.deepEqual(whereSeen(reports), [seen]);
+  assert.deepEqual(unseenAgents(reports), new Set(["codex", "pi"]));
+});
+
+test("the same problem told twice is one", () => {
+  const [a, b] = [problem("a"), problem("b")];
+  assert.deepEqual(together([a], [{ ...a }, b]), [a, b]);
 });
