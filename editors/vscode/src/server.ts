@@ -3,7 +3,8 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import * as vscode from "vscode";
 import * as rpc from "vscode-jsonrpc/node";
-import type { AgentCard, Methods, Notifications } from "./protocol.gen";
+import { type Abilities, abilitiesOf, NO_ABILITIES } from "./hello";
+import type { Methods, Notifications } from "./protocol.gen";
 import type { Located } from "./locate";
 import { Restarts } from "./restarts";
 import { lastLine } from "./words";
@@ -20,15 +21,6 @@ export interface Progress {
 }
 
 export type Method = keyof Methods;
-
-/** What the server said it can do. */
-export interface Abilities {
-  readonly version: string;
-  readonly methods: ReadonlySet<string>;
-  readonly agents: readonly AgentCard[];
-}
-
-const NO_ABILITIES: Abilities = { version: "", methods: new Set(), agents: [] };
 
 /** A process that listens, and the conversation with it. */
 interface Link {
@@ -149,21 +141,28 @@ export class Server implements vscode.Disposable {
     const link = this.open(located.program, [...this.args(), "serve"]);
     this.link = link;
     try {
-      const { capabilities, serverInfo } = await this.greeted(link);
+      const said = abilitiesOf(await this.greeted(link));
       if (this.link !== link) return;
-      const { methods, agents } = capabilities.experimental.headcount;
-      this.said = { version: serverInfo.version, methods: new Set(methods), agents };
+      if (!said) {
+        this.refuse(link, `\`${located.program}\` is no headcount server`);
+        return;
+      }
+      this.said = said;
       this.ending = "";
-      this.log.info(`headcount ${serverInfo.version}, pid ${link.child.pid ?? "?"}`);
+      this.log.info(`headcount ${said.version}, pid ${link.child.pid ?? "?"}`);
       await link.connection.sendNotification("initialized");
       this.become("ready");
     } catch (error) {
-      if (this.link !== link) return;
-      this.ending = `no hello from the server: ${textOf(error)}`;
-      this.log.error(this.ending);
-      // A process that ended by itself has been seen already; one that hangs ends here.
-      link.child.kill("SIGKILL");
+      this.refuse(link, `no hello from the server: ${textOf(error)}`);
     }
+  }
+
+  /** Ends a process that is of no use. One that ended by itself has been seen already. */
+  private refuse(link: Link, why: string): void {
+    if (this.link !== link) return;
+    this.ending = why;
+    this.log.error(why);
+    link.child.kill("SIGKILL");
   }
 
   private greeted({ connection }: Link): Promise<Methods["initialize"]["result"]> {
@@ -189,10 +188,7 @@ export class Server implements vscode.Disposable {
     try {
       await this.greeted(link);
     } catch {
-      if (this.link !== link) return;
-      this.ending = "the server does not answer";
-      this.log.error(this.ending);
-      link.child.kill("SIGKILL");
+      this.refuse(link, "the server does not answer");
     }
   }
 

@@ -254,6 +254,23 @@ export const tests: Record<string, Test> = {
     return undefined;
   },
 
+  "a program of another kind is no server of ours, and is said to be none": async (world) => {
+    const { treeView, server } = world.headcount;
+    const [program, args] = [config().get("server.path"), config().get("server.args")];
+    const script = path.join(world.root, "script.json");
+    writeFileSync(script, JSON.stringify({ isOther: true, methods: [], replies: {}, pushes: [] }));
+    const other = path.join(world.root, "stand-in");
+    await config().update("server.args", [script], Global);
+    await config().update("server.path", other, Global);
+    await world.until("it is said", () =>
+      (treeView.message ?? "").includes(`\`${other}\` is no headcount server`),
+    );
+    await config().update("server.args", args, Global);
+    await config().update("server.path", program, Global);
+    await world.until("the real one is back", () => server.state === "ready" && world.drawn().length > 0);
+    return undefined;
+  },
+
   "a server that keeps ending is started less and less often, then given up, and nothing old is shown":
     async (world) => {
       const { server, treeView, attention } = world.headcount;

@@ -1,6 +1,6 @@
 // A server that does what a file says, for what the real one cannot be made to do: `stand-in.mjs SCRIPT serve`.
-// The script: {methods, replies: {method: {result} | {error} | {}}, pushes, hangs?}. What has neither result nor error is
-// never answered, nor is a second hello where it hangs. After `session.watch` each push, {changes, problems?}, is sent; the file
+// The script: {methods, replies: {method: {result} | {error} | {}}, pushes, hangs?, isOther?}. What has neither result nor
+// error is never answered, nor is a second hello where it hangs; one of another kind says hello as a language server. After `session.watch` each push, {changes, problems?}, is sent; the file
 // is looked at again whenever it has changed.
 import { readFileSync, watchFile } from "node:fs";
 import { createRequire } from "node:module";
@@ -26,6 +26,7 @@ function push() {
 connection.onRequest("initialize", () => {
   if (hasGreeted && script().hangs) return new Promise(() => {});
   hasGreeted = true;
+  if (script().isOther) return { capabilities: { hoverProvider: true } };
   const headcount = { methods: script().methods, agents: script().agents ?? [] };
   return {
     serverInfo: { name: "headcount", version: "0.0.1" },
