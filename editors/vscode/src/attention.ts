@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import * as vscode from "vscode";
 import { countLive, isWithin } from "./arrangement";
-import { claim } from "./claims";
+import { Claims } from "./claims";
 import { type Notice, noticesOf, type Topic } from "./notices";
 import type { Session } from "./protocol.gen";
 import type { Step } from "./roster";
@@ -15,15 +15,18 @@ const HEAD_START_MS = 300;
 
 export class Attention implements vscode.Disposable {
   readonly item = vscode.window.createStatusBarItem("headcount.status", vscode.StatusBarAlignment.Left);
-  /** What was said, for whoever missed it; the newest last. */
-  readonly said: Notice[] = [];
+  private readonly claims: Claims;
+  private readonly saidEmitter = new vscode.EventEmitter<Notice>();
+  /** This window has said something. */
+  readonly onSaid = this.saidEmitter.event;
 
   constructor(
     private readonly view: vscode.TreeView<unknown>,
     private readonly nameOf: (agent: string) => string,
-    private readonly claims: string,
+    claims: string,
     private readonly onOpen: (session: Session) => void,
   ) {
+    this.claims = new Claims(claims);
     this.item.name = "Headcount";
     this.item.command = "headcount.sessions.focus";
   }
@@ -52,16 +55,17 @@ export class Attention implements vscode.Disposable {
 
   dispose(): void {
     this.item.dispose();
+    this.saidEmitter.dispose();
   }
 
   private async sayOnce(notice: Notice): Promise<void> {
     if (!isNear(notice.session)) await sleep(HEAD_START_MS);
-    if (!(await claim(this.claims, notice.id))) return;
-    this.said.push(notice);
+    if (!(await this.claims.claim(notice.id))) return;
+    this.saidEmitter.fire(notice);
     await this.say(notice);
   }
 
-  /** A notification takes no focus, and its one button does what a click on the row does. */
+  /** A notification takes no focus, and its one button leads to the session: to its terminal while it lives. */
   private async say({ topic, session, text }: Notice): Promise<void> {
     const show: Record<Topic, (text: string, button: string) => Thenable<string | undefined>> = {
       waiting: vscode.window.showWarningMessage,

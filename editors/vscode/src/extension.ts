@@ -57,7 +57,6 @@ export function activate(context: vscode.ExtensionContext): Headcount {
     treeDataProvider: tree,
     showCollapseAll: true,
   });
-  // Every window of this machine looks into the same directory.
   const claims = path.join(context.globalStorageUri.fsPath, "notices");
   const attention = new Attention(treeView, nameOf, claims, (session) => {
     const command = session.process ? "headcount.goToTerminal" : "headcount.openTranscript";

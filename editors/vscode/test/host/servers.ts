@@ -232,11 +232,11 @@ export const tests: Record<string, Test> = {
   },
 
   "what waited before is counted and not said; what comes to wait is said once": async (world) => {
-    const { attention, treeView } = world.headcount;
+    const { treeView } = world.headcount;
     const methods = ["session.list", "session.watch"];
     const replies = { "session.list": list([waits]), "session.watch": { result: 1 } };
     const added = (session: Session): Push => ({ changes: [{ kind: "added", session }] });
-    const said = () => attention.said.map((it) => it.text).filter((it) => it.startsWith("codex"));
+    const said = () => world.said.filter((it) => it.startsWith("codex"));
     await spokenToBy(world, { methods, replies, pushes: [added(waits)] }, async (say) => {
       await world.until("it is counted", () => treeView.badge?.value === 1);
       const late = { ...waits, sessionId: "1a7e", title: "Told late" };

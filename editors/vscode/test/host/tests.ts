@@ -135,16 +135,13 @@ export const tests: Record<string, Test> = {
   },
 
   "a running session that starts to wait shows up by itself, and is said once": async (world) => {
-    const { attention, treeView, sessions } = world.headcount;
+    const { treeView, sessions } = world.headcount;
     const lists = sessions.lists;
     world.rewrite(4303, { status: "waiting", waitingFor: "permission prompt" });
     await world.until("it waits", () => treeView.badge?.value === 3);
     // Which of many windows says it is settled by a file, so the notice may follow the badge.
-    await world.until("it is said", () => attention.said.length > 0);
-    assert.deepEqual(
-      attention.said.map((it) => it.text),
-      ["Claude Code wants a permission: Find out why the retry test is flaky"],
-    );
+    await world.until("it is said", () => world.said.length > 0);
+    assert.deepEqual(world.said, ["Claude Code wants a permission: Find out why the retry test is flaky"]);
     world.rewrite(4303, { status: "busy", waitingFor: undefined });
     await world.until("it runs", () => treeView.badge?.value === 2);
     assert.equal(sessions.lists, lists, "nothing was listed again");
@@ -182,14 +179,14 @@ export const tests: Record<string, Test> = {
   },
 
   "what is not wanted is not said": async (world) => {
-    const { attention, treeView } = world.headcount;
-    const said = attention.said.length;
+    const { treeView } = world.headcount;
+    const said = world.said.length;
     await config().update("notify.waiting", false, vscode.ConfigurationTarget.Global);
     world.rewrite(4303, { status: "waiting", waitingFor: "permission prompt" });
     await world.until("it waits", () => treeView.badge?.value === 3);
     world.rewrite(4303, { status: "busy", waitingFor: undefined });
     await world.until("it runs", () => treeView.badge?.value === 2);
-    assert.equal(attention.said.length, said);
+    assert.equal(world.said.length, said);
     await config().update("notify.waiting", undefined, vscode.ConfigurationTarget.Global);
     return undefined;
   },
@@ -223,15 +220,15 @@ export const tests: Record<string, Test> = {
   },
 
   "a server that is killed comes back, with the same tree and no second notice": async (world) => {
-    const { server, attention } = world.headcount;
-    const [before, said, pid] = [world.drawn(), attention.said.length, server.pid];
+    const { server } = world.headcount;
+    const [before, said, pid] = [world.drawn(), world.said.length, server.pid];
     assert.ok(pid);
     process.kill(pid, "SIGKILL");
     await world.until("seen", () => server.state === "starting");
     assert.deepEqual(world.drawn(), before, "what was known stays while it is away");
     await world.until("back", () => server.state === "ready" && server.pid !== pid);
     await world.until("the same", () => world.drawn().join() === before.join());
-    assert.equal(attention.said.length, said);
+    assert.equal(world.said.length, said);
     return undefined;
   },
 

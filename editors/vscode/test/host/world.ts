@@ -11,11 +11,16 @@ import type { Node } from "../../src/tree";
 export type Test = (world: World) => Promise<string | undefined>;
 
 export class World {
+  /** What was said by notifications. */
+  readonly said: string[] = [];
+
   constructor(
     readonly root: string,
     readonly headcount: Headcount,
     readonly extension: vscode.Extension<Headcount>,
-  ) {}
+  ) {
+    headcount.attention.onSaid(({ text }) => this.said.push(text));
+  }
 
   get home(): string {
     return path.join(this.root, "home");

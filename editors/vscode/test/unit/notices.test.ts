@@ -3,7 +3,7 @@ import { mkdtemp, readdir, rm, utimes } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
-import { claim } from "../../src/claims";
+import { Claims } from "../../src/claims";
 import { noticesOf } from "../../src/notices";
 import type { Reason, Session, Status } from "../../src/protocol.gen";
 import type { Step } from "../../src/roster";
@@ -61,19 +61,22 @@ test("of many windows one says it, and what is old is forgotten", async () => {
   const directory = await mkdtemp(path.join(tmpdir(), "headcount-"));
   try {
     const claims = path.join(directory, "notices");
-    const said = await Promise.all(Array.from({ length: 8 }, () => claim(claims, "the same")));
+    const windows = Array.from({ length: 8 }, () => new Claims(claims));
+    const said = await Promise.all(windows.map((it) => it.claim("the same")));
     assert.equal(said.filter(Boolean).length, 1);
-    assert.equal(await claim(claims, "the same"), false);
+    const [window] = windows;
     const [file] = await readdir(claims);
-    assert.ok(file);
+    assert.ok(window && file);
     await utimes(path.join(claims, file), 0, 0);
-    assert.equal(await claim(claims, "another"), true);
+    assert.equal(await window.claim("another"), true);
     assert.equal((await readdir(claims)).length, 1);
+    assert.equal(await window.claim("the same"), false, "this window has heard of it");
+    assert.equal(await new Claims(claims).claim("the same"), true);
   } finally {
     await rm(directory, { recursive: true });
   }
 });
 
 test("where nothing can be written it is said all the same", async () => {
-  assert.equal(await claim("/dev/null/notices", "anything"), true);
+  assert.equal(await new Claims("/dev/null/notices").claim("anything"), true);
 });
