@@ -6,6 +6,7 @@ import { evidencePage, fileName, transcriptPage } from "./pages";
 import type { Session } from "./protocol.gen";
 import { addressFor, type Which, whichOf } from "./roster";
 import type { Server } from "./server";
+import { Throttled } from "./timing";
 
 /** The scheme of our documents. */
 export const SCHEME = "headcount";
@@ -13,6 +14,9 @@ export const SCHEME = "headcount";
 /** How much of a conversation is shown: the most that the server gives, within a text that an editor opens at once. */
 const TURNS = 200;
 const BYTES = 1 << 20;
+
+/** The least time between two readings of a page: an agent at work may be told of ten times a second. */
+const REREAD_MS = 500;
 
 export type Page = "transcript" | "evidence";
 
@@ -31,6 +35,11 @@ export class Documents implements vscode.TextDocumentContentProvider, vscode.Dis
   private readonly follow = new Follow();
   /** What was read for a page that is being opened. */
   private readonly ready = new Map<string, string>();
+  /** Whose pages are out of date. */
+  private readonly touched = new Set<string>();
+  private readonly readSoon = new Throttled(() => {
+    this.readAgain();
+  }, REREAD_MS);
 
   constructor(
     private readonly server: Server,
@@ -46,11 +55,10 @@ export class Documents implements vscode.TextDocumentContentProvider, vscode.Dis
     if (page === "transcript" && !wasOpen) this.follow.start(editor);
   }
 
-  /** Reads again what is open about these sessions. */
-  touch(addresses: ReadonlySet<string>): void {
-    for (const { uri } of vscode.workspace.textDocuments) {
-      if (uri.scheme === SCHEME && addresses.has(addressFor(subjectOf(uri).which))) this.emitter.fire(uri);
-    }
+  /** Reads again, soon, what is open about these sessions. */
+  touch(sessions: readonly Session[]): void {
+    for (const it of sessions) this.touched.add(addressFor(whichOf(it)));
+    this.readSoon.call();
   }
 
   async provideTextDocumentContent(uri: vscode.Uri, token: vscode.CancellationToken): Promise<string> {
@@ -59,7 +67,16 @@ export class Documents implements vscode.TextDocumentContentProvider, vscode.Dis
 
   dispose(): void {
     this.follow.dispose();
+    this.readSoon.dispose();
     this.emitter.dispose();
+  }
+
+  private readAgain(): void {
+    for (const { uri } of vscode.workspace.textDocuments) {
+      const isOurs = uri.scheme === SCHEME;
+      if (isOurs && this.touched.has(addressFor(subjectOf(uri).which))) this.emitter.fire(uri);
+    }
+    this.touched.clear();
   }
 
   /** What cannot be read is no document, and is told of in the server's words: VS Code would add the address to them. */
@@ -95,9 +112,4 @@ function subjectOf(uri: vscode.Uri): { page: Page; which: Which } {
     page: query.get("page") === "evidence" ? "evidence" : "transcript",
     which: pid === null ? { agent, sessionId: query.get("session") ?? "" } : { agent, pid: Number(pid) },
   };
-}
-
-/** How the server is asked for the sessions, for `touch`. */
-export function addressesOf(sessions: readonly Session[]): Set<string> {
-  return new Set(sessions.map((it) => addressFor(whichOf(it))));
 }

@@ -6,7 +6,7 @@ import path from "node:path";
 import * as vscode from "vscode";
 import { Attention } from "./attention";
 import { registerCommands, tellWhatCanBeDone } from "./commands";
-import { addressesOf, Documents, SCHEME } from "./documents";
+import { Documents, SCHEME } from "./documents";
 import { locate, type Located } from "./locate";
 import { whichOf } from "./roster";
 import { Server } from "./server";
@@ -100,7 +100,7 @@ export function activate(context: vscode.ExtensionContext): Headcount {
     sessions.onChanged((steps) => {
       patience.dispose();
       drawSoon.call();
-      documents.touch(addressesOf(steps.flatMap((it) => it.after ?? [])));
+      documents.touch(steps.flatMap((it) => it.after ?? []));
       attention.announce(steps);
     }),
     server.onState((state) => {
