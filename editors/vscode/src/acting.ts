@@ -8,7 +8,7 @@ import type { Session, StatusResult } from "./protocol.gen";
 import { whichOf } from "./roster";
 import { quotedIn } from "./shell";
 import { resumeInTerminal, terminalOf, whereItRuns } from "./terminals";
-import { titleOf } from "./words";
+import { endInWords, titleOf } from "./words";
 
 function statusOf({ server }: Tools, session: Session): Thenable<StatusResult> {
   return inView(() => server.request("session.status", whichOf(session)));
@@ -59,7 +59,7 @@ async function showTerminal({ session, ancestors }: StatusResult): Promise<void>
 export async function stop({ server, nameOf }: Tools, session: Session): Promise<void> {
   const { agent, cwd } = session;
   const confirm = "Stop";
-  const detail = `${titleOf(session)}\n${cwd ?? ""}\n\nThe agent and everything it started ends. What it wrote stays.`;
+  const detail = `${titleOf(session)}\n${cwd ?? ""}\n\n${endInWords(session)} What it wrote stays.`;
   const options = { modal: true, detail };
   const question = `Stop this session of ${nameOf(agent)}?`;
   if ((await vscode.window.showWarningMessage(question, options, confirm)) !== confirm) return;

@@ -114,6 +114,13 @@ export function wantOf(reason: Reason): string {
   }
 }
 
+/** What ends when a session is stopped. */
+export function endInWords({ process }: Session): string {
+  return process
+    ? "The agent and everything it started ends."
+    : "Its turn ends; the service that it lives in goes on.";
+}
+
 /** How long ago that was: `now`, `5m`, `3h`, `2d`, `4w`. */
 export function ageOf(timestamp: string, now: number): string {
   const minutes = Math.floor((now - Date.parse(timestamp)) / 60_000);

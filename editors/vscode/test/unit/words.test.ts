@@ -17,6 +17,12 @@ test("nothing that a terminal or a reader would obey stays in a line", () => {
   assert.equal(words.oneLine("\ufeffa\u200bb\u061cc"), "abc");
 });
 
+test("what ends with a session is told: its agent, or its turn in a service", () => {
+  const process = { pid: 7, startedAt: "2026-11-22T20:00:00.000Z" };
+  assert.equal(words.endInWords(session({ process })), "The agent and everything it started ends.");
+  assert.equal(words.endInWords(session()), "Its turn ends; the service that it lives in goes on.");
+});
+
 test("a title is cut, a directory is not", () => {
   assert.equal(words.oneLine("x".repeat(500)).length, 500);
   assert.equal(Array.from(words.shortLine("😀".repeat(500))).length, 120);
