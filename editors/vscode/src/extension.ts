@@ -67,7 +67,8 @@ export function activate(context: vscode.ExtensionContext): Headcount {
     tree.redraw();
     attention.show(server.state, known());
     tellMenus("known", sessions.isKnown);
-    const message = messageOf({ server, sessions, viewState, nameOf, isLate: patience.isOver });
+    const hasRows = tree.getChildren().length > 0;
+    const message = messageOf({ server, sessions, viewState, nameOf, hasRows, isLate: patience.isOver });
     // Each telling, even of the same, keeps VS Code from drawing the rows for a while.
     if (treeView.message !== message) treeView.message = message;
   };
@@ -148,12 +149,13 @@ interface Told {
   readonly sessions: Sessions;
   readonly viewState: ViewState;
   readonly nameOf: (agent: string) => string;
+  readonly hasRows: boolean;
   /** Whether it takes long to hear of the sessions. */
   readonly isLate: boolean;
 }
 
 /** What stands above the tree: that it is not there yet, or not the whole truth. */
-function messageOf({ server, sessions, viewState, nameOf, isLate }: Told): string {
+function messageOf({ server, sessions, viewState, nameOf, hasRows, isLate }: Told): string {
   // The welcome says what can be done.
   if (server.isOff) return "";
   const { isKnown, trouble } = sessions;
@@ -164,8 +166,10 @@ function messageOf({ server, sessions, viewState, nameOf, isLate }: Told): strin
   if (isKnown && server.state === "ready" && !server.can("session.watch"))
     lines.push("This headcount tells no changes by itself: refresh to see them.");
   const narrowing = viewState.describe();
-  // The title of a view that is alone in its container has no room for it.
-  if (isKnown && narrowing !== undefined) lines.push(`Only ${narrowing}`);
+  // The title of a view that is alone in its container has no room for it. Where nothing is left, the welcome says it, which
+  // VS Code shows only where there is no message.
+  const isTold = hasRows || lines.length > 0;
+  if (isKnown && isTold && narrowing !== undefined) lines.push(`Only ${narrowing}`);
   return lines.join("\n");
 }
 

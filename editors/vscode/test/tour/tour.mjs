@@ -190,6 +190,17 @@ const STEPS = {
     await row(/^Migrate the payments table/).waitFor();
   },
 
+  "a search that finds nothing says so, and leads back": async () => {
+    await runCommand("Search Sessions…");
+    await input.getByPlaceholder("Title, prompt, directory, branch or id").waitFor();
+    await page.keyboard.type("no such session");
+    const sidebar = page.locator(".part.sidebar");
+    await sidebar.getByText("No session matches the search and filters.").waitFor();
+    await page.keyboard.press("Enter");
+    await sidebar.getByText("Show All Sessions").click();
+    await row(/^Migrate the payments table/).waitFor();
+  },
+
   "a click opens the transcript": async () => {
     await row(/^Find out why the retry test is flaky/).click();
     await page.getByRole("tab", { name: /Find out why the retry test is flaky/ }).waitFor();
