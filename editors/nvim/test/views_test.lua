@@ -200,20 +200,39 @@ test('a new page says that it looks', function()
   vim.cmd('bwipeout!')
 end)
 
-test('an agent that one list could not look at is named until the server pushes', function()
+--- Takes a list that tells this.
+local function refresh_with(told)
   local look = client.look
   client.look = function(_, _, callback)
-    local late = { agent = 'codex', outcome = 'timed_out', problems = {} }
-    callback(nil, { sessions = {}, agents = { late } })
+    callback(nil, vim.tbl_extend('keep', told, { sessions = {}, agents = {} }))
   end
   roster.refresh()
   client.look = look
+end
+
+test('a list that a push has overtaken changes nothing', function()
+  refresh_with({ observedAt = '2026-01-01T00:00:00.000Z' })
+  assert(roster.get('claude-code ' .. recorded.id), 'the session is gone')
+end)
+
+test('an agent that one list could not look at keeps its rows, and is named until the server pushes', function()
+  local late = { agent = 'claude-code', outcome = 'timed_out', problems = {} }
+  refresh_with({ observedAt = '2126-01-01T00:00:00.000Z', agents = { late } })
+  assert(roster.get('claude-code ' .. recorded.id), 'the session is gone')
   equal(#roster.trouble(), 1)
   assert(roster.trouble()[1]:find('could not be looked at', 1, true), roster.trouble()[1])
   recorded.becomes('busy', os.time() * 1000)
   eventually('that it holds no more', function()
     return #roster.trouble() == 0
   end)
+end)
+
+test('what a list could not see is told, once', function()
+  local blind = { kind = 'unreadable', message = 'the settings cannot be read' }
+  for _ = 1, 2 do
+    refresh_with({ observedAt = '2026-01-01T00:00:00.000Z', problems = { blind } })
+  end
+  equal(roster.trouble(), { blind.message })
 end)
 
 client.stop()

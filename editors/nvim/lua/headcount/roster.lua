@@ -27,6 +27,9 @@ local observers = {}
 local seq = 0
 local is_watching = false
 local is_known = false
+--- What this server pushed last; nil until it has.
+---@type headcount.Changed|nil
+local pushed = nil
 --- When this server was first heard: what was active before is told late, and no news.
 local since = ''
 
@@ -47,15 +50,22 @@ local function tell(steps)
   end
 end
 
---- Takes these sessions for all there are. One that was not known is no step: nobody has seen what came before.
+--- Takes these sessions for all there are. One that was not known is no step: nobody has seen what came before. What was
+--- known of the agents that are `unseen` stays as it was.
 ---@param list headcount.Session[]
-local function replace(list)
+---@param unseen table<string, true>
+local function replace(list, unseen)
   local steps, now = {}, {}
+  for key, session in pairs(sessions) do
+    now[key] = unseen[session.agent] and session or nil
+  end
   for _, session in ipairs(list) do
-    local key = M.key(session)
-    now[key] = session
-    if sessions[key] then
-      table.insert(steps, { before = sessions[key], after = session })
+    if not unseen[session.agent] then
+      local key = M.key(session)
+      now[key] = session
+      if sessions[key] then
+        table.insert(steps, { before = sessions[key], after = session })
+      end
     end
   end
   sessions, is_known = now, true
@@ -98,8 +108,35 @@ local function where_seen(all)
   end, all)
 end
 
+--- The agents that could not be looked at.
+---@param all headcount.AgentReport[]
+---@return table<string, true>
+local function unseen_agents(all)
+  local unseen = {}
+  for _, report in ipairs(all) do
+    unseen[report.agent] = is_unseen(report) or nil
+  end
+  return unseen
+end
+
+--- Takes what a list could not read, beside what keeps changes from being seen: each once.
+---@param told headcount.Problem[]|nil
+local function take_problems(told)
+  problems = vim.list_extend({}, pushed and pushed.problems or {})
+  local known = {}
+  for _, problem in ipairs(problems) do
+    known[problem.message] = true
+  end
+  for _, problem in ipairs(told or {}) do
+    if not known[problem.message] then
+      table.insert(problems, problem)
+    end
+  end
+end
+
 client.on('session.changed', function(params)
   local event = params.result
+  pushed = event
   problems = event.problems or {}
   reports = where_seen(reports)
   local expected = seq + 1
@@ -110,7 +147,7 @@ client.on('session.changed', function(params)
     for _, change in ipairs(event.changes) do
       table.insert(snapshot, change.session)
     end
-    return replace(snapshot)
+    return replace(snapshot, {})
   end
   apply(event.changes)
   if event.seq ~= expected then
@@ -133,6 +170,7 @@ local function ask_reports()
   client.look('session.list', { limit = 1 }, function(err, result)
     if not err then
       reports = where_seen(result.agents)
+      take_problems(result.problems)
       tell({})
     end
   end)
@@ -140,7 +178,7 @@ end
 
 --- Asks anew for what is pushed: the server is another one.
 function M.resume()
-  seq = 0
+  seq, pushed = 0, nil
   if not client.can('session.watch') then
     return M.refresh()
   end
@@ -169,13 +207,25 @@ function M.watch(callback)
   end)
 end
 
+--- Takes what a list told, but for what a watch knows better: nobody would tell that a second time.
+---@param told headcount.ListResult
+local function take(told)
+  reports = told.agents
+  take_problems(told.problems)
+  if not pushed then
+    return replace(told.sessions, {})
+  elseif told.observedAt < pushed.observedAt then
+    return tell({}) -- it has been overtaken
+  end
+  replace(told.sessions, unseen_agents(told.agents))
+end
+
 --- Asks for the whole list, and who contributed what to it.
 ---@param callback fun(err: headcount.Error|nil)|nil
 function M.refresh(callback)
   client.look('session.list', { limit = WHOLE_PAGE }, function(err, result)
     if not err then
-      reports = result.agents
-      replace(result.sessions)
+      take(result)
     end
     if callback then
       callback(err)
