@@ -172,6 +172,28 @@ test('a page that follows its session keeps its filetype, and follows a status t
   vim.api.nvim_del_autocmd(counting)
 end)
 
+test('what is told of a shown page in one go is read once', function()
+  local session = vim.deepcopy(roster.get('claude-code ' .. recorded.id))
+  local look, readings = client.look, 0
+  client.look = function(method, _, callback)
+    if method == 'session.list' then
+      session = vim.tbl_extend('force', session, { updatedAt = session.updatedAt .. '0' })
+      return callback(nil, { observedAt = '2126', sessions = { session }, agents = {} })
+    end
+    readings = readings + 1
+  end
+  for _ = 1, 10 do
+    roster.refresh()
+  end
+  local at_once = readings
+  assert(at_once <= 1, at_once)
+  eventually('the last reading', function()
+    return readings > at_once
+  end)
+  client.look = look
+  roster.refresh()
+end)
+
 test('a transcript that cannot be read anew stays', function()
   local before = h.lines()
   while_failing(function()
@@ -215,7 +237,7 @@ test('a list that a push has overtaken changes nothing', function()
   assert(roster.get('claude-code ' .. recorded.id), 'the session is gone')
 end)
 
-test('an agent that one list could not look at keeps its rows, and is named until the server pushes', function()
+test('an agent that one list missed keeps its rows, and is named until a push comes', function()
   local late = { agent = 'claude-code', outcome = 'timed_out', problems = {} }
   refresh_with({ observedAt = '2126-01-01T00:00:00.000Z', agents = { late } })
   assert(roster.get('claude-code ' .. recorded.id), 'the session is gone')

@@ -16,6 +16,9 @@ local M = {}
 ---@type table<integer, string[]>
 local shown = {}
 
+--- The least time between two readings of what is shown: an agent at work may be told of ten times a second.
+local REREAD_MS = 500
+
 --- Turns of a transcript page.
 local TURNS = 50
 
@@ -206,10 +209,33 @@ function M.open(kind, session)
   end
 end
 
+--- The sessions whose pages are out of date.
+---@type table<string, true>
+local changed = {}
+local is_resting = false
+
+--- Reads again what somebody looks at: at once, and once more for all that changes in the time after that.
+local function read_again()
+  is_resting = next(changed) ~= nil
+  if not is_resting then
+    return
+  end
+  local seen = {}
+  for _, shown_in in ipairs(vim.api.nvim_list_wins()) do
+    local buffer = vim.api.nvim_win_get_buf(shown_in)
+    local kind, agent, id = parse(buffer)
+    if kind == 'transcript' and not seen[buffer] and changed[agent .. ' ' .. id] then
+      seen[buffer] = true
+      fill(buffer)
+    end
+  end
+  changed = {}
+  vim.defer_fn(read_again, REREAD_MS)
+end
+
 --- Transcripts that somebody looks at follow their sessions.
 ---@param steps headcount.Step[]
 local function follow(steps)
-  local changed = {}
   for _, step in ipairs(steps) do
     local before, after = step.before, step.after
     local is_same = before
@@ -221,14 +247,8 @@ local function follow(steps)
       changed[roster.key(step.after)] = true
     end
   end
-  local seen = {}
-  for _, shown_in in ipairs(vim.api.nvim_list_wins()) do
-    local buffer = vim.api.nvim_win_get_buf(shown_in)
-    local kind, agent, id = parse(buffer)
-    if kind == 'transcript' and not seen[buffer] and changed[agent .. ' ' .. id] then
-      seen[buffer] = true
-      fill(buffer)
-    end
+  if not is_resting then
+    read_again()
   end
 end
 
