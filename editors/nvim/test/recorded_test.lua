@@ -306,6 +306,16 @@ test('stopping asks first', function()
   equal(roster.get('claude-code ' .. ID).status, 'waiting')
 end)
 
+test('what is asked says what ends: an agent, or a turn in a service', function()
+  local stop = require('headcount.actions').stop
+  local session = { agent = 'codex', sessionId = 'x', status = 'running', title = 'Port it' }
+  stop(session)
+  equal(h.asked.select.prompt, 'End the turn of Codex, whose service goes on: Port it?')
+  session.process = { pid = 7 }
+  stop(session)
+  equal(h.asked.select.prompt, 'Stop Codex, with everything it started: Port it?')
+end)
+
 test('completion knows subcommands, agents and ids', function()
   equal(
     vim.fn.getcompletion('Headcount ', 'cmdline'),

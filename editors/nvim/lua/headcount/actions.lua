@@ -110,7 +110,16 @@ local function stop_now(session)
   end)
 end
 
---- Ends the process that owns the session.
+--- What is asked before it ends: an agent, or a turn in a service that goes on.
+---@param session headcount.Session
+---@return string
+local function question(session)
+  local text = session.process and 'Stop %s, with everything it started: %s?'
+    or 'End the turn of %s, whose service goes on: %s?'
+  return text:format(client.agent_name(session.agent), words.title(session))
+end
+
+--- Ends the process that owns the session, or its turn in a service.
 ---@param session headcount.Session
 ---@param is_sure boolean|nil whether not to ask
 function M.stop(session, is_sure)
@@ -119,9 +128,7 @@ function M.stop(session, is_sure)
   elseif is_sure then
     return stop_now(session)
   end
-  local agent = client.agent_name(session.agent)
-  local question = ('Stop %s, with everything it started: %s?'):format(agent, words.title(session))
-  picker.confirm(question, 'Stop', function()
+  picker.confirm(question(session), 'Stop', function()
     stop_now(session)
   end)
 end
