@@ -79,6 +79,18 @@ test('a server that has not said hello is ended at once when Neovim leaves', fun
   end)
 end)
 
+test('checkhealth says why a server does not come up', function()
+  local told = trouble_with({ '/bin/sh', '-c', 'exit 3' })
+  equal(told, 'the headcount server has ended with code 3')
+  local health = require('headcount.health')
+  local patience = health.patience_ms
+  health.patience_ms = 0
+  vim.cmd('checkhealth headcount')
+  health.patience_ms = patience
+  assert(h.line_with(told), table.concat(h.lines(), '\n'))
+  vim.cmd('bwipeout!')
+end)
+
 test('a refused hello is said', function()
   local refusal = { error = { code = -32601, message = 'no such method' } }
   local told = trouble_with(answering(refusal))

@@ -447,6 +447,22 @@ test('checkhealth tells the whole path of what cannot be read', function()
   vim.fn.delete(path, 'd')
 end)
 
+test('checkhealth outwaits any agent, and tells what is wrong with the settings', function()
+  local ask, asked = client.request_sync, {}
+  local problem = { kind = 'malformed', message = 'no setting is named `colour`' }
+  client.request_sync = function(method, params, timeout_ms)
+    asked[method] = { params = params, timeout_ms = timeout_ms }
+    local said = { protocolVersion = 1, serverInfo = { version = '1' } }
+    return nil, method == 'initialize' and said or { agents = {}, problems = { problem } }
+  end
+  vim.cmd('checkhealth headcount')
+  client.request_sync = ask
+  local list = asked['session.list']
+  assert(list.params.deadlineMs < list.timeout_ms, vim.inspect(list))
+  assert(h.line_with(problem.message), table.concat(h.lines(), '\n'))
+  vim.cmd('bwipeout!')
+end)
+
 test('a setting that nobody knows is refused', function()
   local is_ok, trouble = pcall(headcount.setup, { colour = 'red' })
   assert(not is_ok and trouble:find('no setting is named `colour`', 1, true), trouble)

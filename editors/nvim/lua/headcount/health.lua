@@ -2,14 +2,17 @@
 
 local client = require('headcount.client')
 local config = require('headcount.config')
+local hello = require('headcount.hello')
 local words = require('headcount.words')
 
 local M = {}
 
 --- The wire contract this plugin speaks.
 local PROTOCOL = 1
---- Longest that the check waits for an answer: the server's own deadline and its start.
-local PATIENCE_MS = 10000
+--- Longest that the check waits for an answer; settable, so that a test need not wait so long.
+M.patience_ms = 10000
+--- What each agent may take of it: less, so that one that is slow is told of by its name, whatever the settings say.
+local DEADLINE_MS = 8000
 
 -- Named differently before 0.10, and elsewhere before 0.8.
 local health = vim.health or require('health')
@@ -32,6 +35,12 @@ local function log_directory()
   return (of('HEADCOUNT_STATE_DIR') or base .. '/headcount') .. '/logs'
 end
 
+---@param problem headcount.Problem
+local function tell_problem(problem)
+  local at = problem.path and (' (%s)'):format(problem.path) or ''
+  report.warn(words.clean(problem.message .. at))
+end
+
 ---@param agent headcount.AgentReport
 local function tell_agent(agent)
   local name = client.agent_name(agent.agent)
@@ -44,16 +53,15 @@ local function tell_agent(agent)
     return report.ok(line)
   end
   report.warn(('%s, %s'):format(line, agent.outcome:gsub('_', ' ')))
-  for _, problem in ipairs(agent.problems) do
-    local at = problem.path and (' (%s)'):format(problem.path) or ''
-    report.warn(words.clean(problem.message .. at))
-  end
+  vim.tbl_map(tell_problem, agent.problems)
 end
 
 local function check_server()
-  local err, said = client.request_sync('initialize', { processId = vim.fn.getpid() }, PATIENCE_MS)
+  local err, said = client.request_sync('initialize', hello.params(), M.patience_ms)
   if err then
-    return report.error('no hello from the server: ' .. words.error(err))
+    -- Where it is started again and again, why it ended says more than that nothing was heard.
+    local why = client.trouble() and words.clean(client.trouble())
+    return report.error(why or 'no hello from the server: ' .. words.error(err))
   end
   if said.protocolVersion == PROTOCOL then
     report.ok(('version %s, protocol %d'):format(said.serverInfo.version, said.protocolVersion))
@@ -63,11 +71,13 @@ local function check_server()
   end
   report.info('log: ' .. log_directory())
   report.start('headcount: agents')
-  local list_err, list = client.request_sync('session.list', { limit = 1 }, PATIENCE_MS)
+  local wanted = { limit = 1, deadlineMs = DEADLINE_MS }
+  local list_err, list = client.request_sync('session.list', wanted, M.patience_ms)
   if list_err then
     return report.error('no list: ' .. words.error(list_err))
   end
   vim.tbl_map(tell_agent, list.agents)
+  vim.tbl_map(tell_problem, list.problems or {})
 end
 
 function M.check()
