@@ -64,7 +64,7 @@ local observers = {}
 local ends = {}
 --- Rises with every start, end and stop: what belongs to an earlier process is told by it.
 local generation = 0
---- Why there is no server, where one was started.
+--- Why there is no server, where one was wanted.
 ---@type string|nil
 local trouble = nil
 
@@ -182,11 +182,9 @@ start = function()
   local mine = generation
   local program = config.program()
   if not program then
+    trouble = ('no program `%s` on PATH'):format(config.current.cmd[1])
     become('missing')
-    local message = ('no program `%s` on PATH; see :checkhealth headcount'):format(
-      config.current.cmd[1]
-    )
-    return tell_started({ code = M.GONE, message = message })
+    return tell_started({ code = M.GONE, message = trouble .. '; see :checkhealth headcount' })
   end
   become('starting')
   local connection
@@ -366,10 +364,16 @@ function M.state()
   return state
 end
 
---- Why there is no server, where one was started; nil while it is there.
+--- Why there is no server, where one was wanted; nil while it is there.
 ---@return string|nil
 function M.trouble()
   return trouble
+end
+
+--- Whether it is gone for good, until somebody does something about it.
+---@return boolean
+function M.is_off()
+  return state == 'missing' or state == 'failed'
 end
 
 --- Whether the server has this method: commands light up by it.

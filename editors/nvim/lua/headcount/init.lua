@@ -16,11 +16,15 @@ local function redraw()
   vim.api.nvim_exec_autocmds('User', { pattern = 'HeadcountChanged', modeline = false })
 end
 
----@param state headcount.State
-local function complain(state)
-  if state == 'failed' then
-    notices.tell('Headcount: ' .. (client.trouble() or 'no server'), vim.log.levels.ERROR)
+--- Whether the user knows that there is no server.
+local has_complained = false
+
+--- Says once that there is no server: its silence would look like nobody needing anybody.
+local function complain()
+  if client.is_off() and not has_complained then
+    notices.tell('Headcount: ' .. client.trouble(), vim.log.levels.ERROR)
   end
+  has_complained = client.is_off()
 end
 
 --- Looks from now on; the first use of anything calls it. A server that is not there is tried again.
@@ -60,13 +64,13 @@ function M.read(buffer)
   reader.load(buffer)
 end
 
---- `2 need you`, or nothing: for a status line.
+--- `2 need you`, or nothing, or that nobody looks: for a status line.
 ---@return string
 function M.statusline()
   if not has_begun then
     vim.schedule(M.begin)
   end
-  return words.need(roster.count('waiting'))
+  return client.is_off() and 'headcount is off' or words.need(roster.count('waiting'))
 end
 
 --- The sessions as they are known, for other plugins.

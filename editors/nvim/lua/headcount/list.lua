@@ -74,9 +74,7 @@ end
 ---@return string
 local function heading()
   local state = client.state()
-  if state == 'missing' then
-    return 'no headcount program; see :checkhealth headcount'
-  elseif state == 'failed' then
+  if client.is_off() then
     return words.clean(client.trouble() or '') .. '; see :checkhealth headcount'
   elseif state == 'starting' and client.trouble() then
     return words.clean(client.trouble()) .. '; starting again …'
