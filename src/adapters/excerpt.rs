@@ -51,6 +51,21 @@ impl<'a> Excerpt<'a> {
         start as u64..(size.saturating_sub(self.tail.len() as u64) + end as u64).max(start as u64)
     }
 
+    /// How much is shown of the line that the end of the head cuts off.
+    pub fn line_cut_by_head(&self) -> usize {
+        self.head.len() - memchr::memrchr(b'\n', self.head).map_or(0, |it| it + 1)
+    }
+
+    /// How much is shown of the line that the beginning of the tail cuts off.
+    pub fn line_cut_by_tail(&self) -> usize {
+        memchr::memchr(b'\n', self.tail).unwrap_or(self.tail.len())
+    }
+
+    /// When the file was last written, where what was written then may not be shown.
+    pub fn modified_unseen(&self) -> Option<Timestamp> {
+        self.modified.filter(|_| !self.is_whole)
+    }
+
     /// Whether nothing of the file is left out.
     pub fn is_whole(&self) -> bool {
         self.is_whole
@@ -204,6 +219,17 @@ mod tests {
         let excerpt = Excerpt::parts(Path::new("x"), b"one\ntwo\nthr", b"rn\nnine\nten\n");
         assert_eq!(lines(excerpt.head_lines()), ["one", "two"]);
         assert_eq!(lines(excerpt.tail_lines()), ["ten", "nine"]);
+    }
+
+    #[test]
+    fn the_lines_that_the_cuts_go_through_are_measured() {
+        let check = |head: &[u8], tail: &[u8], expect| {
+            let excerpt = Excerpt::parts(Path::new("x"), head, tail);
+            assert_eq!((excerpt.line_cut_by_head(), excerpt.line_cut_by_tail()), expect);
+        };
+        check(b"one\nthr", b"rn\nten\n", (3, 2));
+        check(b"one\n", b"\nten\n", (0, 0));
+        check(b"one", b"ten", (3, 3));
     }
 
     #[test]

@@ -25,13 +25,14 @@ static MODEL: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"model\
 pub(super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, Malformed> {
     let (session, parent) =
         identity(excerpt.path).ok_or_else(|| Malformed::new("the file's name is no session id"))?;
-    let head = Head::read(excerpt);
+    let mut head = Head::read(excerpt);
     let tail = Tail::read(excerpt);
     if !head.is_record && !tail.is_record && excerpt.head_lines().next().is_some() {
         return Err(Malformed::new("none of its lines is a record"));
     }
     let tail_is_settled = tail.is_settled();
-    let last = tail.circumstances.unwrap_or_default();
+    // Where one record is longer than all that is read of the end, what the beginning says is the last that is known.
+    let last = tail.circumstances.or(head.circumstances.take()).unwrap_or_default();
     let branch = head.branch_of(&last);
     let is_subagent = parent.is_some();
     let kind = match (is_subagent, last.is_background) {
@@ -62,7 +63,7 @@ pub(super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, Malformed> 
         branch,
         model: tail.model,
         created: head.created,
-        updated: tail.updated.or(head.created),
+        updated: tail.updated.or(excerpt.modified_unseen()).or(head.created),
         turn: tail.turn.unwrap_or_else(|| untold(excerpt)),
         ..Record::new(session, Source::Transcript)
     };
@@ -129,6 +130,7 @@ struct Head {
     /// The id of the first record in the chain of the conversation. A fork copies the chain, ids and all.
     first_uuid: Option<String>,
     prompt: Option<Prompt>,
+    circumstances: Option<Circumstances>,
     /// What was handed to a program to be asked. A hook may have kept it from the model: then nobody says it again.
     queued: Option<Prompt>,
     /// The worktree that the session was begun in.
@@ -149,6 +151,7 @@ impl Head {
                 head.queued = line.content.kept().map(|it| Prompt::of(&it));
             }
             head.worktree = head.worktree.or_else(|| line.worktree());
+            head.circumstances = head.circumstances.or_else(|| Circumstances::of(&line));
             if let Some(prompt) = line.prompt() {
                 head.prompt = Some(Prompt::of(prompt.get()));
                 break;
@@ -194,6 +197,18 @@ struct Circumstances {
     is_programmatic: bool,
 }
 
+impl Circumstances {
+    fn of(line: &Line<'_>) -> Option<Self> {
+        (!line.cwd.is_empty()).then(|| Self {
+            cwd: AbsPath::parse(line.cwd.get()),
+            // Outside a repository, and on no branch, the agent writes `HEAD`.
+            branch: line.git_branch.kept().filter(|it| it != "HEAD"),
+            is_background: line.session_kind.get() == "bg",
+            is_programmatic: line.entrypoint.get().starts_with("sdk"),
+        })
+    }
+}
+
 impl Tail {
     fn read(excerpt: &Excerpt<'_>) -> Self {
         let mut tail = Self::default();
@@ -222,15 +237,7 @@ impl Tail {
     fn take(&mut self, line: &Line<'_>) {
         self.is_record |= !line.kind.is_empty();
         self.updated = self.updated.or_else(|| Timestamp::parse(line.timestamp.get()));
-        if self.circumstances.is_none() && !line.cwd.is_empty() {
-            self.circumstances = Some(Circumstances {
-                cwd: AbsPath::parse(line.cwd.get()),
-                // Outside a repository, and on no branch, the agent writes `HEAD`.
-                branch: line.git_branch.kept().filter(|it| it != "HEAD"),
-                is_background: line.session_kind.get() == "bg",
-                is_programmatic: line.entrypoint.get().starts_with("sdk"),
-            });
-        }
+        self.circumstances = self.circumstances.take().or_else(|| Circumstances::of(line));
         if self.model.is_none() {
             let model = line.message.as_ref().map_or("", |it| it.model.get());
             if !model.is_empty() && model != SYNTHETIC {

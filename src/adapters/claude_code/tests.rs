@@ -124,6 +124,7 @@ fn the_store_can_be_elsewhere() {
 }
 
 mod background;
+mod long_lines;
 mod tokens;
 mod unregistered;
 

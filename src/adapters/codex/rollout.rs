@@ -46,7 +46,7 @@ pub(super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, Malformed> 
     record.forked_from = meta.forked_from_id.as_deref().and_then(SessionId::parse);
     record.branch = meta.git.and_then(|it| it.branch).filter(|it| !it.is_empty());
     record.created = meta.timestamp.as_deref().and_then(Timestamp::parse);
-    record.updated = tail.updated.or(record.created);
+    record.updated = tail.updated.or(excerpt.modified_unseen()).or(record.created);
     let (first, last) = (head.context, tail.context);
     let (cwd, model) = match last {
         Some(last) => (last.cwd, last.model),

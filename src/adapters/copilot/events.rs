@@ -90,7 +90,7 @@ pub(super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, Malformed> 
     };
     let mut record = Record::new(session, Source::Transcript);
     record.created = start.created.as_deref().and_then(Timestamp::parse);
-    record.updated = tail.updated.or(record.created);
+    record.updated = tail.updated.or(excerpt.modified_unseen()).or(record.created);
     record.ended = tail.ended;
     record.model = tail.model.or(start.selected_model);
     if let Some(context) = start.context {

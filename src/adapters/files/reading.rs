@@ -26,10 +26,13 @@ use crate::scope::Scope;
 pub const TAIL: usize = 16 << 10;
 
 /// Bytes of the beginning that are read when the first were not enough, step by step.
-const HEADS: [usize; 2] = [64 << 10, 1 << 20];
+const HEADS: [usize; 3] = [64 << 10, 1 << 20, LONG_LINE];
 /// Bytes of the end, likewise: it is the last turn that is long, and the last step is where we stop looking. Each step is
 /// another reading of all lines: more of them read fewer bytes and took longer.
-const TAILS: [usize; 3] = [64 << 10, 256 << 10, 1 << 20];
+const TAILS: [usize; 4] = [64 << 10, 256 << 10, 1 << 20, LONG_LINE];
+/// The last step of both is for one line that fills most of what was read: a picture that was pasted, or that a tool has
+/// answered with. Claude Code writes the latter twice, of some 1.4 MB each.
+const LONG_LINE: usize = 8 << 20;
 
 /// The longest beginning and the longest end that are read.
 const HEAD_MAX: usize = HEADS[HEADS.len() - 1];
@@ -193,16 +196,17 @@ pub(super) fn read_excerpt(
         let excerpt = reading.show(path, head_len, tail_len).map_err(unreadable)?;
         let excerpt = excerpt.modified_at(modified);
         let is_whole = excerpt.is_whole();
-        let longer = |wanted: bool, steps: &[usize], len: usize| {
-            steps.iter().copied().find(|it| wanted && !is_whole && *it > len)
+        let longer = |wanted: bool, steps: &[usize], len: usize, cut_line: usize| {
+            let is_step = |it: &usize| *it > len && (*it < LONG_LINE || cut_line > len / 2);
+            steps.iter().copied().find(is_step).filter(|_| wanted && !is_whole)
         };
         let outcome = parse(&excerpt);
         // What cannot be read at all may be so for a want of either.
         let (more_head, more_tail) = outcome
             .as_ref()
             .map_or((true, true), |it| (it.wants.longer_head, it.wants.longer_tail));
-        let longer_head = longer(more_head, &HEADS, head_len);
-        let longer_tail = longer(more_tail, &TAILS, tail_len);
+        let longer_head = longer(more_head, &HEADS, head_len, excerpt.line_cut_by_head());
+        let longer_tail = longer(more_tail, &TAILS, tail_len, excerpt.line_cut_by_tail());
         if longer_head.is_some() || longer_tail.is_some() {
             head_len = longer_head.unwrap_or(head_len);
             tail_len = longer_tail.unwrap_or(tail_len);
@@ -254,6 +258,9 @@ mod tests {
     use std::io::Write;
 
     use super::*;
+    use crate::adapters::excerpt::{Parsed, Wants};
+    use crate::base::SessionId;
+    use crate::protocol::session::Source;
 
     #[test]
     fn what_is_shown_is_the_file_however_it_was_come_by() {
@@ -289,6 +296,42 @@ mod tests {
             let shown = reading.show(Path::new("/x"), HEAD_MAX, TAIL_MAX).unwrap();
             assert_eq!(shown.is_whole(), is_whole);
         }
+    }
+
+    /// How much of the beginning and of the end is read of these lines by who always wants more.
+    fn read_of(lines: &[usize]) -> (usize, usize) {
+        let parse: Parse = |excerpt| {
+            let shown = (excerpt.head().len(), excerpt.tail().len());
+            let mut value = Record::new(SessionId::parse("s").unwrap(), Source::Transcript);
+            value.title = Some(format!("{} {}", shown.0, shown.1));
+            let wants = Wants { longer_head: true, longer_tail: true, line_holding: None };
+            Ok(Parsed { value, wants })
+        };
+        let mut file = tempfile::tempfile().unwrap();
+        for line in lines {
+            file.write_all(&vec![b'x'; line - 1]).unwrap();
+            file.write_all(b"\n").unwrap();
+        }
+        let stamp = FileStamp::of(&file.metadata().unwrap());
+        let how = How { head: 1 << 10, tail: 1 << 10, parse };
+        let read = read_excerpt(&file, stamp, &mut Buffers::default(), Path::new("/x"), how);
+        let told = read.unwrap().title.clone().unwrap();
+        let (head, tail) = told.split_once(' ').unwrap();
+        (head.parse().unwrap(), tail.parse().unwrap())
+    }
+
+    #[test]
+    fn more_than_a_megabyte_is_read_of_an_end_that_one_line_fills() {
+        const MIB: usize = 1 << 20;
+        let short = vec![1 << 10; 18 << 10];
+        let around = |line: usize| [&[line], &short[..], &[line]].concat();
+        assert_eq!(read_of(&short), (MIB, MIB));
+        assert_eq!(read_of(&around(LONG_LINE + MIB)), (LONG_LINE, LONG_LINE));
+        assert_eq!(read_of(&around(MIB + 1)), (LONG_LINE, LONG_LINE));
+        // It is complete, and what the cuts go through is short.
+        assert_eq!(read_of(&around(MIB - 1)), (MIB, MIB));
+        assert_eq!(read_of(&[&short[..512], &[2 * MIB], &short[..]].concat()).0, MIB);
+        assert_eq!(read_of(&[&short[..511], &[2 * MIB], &short[..]].concat()).0, LONG_LINE);
     }
 
     #[test]

@@ -133,6 +133,16 @@ fn a_turn_longer_than_what_is_read_is_still_in_progress() {
 }
 
 #[test]
+fn where_the_last_record_is_longer_than_what_is_read_the_file_tells_when() {
+    let written = Timestamp::parse("2026-11-23T00:00:00.000Z");
+    let end = b"of a picture\"}}\n";
+    let excerpt = Excerpt::parts(Path::new("/x"), HELLO, end).modified_at(written);
+    assert_eq!(parse(&excerpt).unwrap().value.updated, written);
+    let excerpt = Excerpt::whole(Path::new("/x"), HELLO).modified_at(written);
+    assert!(parse(&excerpt).unwrap().value.updated < written, "its records do");
+}
+
+#[test]
 fn a_first_line_longer_than_what_is_read_still_names_its_thread() {
     let cut = Excerpt::parts(Path::new("/x"), &HELLO[..8 << 10], &HELLO[HELLO.len() - 4096..]);
     let parsed = parse(&cut).unwrap();
