@@ -508,7 +508,8 @@ impl ListParams {
 #[serde(rename_all = "camelCase")]
 pub struct ListResult {
     /// One page: `waiting`, `running`, `idle`, then the rest; in each the newest activity first.
-    pub sessions: Vec<Session>,
+    // In boxes: a page of thousands is put together without moving any of them.
+    pub sessions: Vec<Box<Session>>,
     /// How many sessions the filter lets through, over all pages.
     pub total: u64,
     /// Where the next page begins; absent at the end.

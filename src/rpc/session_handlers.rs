@@ -57,7 +57,7 @@ pub(super) async fn list(call: Call, params: ListParams) -> Result<ListResult, R
     let limit = params.limit.map_or(LIMIT, Bounded::as_usize);
     let page = page(roster.rows, &filter, after.as_ref(), limit);
     Ok(ListResult {
-        sessions: page.rows.into_iter().map(|row| *row.session).collect(),
+        sessions: page.rows.into_iter().map(|row| row.session).collect(),
         total: page.total as u64,
         next_cursor: page.next.map(|it| it.text()),
         complete,

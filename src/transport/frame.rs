@@ -358,15 +358,15 @@ fn split_off<'a>(input: &mut &'a [u8], count: usize) -> &'a [u8] {
 }
 
 /// Appends one JSON text to `out`, framed.
-pub fn encode(framing: Framing, text: &str, out: &mut Vec<u8>) {
+pub fn encode(framing: Framing, text: Box<str>, out: &mut Vec<u8>) {
     match framing {
         Framing::ContentLength => {
             out.extend_from_slice(format!("Content-Length: {}\r\n\r\n", text.len()).as_bytes());
-            out.extend_from_slice(text.as_bytes());
+            append(text, out);
         }
         Framing::Lines => {
             let start = out.len();
-            out.extend_from_slice(text.as_bytes());
+            append(text, out);
             // A line end in a JSON text can only be white space between tokens, as in a document printed for people.
             let mut rest = &mut out[start..];
             while let Some(at) = memchr2(b'\n', b'\r', rest) {
@@ -375,6 +375,15 @@ pub fn encode(framing: Framing, text: &str, out: &mut Vec<u8>) {
             }
             out.push(b'\n');
         }
+    }
+}
+
+/// The first text becomes the output itself: a list of thousands of sessions is not copied once more.
+fn append(text: Box<str>, out: &mut Vec<u8>) {
+    if out.is_empty() {
+        *out = text.into_string().into_bytes();
+    } else {
+        out.extend_from_slice(text.as_bytes());
     }
 }
 

@@ -82,11 +82,11 @@ where
 {
     let mut bytes = Vec::new();
     while let Some(text) = texts.recv().await {
-        frame::encode(framing, &text, &mut bytes);
+        frame::encode(framing, text, &mut bytes);
         while bytes.len() < WRITE_BYTES
             && let Ok(text) = texts.try_recv()
         {
-            frame::encode(framing, &text, &mut bytes);
+            frame::encode(framing, text, &mut bytes);
         }
         writer.write_all(&bytes).await?;
         writer.flush().await?;

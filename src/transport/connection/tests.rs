@@ -165,7 +165,7 @@ impl Client {
 
     async fn send(&mut self, text: &str) {
         let mut bytes = Vec::new();
-        frame::encode(self.framing, text, &mut bytes);
+        frame::encode(self.framing, text.into(), &mut bytes);
         self.input.write_all(&bytes).await.unwrap();
     }
 
@@ -571,11 +571,11 @@ async fn a_message_too_long_is_answered_and_skipped() {
     let echo = r#"{"jsonrpc":"2.0","id":1,"method":"echo"}"#;
     for framing in [Framing::Lines, Framing::ContentLength] {
         let mut input = Vec::new();
-        frame::encode(framing, &" ".repeat(MAX_MESSAGE_BYTES + 1), &mut input);
+        frame::encode(framing, " ".repeat(MAX_MESSAGE_BYTES + 1).into(), &mut input);
         if framing == Framing::Lines {
             input.insert(0, b'{'); // A line of blanks would be no message at all.
         }
-        frame::encode(framing, echo, &mut input);
+        frame::encode(framing, echo.into(), &mut input);
         let (said, exit) = serve_bytes(&input, Some(framing)).await;
         assert!(
             said.contains(r#""id":null,"error":{"code":-32600,"#)
@@ -592,7 +592,7 @@ async fn replies_may_be_larger_than_requests() {
     let request = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"large","params":[{size}]}}"#);
     for framing in [Framing::Lines, Framing::ContentLength] {
         let mut input = Vec::new();
-        frame::encode(framing, &request, &mut input);
+        frame::encode(framing, request.as_str().into(), &mut input);
         let (said, _) = serve_bytes(&input, None).await;
         let reply: Value = serde_json::from_str(&said[said.find('{').unwrap()..]).unwrap();
         assert_eq!(reply["result"].as_str().unwrap().len(), size);

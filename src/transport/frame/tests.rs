@@ -142,7 +142,7 @@ fn a_message_has_a_limit() {
             [(Framing::Lines, "{}\n"), (Framing::ContentLength, "Content-Length: 2\r\n\r\n{}")]
         {
             let mut input = Vec::new();
-            encode(framing, &text, &mut input);
+            encode(framing, text.as_str().into(), &mut input);
             input.extend_from_slice(next.as_bytes());
             for chunk_size in [3000, usize::MAX] {
                 let found = decode_in_parts(Some(framing), input.chunks(chunk_size));
@@ -168,7 +168,7 @@ fn what_is_encoded_decodes() {
         let texts = [r#"{"a":"\n"}"#, "[1, 2]", "{\"b\":\"\u{1f980}\"}"];
         let mut bytes = Vec::new();
         for text in texts {
-            encode(framing, text, &mut bytes);
+            encode(framing, text.into(), &mut bytes);
         }
         check(None, &bytes, &texts.map(Ok));
     }
@@ -177,8 +177,12 @@ fn what_is_encoded_decodes() {
 #[test]
 fn a_text_of_many_lines_is_sent_as_one() {
     let mut bytes = b"{}\n".to_vec();
-    encode(Framing::Lines, "{\n  \"a\":\r\n 1\n}", &mut bytes);
+    encode(Framing::Lines, "{\n  \"a\":\r\n 1\n}".into(), &mut bytes);
     assert_eq!(String::from_utf8(bytes).unwrap(), "{}\n{   \"a\":   1 }\n");
+    // The first of all, too.
+    let mut bytes = Vec::new();
+    encode(Framing::Lines, "[\n]".into(), &mut bytes);
+    assert_eq!(bytes, b"[ ]\n");
 }
 
 /// Bytes that look enough like a stream to get past its first line.
