@@ -44,10 +44,10 @@ fn sources(dir: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The code of a file without its tests and comments.
+/// The code of a file without its tests and comments. What else is for tests alone stays: code goes on after it.
 fn code(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap();
-    let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+    let code = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 
