@@ -4,6 +4,11 @@
 //! function, concludes sessions with the help of the [`ledger`]; [`rpc`] names the methods; `transport` moves
 //! JSON texts and knows nothing else. The types of [`protocol`] *are* the wire.
 
+#[cfg(not(target_os = "linux"))]
+compile_error!(
+    "headcount needs Linux: who is alive is read from /proc, and pidfds tell who has ended"
+);
+
 pub mod base;
 pub mod protocol;
 

@@ -13,7 +13,7 @@ fn main() -> ExitCode {
 /// back: after ten lists of 2,000 sessions that was 58 MB instead of 28. And glibc would raise the size from which
 /// memory is the system's own to that of the largest piece it has seen, and keep as much: a few looks at the turns
 /// of transcripts with lines of 200 MB left 55 MB instead of 27.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[cfg(target_env = "gnu")]
 #[expect(unsafe_code, reason = "`mallopt` has no safe face; no other thread runs yet")]
 fn give_memory_back() {
     /// Larger than the reply to a list of 10,000 sessions, which would else be asked for page by page each time;
@@ -30,5 +30,5 @@ fn give_memory_back() {
     }
 }
 
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+#[cfg(not(target_env = "gnu"))]
 fn give_memory_back() {}

@@ -1,11 +1,9 @@
 //! Keeps a supervisor small while it waits: for hours, and one for each launch.
 
-#[cfg(target_os = "linux")]
 use std::num::NonZero;
 
 /// Gives back the pages of program code that starting has touched; what waiting needs comes back from the file, which
 /// the system holds once for all. With them a supervisor was of 7.8 MB resident, without of 2.
-#[cfg(target_os = "linux")]
 pub(super) fn give_back_code() {
     let Ok(maps) = std::fs::read_to_string("/proc/self/maps") else { return };
     for (start, len) in maps.lines().filter_map(code) {
@@ -13,12 +11,8 @@ pub(super) fn give_back_code() {
     }
 }
 
-#[cfg(not(target_os = "linux"))]
-pub(super) fn give_back_code() {}
-
 /// Where a line of the table of mappings says that a file's code lies: it is never written, so that its pages
 /// are the file's.
-#[cfg(target_os = "linux")]
 fn code(line: &str) -> Option<(NonZero<usize>, usize)> {
     let mut words = line.split_ascii_whitespace();
     let (range, flags, path) = (words.next()?, words.next()?, words.nth(3)?);
@@ -30,7 +24,6 @@ fn code(line: &str) -> Option<(NonZero<usize>, usize)> {
     Some((NonZero::new(start?)?, end?.checked_sub(start?)?))
 }
 
-#[cfg(target_os = "linux")]
 #[expect(unsafe_code, reason = "`madvise` has no safe face")]
 fn discard(start: NonZero<usize>, len: usize) {
     let start = std::ptr::NonNull::without_provenance(start);
@@ -43,7 +36,7 @@ fn discard(start: NonZero<usize>, len: usize) {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -1,14 +1,11 @@
 //! Waits for the end of the process that started us, without ever waking up to look.
 
-#[cfg(target_os = "linux")]
-use {
-    rustix::io::Errno,
-    rustix::process::{Pid, PidfdFlags, pidfd_open},
-    std::os::fd::OwnedFd,
-    tokio::io::Interest,
-    tokio::io::unix::AsyncFd,
-};
+use std::os::fd::OwnedFd;
 
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 
 /// Returns when the latest process named on `parent` is gone; never if none is named.
@@ -32,8 +29,7 @@ async fn exited(pid: Option<i32>) {
     }
 }
 
-/// Linux: a pidfd becomes readable when its process ends.
-#[cfg(target_os = "linux")]
+/// A pidfd becomes readable when its process ends.
 async fn process_end(pid: i32) {
     let ended = match pidfd(pid) {
         Ok(Some(pidfd)) => pidfd.readable().await.map(|_| {
@@ -56,7 +52,6 @@ async fn process_end(pid: i32) {
 }
 
 /// Returns a handle on a process; `None` if there is none of this pid.
-#[cfg(target_os = "linux")]
 #[allow(
     deprecated,
     reason = "unsound for a type that changes its descriptor; `OwnedFd` does not, and the new is unsafe"
@@ -68,11 +63,4 @@ fn pidfd(pid: i32) -> std::io::Result<Option<AsyncFd<OwnedFd>>> {
         Err(Errno::SRCH) => Ok(None),
         Err(error) => Err(error.into()),
     }
-}
-
-/// Elsewhere the end of input tells: the parent holds the other end of our stdin.
-#[cfg(not(target_os = "linux"))]
-async fn process_end(pid: i32) {
-    tracing::debug!(pid, "parent processes are watched on Linux only");
-    std::future::pending().await
 }
