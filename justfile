@@ -28,6 +28,6 @@ demo:
 bench:
     benches/run
 
-# Licences, advisories and sources of the dependencies
+# Licences and sources of the dependencies, and which are banned (needs cargo-deny)
 deny:
     cargo deny check licenses bans sources

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use headcount::adapters::REGISTRY;
 
@@ -140,6 +141,38 @@ fn every_adapter_has_a_recorded_store_with_its_provenance() {
         let note = project().join("tests/fixtures").join(id).join("PROVENANCE.md");
         let text = fs::read_to_string(&note).unwrap_or_default();
         assert!(text.lines().count() >= 3, "{} is missing or says nothing", note.display());
+    }
+}
+
+#[test]
+fn the_map_shows_every_part() {
+    let map = fs::read_to_string(project().join("ARCHITECTURE.md")).unwrap();
+    for entry in fs::read_dir(project().join("src")).unwrap() {
+        let path = entry.unwrap().path();
+        let part = path.file_stem().unwrap().to_str().unwrap();
+        let is_shown = [format!("`src/{part}/`"), format!("`src/{part}.rs`")];
+        assert!(is_shown.iter().any(|it| map.contains(it)), "ARCHITECTURE.md has no src/{part}");
+    }
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the script under test")]
+fn a_layer_that_is_not_there_is_refused_by_name() {
+    let ran = Command::new(project().join("tests/all")).args(["rust", "rsut"]).output().unwrap();
+    assert_eq!(ran.status.code(), Some(2));
+    let said = String::from_utf8(ran.stderr).unwrap();
+    assert!(said.starts_with("no such layer: rsut (there are format lints rust "), "{said}");
+}
+
+#[test]
+fn no_dependency_is_banned() {
+    let read = |file: &str| fs::read_to_string(project().join(file)).unwrap();
+    let (banned, locked) = (read("deny.toml"), read("Cargo.lock"));
+    let banned: Vec<&str> =
+        banned.split("crate = \"").skip(1).filter_map(|it| it.split('"').next()).collect();
+    assert!(!banned.is_empty());
+    for name in banned {
+        assert!(!locked.contains(&format!("\nname = \"{name}\"\n")), "`{name}` is banned");
     }
 }
 
