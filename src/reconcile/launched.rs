@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Look;
 use crate::adapters::Record;
-use crate::adapters::evidence::{Bond, Claim, Hints, Prompt, TurnState};
+use crate::adapters::evidence::{Activity, Bond, Claim, Hints, Prompt, TurnState};
 use crate::base::{AgentId, ProcessRef, Timestamp};
 use crate::ledger::{End, LaunchEntry, Ledger};
 use crate::procs::ProcessTable;
@@ -57,6 +57,9 @@ pub(super) fn claim_launched(
             // A live record of a process without a session is that of the session we know.
             it.session.is_none().then(|| it.activity.clone()).flatten()
         });
+        // The turn that it was started for may not be written down yet: what the records end in is the one before.
+        let is_untold = related.iter().all(|it| it.activity.is_none());
+        let activity = activity.or_else(|| is_untold.then_some(Activity::OneTurn));
         claims.push(Claim {
             activity,
             hints: hints(launch),

@@ -14,7 +14,7 @@ use crate::ledger::{LaunchEntry, Ledger};
 use crate::procs::ProcessTable;
 use crate::protocol::session::{
     AgentReport, Certainty, Conflict, Evidence, Outcome, Problem, Process, Reason, Session,
-    SessionKind, SessionUsage, Status, Usage,
+    SessionKind, SessionUsage, Source, Status, Usage,
 };
 
 mod alike;
@@ -251,7 +251,8 @@ impl<'a> Gathered<'a> {
         let is_bound = |it: &&Claim| it.session.is_some() && it.bond != Bond::Alike;
         let bound: Vec<ProcessRef> = claims.iter().filter(is_bound).map(|it| it.process).collect();
         // The order of claims is ours: what the agent says itself comes first, then by source and process.
-        claims.sort_by_cached_key(|it| (it.activity.is_none(), it.source, it.process, it.clone()));
+        let is_own_word = |it: &Claim| it.activity.is_some() && it.source != Source::Ledger;
+        claims.sort_by_cached_key(|it| (!is_own_word(it), it.source, it.process, it.clone()));
         for claim in claims {
             match claim.session.clone() {
                 Some(session) => self.sessions.entry(session).or_default().claims.push(claim),

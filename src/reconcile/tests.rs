@@ -902,6 +902,33 @@ fn the_ledger_names_the_session_of_a_process_and_adds_no_second_owner() {
 }
 
 #[test]
+fn a_launch_is_at_work_before_its_turn_is_written_down() {
+    let check = |turn, claim: Claim, status, reason, certainty| {
+        let sightings = vec![seen(record("s1", turn)), Sighting::Claimed(claim)];
+        let roster = conclude_with(vec![launch()], Survey::of(sightings, Vec::new()));
+        assert_eq!(verdicts(&roster), [(Some("s1"), status, reason, certainty, Some(100))]);
+    };
+    let (told, guessed) = (Certainty::Asserted, Certainty::Inferred);
+    let untold = || claim("s1", 100);
+    let nameless = || Claim::of(process(100), None, Source::Process);
+    for by in [untold, nameless] {
+        check(TurnState::Completed, by(), Status::Running, Reason::ProcessAlive, guessed);
+        let asks = TurnState::Waiting(WaitingFor::Permission);
+        check(asks, by(), Status::Waiting, Reason::Permission, guessed);
+    }
+    let idle = Claim { activity: Some(Activity::Idle), ..untold() };
+    check(TurnState::Completed, idle, Status::Idle, Reason::TurnEnded, told);
+}
+
+#[test]
+fn what_the_agent_knows_of_a_session_goes_before_what_the_launch_does() {
+    let hints = Hints { title: Some("Mine".into()), ..Hints::default() };
+    let own = Sighting::Claimed(Claim { hints, source: Source::Lock, ..claim("s1", 100) });
+    let roster = conclude_with(vec![launch()], Survey::of(vec![own], Vec::new()));
+    assert_eq!(roster.rows[0].session.title.as_deref(), Some("Mine"));
+}
+
+#[test]
 fn the_agents_own_word_about_its_process_goes_before_the_ledgers() {
     let moved_on = vec![Sighting::Claimed(claim("cleared", 100))];
     let roster = conclude_with(vec![launch()], Survey::of(moved_on, Vec::new()));

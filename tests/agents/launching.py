@@ -94,6 +94,8 @@ def outlives_its_server(world: Any, launcher: Launcher) -> None:
     order = {"sessionId": session, "agent": world.agent, "env": world.marked, **launcher.params}
     with Server(world) as second:
         resumed = second.call("session.resume", dict(order, prompt=f"Go on [[hold:{again}]]"))
+        [begins] = world.headcount.rows(folder)
+        assert begins["status"] == "running", f"its new turn has begun, and it is told as {begins}"
         world.model.wait_streaming(again)
         assert told_session(world, folder, resumed) == session, f"another session went on: {resumed['launch']}"
         refused(world.headcount, "session.resume", dict(order, prompt="Me too"), SESSION_ALIVE)
