@@ -2,12 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::{Look, alike, launched};
+use super::{Look, launched, words};
 use crate::adapters::Record;
-use crate::adapters::evidence::{Activity, Bond, Claim, Failure, Owner, TurnState, WaitingFor};
+use crate::adapters::evidence::{Activity, Bond, Claim, Failure, Owner, TurnState};
 use crate::base::ProcessRef;
 use crate::ledger::LaunchEntry;
-use crate::procs::ProcessTable;
 use crate::protocol::session::{Certainty, Evidence, Reason, Source, Status};
 
 /// A status, and the chain that led to it.
@@ -39,7 +38,7 @@ pub(super) fn conclude(
     let (several, firm): (Vec<&Claim>, Vec<&Claim>) =
         claims.iter().partition(|it| it.bond == Bond::Alike);
     for claim in firm {
-        say(claim.source, describe(claim, processes).into());
+        say(claim.source, words::of_claim(claim, processes).into());
         if processes.is_suspended(claim.process) {
             let pid = claim.process.pid;
             let says = format!("process {pid} is suspended until somebody continues it");
@@ -47,10 +46,10 @@ pub(super) fn conclude(
         }
     }
     if let Some(first) = several.first() {
-        say(first.source, describe_alike(&several).into());
+        say(first.source, words::of_alike(&several).into());
     }
     if let Some(record) = record {
-        say(record.source, describe_turn(record));
+        say(record.source, words::of_turn(record));
     }
     let hosted = record.filter(|it| it.owner == Owner::Gateway);
     let owner = |claim: &Claim| (claim.bond != Bond::Alike).then_some(claim.process);
@@ -191,77 +190,4 @@ fn failed(failure: Failure) -> Reason {
         Failure::Model => Reason::ModelError,
         Failure::Auth => Reason::Auth,
     }
-}
-
-fn describe(claim: &Claim, processes: &ProcessTable) -> String {
-    let pid = claim.process.pid;
-    let since =
-        processes.started_at(claim.process).map_or(String::new(), |it| format!(", started {it},"));
-    match &claim.activity {
-        Some(Activity::Busy) => format!("process {pid}{since} says that it is busy"),
-        Some(Activity::Background) => {
-            format!("process {pid}{since} says that its turn has ended and a command of it runs on")
-        }
-        Some(Activity::Idle) => format!("process {pid}{since} says that it is idle"),
-        Some(Activity::Waiting(what)) => {
-            format!("process {pid}{since} says that it waits for {}", awaited(*what))
-        }
-        Some(Activity::OneTurn) => {
-            format!("process {pid}{since} is alive, and would end with its turn")
-        }
-        Some(Activity::Unrecognised(word)) => {
-            format!("process {pid}{since} says `{word}`, which is not known here")
-        }
-        None if claim.hints.nothing_asked && claim.session.is_none() => {
-            format!("process {pid}{since} is alive at a terminal, and touched no session yet")
-        }
-        None if claim.hints.may_be_idle && claim.session.is_none() => {
-            format!("process {pid}{since} is alive; what it does is not told")
-        }
-        None if claim.session.is_none() => {
-            format!("process {pid}{since} is alive and shows no session yet")
-        }
-        None if claim.bond == Bond::Asserted => {
-            format!("process {pid}{since} is alive and owns the session")
-        }
-        None => format!("process {pid}{since} is alive and may own the session"),
-    }
-}
-
-/// Processes of which one owns the session.
-fn describe_alike(claims: &[&Claim]) -> String {
-    let processes: Vec<ProcessRef> = claims.iter().map(|it| it.process).collect();
-    format!("{}, may own the session", alike::one_of(&processes))
-}
-
-fn awaited(what: WaitingFor) -> &'static str {
-    match what {
-        WaitingFor::Permission => "a permission",
-        WaitingFor::Question => "an answer",
-        WaitingFor::Plan => "a plan to be approved",
-        WaitingFor::Input => "input",
-        WaitingFor::Login => "a login",
-    }
-}
-
-fn describe_turn(record: &Record) -> Cow<'static, str> {
-    let says = match &record.turn {
-        TurnState::Unknown => "the records do not say how the last turn stands",
-        TurnState::NeverPrompted => "nothing was asked yet",
-        TurnState::InProgress => "the last turn has begun and not ended",
-        TurnState::Waiting(_) => "the last turn waits for a human",
-        TurnState::Completed => "the last turn ended by itself",
-        TurnState::Interrupted => "the last turn was interrupted",
-        TurnState::Killed => "the last turn was cut off from outside",
-        TurnState::Failed(Failure::Auth) => {
-            "the last turn ended because the login was not accepted"
-        }
-        TurnState::Failed(Failure::Model) => {
-            "the last turn ended in an error of the model's service"
-        }
-        TurnState::Unrecognised(word) => {
-            return format!("the records say `{word}`, which is not known here").into();
-        }
-    };
-    says.into()
 }

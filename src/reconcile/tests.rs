@@ -1,15 +1,17 @@
 use std::collections::BTreeSet;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::adapters::Survey;
-use crate::adapters::evidence::{Activity, Bond, Failure, Hints, PROMPT_MAX, WaitingFor};
+use crate::adapters::evidence::{Activity, Bond, Failure, Hints, PROMPT_MAX, Prompt, WaitingFor};
 use crate::base::AbsPath;
 use crate::ledger::End;
-use crate::protocol::session::{Certainty, Launch, Problem, ProblemKind, Reason, Source, Status};
+use crate::protocol::session::{
+    Certainty, Conflict, Launch, Problem, ProblemKind, Reason, Source, Status,
+};
 use crate::testing::FakeProc;
 
 /// Three processes live in every test here: 100, 200, and 400, which is suspended. 300 does not.
