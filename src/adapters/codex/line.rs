@@ -164,5 +164,26 @@ pub(super) fn message(line: &Line<'_>) -> Option<(Role, String)> {
         ("agent_message", _, text) => (Role::Assistant, text.get().to_owned()),
         _ => return None,
     };
+    let text = if role == Role::User { typed(&text).to_owned() } else { text };
     (!text.trim().is_empty()).then_some((role, text))
+}
+
+/// How what an editor or the desktop's program puts before a prompt begins: open files, attachments, a selection.
+const PREAMBLES: [&str; 4] = [
+    "# Context from my IDE setup:",
+    "# Files mentioned by the user:",
+    "# Selected text:",
+    "<in-app-browser-context",
+];
+/// And how it ends. The second is that of newer versions; Codex 0.169.0 itself looks for the first.
+const REQUESTS: [&str; 2] = ["\n## My request for Codex:\n", "\n## My request:\n"];
+
+/// What the person typed of a message; all of it where nothing was put before it.
+fn typed(message: &str) -> &str {
+    let text = message.trim_start();
+    if !PREAMBLES.iter().any(|it| text.starts_with(it)) {
+        return message;
+    }
+    let after = |heading: &&str| text.find(*heading).map(|it| &text[it + heading.len()..]);
+    REQUESTS.iter().find_map(after).unwrap_or(message)
 }

@@ -218,6 +218,38 @@ fn turns_of_either_shape_are_shown_once_each() {
 }
 
 #[test]
+fn what_an_editor_puts_before_a_prompt_is_no_part_of_it() {
+    let check = |message: &str, expect: &[&str]| {
+        let item = json!({"type": "UserMessage", "content": [{"type": "text", "text": message}]});
+        let payloads = [
+            json!({"type": "item_completed", "item": item}),
+            json!({"type": "user_message", "message": message}),
+        ];
+        for payload in payloads {
+            let line = json!({"type": "event_msg", "payload": payload}).to_string() + "\n";
+            let said: Vec<_> = turns(line.as_bytes()).into_iter().map(|it| it.text).collect();
+            assert_eq!(said, expect, "{message}");
+            let meta = "{\"type\":\"session_meta\",\"payload\":{\"id\":\"t\"}}\n";
+            let prompt = whole([meta, &line].concat().as_bytes()).unwrap().prompt;
+            assert_eq!(prompt.as_deref(), expect.first().copied(), "{message}");
+        }
+    };
+    let files = "# Files mentioned by the user:\n\n## a.png: /home/dev/a.png\n";
+    let editor = "# Context from my IDE setup:\n\n## Active file: src/pay.ts\n";
+    check(&format!("{editor}\n## My request for Codex:\nadd retry"), &["add retry"]);
+    check(
+        &format!("\n{files}\n## My request:\nlook\n## My request:\nnow"),
+        &["look\n## My request:\nnow"],
+    );
+    check("# Selected text:\n\nx\n\n## My request for Codex:\nexplain", &["explain"]);
+    check(&format!("{editor}\n## My request for Codex:\n\n"), &[]);
+    // Nothing says where the person begins, or that it is not the person who writes so.
+    check(files, &[files]);
+    let own = "Write a heading\n## My request:\nand no more";
+    check(own, &[own]);
+}
+
+#[test]
 fn a_call_that_waits_is_among_the_turns() {
     let last = said(WAITING).pop().unwrap();
     assert!(last.starts_with("Tool exec_command: {\"cmd\": \"sleep 5\""), "{last}");
