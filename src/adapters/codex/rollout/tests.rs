@@ -250,6 +250,28 @@ fn what_an_editor_puts_before_a_prompt_is_no_part_of_it() {
 }
 
 #[test]
+fn calls_and_answers_of_every_shape_are_shown_as_they_read() {
+    let check = |payload: Value, text: &str, tool: Option<&str>| {
+        let line = json!({"type": "response_item", "payload": payload}).to_string();
+        let [turn] = &turns(line.as_bytes())[..] else { panic!("one turn: {line}") };
+        assert_eq!((turn.text.as_str(), turn.tool.as_deref()), (text, tool), "{line}");
+    };
+    let call = json!({"type": "function_call", "name": "shell", "arguments": "{\"a\":1}"});
+    check(call, "{\"a\":1}", Some("shell"));
+    let search = json!({"type": "web_search_call", "action": {"query": "rust", "type": "search"}});
+    check(search, r#"{"query":"rust","type":"search"}"#, Some("web_search"));
+    check(json!({"type": "local_shell_call"}), "", Some("local_shell"));
+    let tools = json!({"type": "tool_search_call", "name": 1, "arguments": {"query": "x"}});
+    check(tools, r#"{"query":"x"}"#, Some("tool_search"));
+    let output = |output: Value| json!({"type": "function_call_output", "output": output});
+    check(output(json!("done")), "done", None);
+    let parts = json!([{"type": "input_text", "text": "seen"}, {"type": "input_image", "image_url": "data:…"}]);
+    check(output(parts), "seen\n[input_image]", None);
+    check(output(json!({"success": true})), r#"{"success":true}"#, None);
+    check(output(Value::Null), "", None);
+}
+
+#[test]
 fn a_call_that_waits_is_among_the_turns() {
     let last = said(WAITING).pop().unwrap();
     assert!(last.starts_with("Tool exec_command: {\"cmd\": \"sleep 5\""), "{last}");
