@@ -23,8 +23,8 @@ pub(super) static DRIVER: Driver = Driver {
     session_variable: Some("CLAUDE_CODE_SESSION_ID"),
     polite: Polite::Interrupt,
     is_shared: |arguments| {
-        let is = |it: &str| arguments.iter().any(|word| word == it);
-        is("daemon") && is("run") || is("--bg-pty-host")
+        let first = arguments.get(1).map(String::as_str);
+        matches!(first, Some("daemon" | "--bg-pty-host"))
     },
     billing: super::billing::billing,
     ..UNDRIVEN

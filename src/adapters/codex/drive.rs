@@ -5,7 +5,7 @@
 
 use futures_util::FutureExt;
 
-use super::daemon;
+use super::{daemon, live};
 use crate::adapters::drive::{
     Args, CommandLine, Driver, Learn, Order, Polite, PromptBy, Task, UNDRIVEN, Unsupported,
 };
@@ -28,7 +28,7 @@ pub(super) static DRIVER: Driver = Driver {
     session_variable: Some("CODEX_THREAD_ID"),
     polite: Polite::Interrupt,
     end_turn: Some(|scope, served| daemon::end_turn(scope, served).boxed()),
-    is_shared: |arguments| arguments.iter().any(|it| it == "app-server" || it == "mcp-server"),
+    is_shared: live::serves,
     billing: super::billing::billing,
     ..UNDRIVEN
 };

@@ -51,8 +51,10 @@ pub(super) fn observe(scope: &Scope, found: &Found, problems: &mut Vec<Problem>)
         let mut claims = held(processes, &locks);
         let owners = owners_of(&claims);
         let others: Vec<&Codex> = all.iter().filter(|it| !owners.contains(&it.process)).collect();
-        for codex in &others {
-            claims.extend(open_threads(processes, codex.process, root));
+        if !others.is_empty() {
+            // The kernel shows what is open by its real path.
+            let real = fs::canonicalize(root).unwrap_or_else(|_| root.clone());
+            claims.extend(others.iter().flat_map(|it| open_threads(processes, it.process, &real)));
         }
         let owners = owners_of(&claims);
         claims.extend(starting(scope, &others, &owners));
@@ -238,26 +240,43 @@ const VALUED: [&str; 22] = [
     "-o",
 ];
 
+/// Options with which `codex` answers a question and ends.
+const QUESTIONS: [&str; 4] = ["--help", "-h", "--version", "-V"];
+
 /// What the arguments ask for. A single word that is no command known here may be one of another version,
 /// so it is not taken for a prompt.
 fn role(arguments: &[String]) -> Option<Role> {
     let has = |option: &str| arguments.iter().take_while(|it| *it != "--").any(|it| it == option);
+    // The threads are another machine's.
+    if has("--remote") || QUESTIONS.into_iter().any(has) {
+        return None;
+    }
     let interface = Role::Interface { is_alone: has("--no-daemon") };
-    let mut words = arguments.iter().map(String::as_str);
+    match command(arguments) {
+        None | Some("resume" | "fork") => Some(interface),
+        Some("exec" | "e" | "review") => Some(Role::Exec),
+        Some("app-server") => (!has("pid-update-loop")).then_some(Role::Server),
+        Some(prompt) => prompt.contains(char::is_whitespace).then_some(interface),
+    }
+}
+
+/// Whether a process with these arguments serves the threads of others; 0.98.0 did so as `mcp-server`, too.
+pub(super) fn serves(arguments: &[String]) -> bool {
+    let words = arguments.get(1..).unwrap_or_default();
+    matches!(command(words), Some("app-server" | "mcp-server"))
+}
+
+/// The first word that belongs to no option: a command or the prompt.
+fn command(arguments: &[String]) -> Option<&str> {
+    let mut words = arguments.iter().map(String::as_str).take_while(|it| *it != "--");
     while let Some(word) = words.next() {
-        match word {
-            "exec" | "e" | "review" => return Some(Role::Exec),
-            "resume" | "fork" | "--" => return Some(interface),
-            "app-server" if arguments.iter().any(|it| it == "pid-update-loop") => return None,
-            "app-server" => return Some(Role::Server),
-            // The threads are another machine's.
-            "--remote" => return None,
-            option if VALUED.contains(&option) => drop(words.next()),
-            option if option.starts_with('-') => {}
-            prompt => return prompt.contains(char::is_whitespace).then_some(interface),
+        if VALUED.contains(&word) {
+            words.next();
+        } else if !word.starts_with('-') {
+            return Some(word);
         }
     }
-    Some(interface)
+    None
 }
 
 /// Codex processes of this store that own no thread yet: at a login or a question of trust, starting, or

@@ -251,6 +251,8 @@ mod live {
         store.codex(6, &["exec", "of another home"]).environ(&[("HOME", "/home/other")]);
         store.codex(7, &["login"]);
         store.codex(8, &["--model", "x"]);
+        store.codex(9, &["--version"]);
+        store.codex(10, &["resume", "--remote", "ws://elsewhere"]);
         let rows = store.sessions();
         assert_eq!(rows.len(), 2);
         assert_eq!(state(&rows[0]), json!(["running", "process_alive", "inferred", 5]));
@@ -288,14 +290,24 @@ mod live {
 
     #[test]
     fn where_the_kernel_shows_no_locks_open_files_tell() {
+        open_files_tell(&Store::recorded());
+        // The kernel names what is open by its real path.
         let store = Store::recorded();
+        let elsewhere = store.home.path().join("elsewhere");
+        fs::rename(store.root(), &elsewhere).unwrap();
+        std::os::unix::fs::symlink(elsewhere, store.root()).unwrap();
+        open_files_tell(&store);
+    }
+
+    fn open_files_tell(store: &Store) {
         fs::remove_file(store.proc.root().join("locks")).unwrap();
         let rollout = store
             .root()
             .join("sessions/2026/11/22")
             .join(format!("rollout-2026-11-22T20-22-32-{HELLO}.jsonl"));
-        store.codex(5, &["exec", "x"]).open_file(37, &store.lock(RESUMED));
-        store.codex(6, &["exec", "x"]).open_file(42, &rollout);
+        let real = |path: PathBuf| fs::canonicalize(path).unwrap();
+        store.codex(5, &["exec", "x"]).open_file(37, &real(store.lock(RESUMED)));
+        store.codex(6, &["exec", "x"]).open_file(42, &real(rollout));
         assert_eq!(store.state(RESUMED), json!(["idle", "turn_ended", "asserted", 5]));
         assert_eq!(store.state(HELLO), json!(["idle", "turn_ended", "inferred", 6]));
         assert_eq!(store.without_session(), [Value::Null; 0]);

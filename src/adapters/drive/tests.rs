@@ -174,7 +174,8 @@ fn a_person_goes_on_with_a_session_by_its_id_or_its_transcript() {
 fn who_serves_many_is_known_by_its_arguments() {
     let is_shared = |line: &str| {
         let arguments: Vec<String> = line.split(' ').map(str::to_owned).collect();
-        let agent = if line.contains("opencode") { "opencode" } else { "gemini" };
+        let name = ["opencode", "codex", "claude"].into_iter().find(|it| line.contains(it));
+        let agent = name.map_or("gemini", |it| if it == "claude" { "claude-code" } else { it });
         (of(&AgentId::of(agent)).is_shared)(&arguments)
     };
     for shared in [
@@ -184,6 +185,10 @@ fn who_serves_many_is_known_by_its_arguments() {
         "opencode --print-logs serve",
         "opencode --log-level DEBUG web --port 0",
         "opencode acp",
+        "/opt/bin/codex app-server --listen unix:// --managed-daemon",
+        "codex -c model=m mcp-server",
+        "claude daemon run --origin transient",
+        "claude.exe --bg-pty-host /tmp/x",
     ] {
         assert!(is_shared(shared), "{shared}");
     }
@@ -193,6 +198,13 @@ fn who_serves_many_is_known_by_its_arguments() {
         "opencode",
         "opencode run -- serve",
         "opencode --model serve",
+        "codex exec -C mcp-server -- app-server",
+        "codex exec app-server",
+        "codex --profile app-server exec",
+        "codex",
+        "claude -p run the daemon",
+        "claude -p --model daemon -- --bg-pty-host",
+        "claude",
     ] {
         assert!(!is_shared(alone), "{alone}");
     }
