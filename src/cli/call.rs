@@ -4,13 +4,13 @@ use std::io::{self, Read, Write};
 
 use serde_json::Value;
 
-use super::Failure;
+use super::{FAILED, Failure};
 use crate::adapters::REGISTRY;
 use crate::env::Env;
 use crate::rpc::{self, App};
 use crate::transport;
 
-/// Calls one method and prints its result; the error of a request that failed goes to stderr, as JSON too.
+/// Calls one method and prints its result; the error of a request that failed goes to stderr, as JSON too, and alone.
 pub(super) fn run(env: Env, method: &str, params: Option<&str>) -> Result<u8, Failure> {
     let params = match params {
         None => Value::Null,
@@ -24,14 +24,20 @@ pub(super) fn run(env: Env, method: &str, params: Option<&str>) -> Result<u8, Fa
     if let Some(why) = goes_on(&env, method) {
         return Err(Failure::Usage(why));
     }
-    let result = request(env, method, &params).map_err(|failure| match failure {
-        Failure::Refused(error) => Failure::Request(error.to_string()),
-        failure => failure,
-    })?;
-    let mut out = io::stdout().lock();
-    serde_json::to_writer_pretty(&mut out, &result).map_err(io::Error::from)?;
-    writeln!(out)?;
-    Ok(0)
+    match request(env, method, &params) {
+        Ok(result) => {
+            let mut out = io::stdout().lock();
+            serde_json::to_writer_pretty(&mut out, &result).map_err(io::Error::from)?;
+            writeln!(out)?;
+            Ok(0)
+        }
+        Err(Failure::Refused(error)) => {
+            // Where stderr is gone, the exit code has to do.
+            drop(writeln!(io::stderr(), "{error}"));
+            Ok(FAILED)
+        }
+        Err(failure) => Err(failure),
+    }
 }
 
 /// Why a method cannot be called alone: its news would come after the one reply that is waited for.

@@ -126,8 +126,9 @@ fn a_session_without_an_id_is_known_by_its_process_alone() {
         (json!({}), "`sessionId` is missing"),
     ] {
         let refused = status(params);
-        let message = String::from_utf8_lossy(&refused.stderr).into_owned();
-        assert!(!refused.status.success() && message.contains(says), "{message}");
+        let error: Value = serde_json::from_slice(&refused.stderr).unwrap();
+        let message = error["message"].as_str().unwrap();
+        assert!(refused.status.code() == Some(1) && message.contains(says), "{message}");
     }
 }
 
