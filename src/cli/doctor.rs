@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-use super::text::one_line;
+use super::text::{one_line, terminal_width, wrapped};
 use super::{Failure, call};
 use crate::adapters::billing::Billing;
 use crate::adapters::{Adapter, REGISTRY};
@@ -23,6 +23,9 @@ use crate::protocol::lifecycle::AgentCard;
 const VERSION_DEADLINE: Duration = Duration::from_secs(10);
 /// Most bytes of a version that are read.
 const VERSION_MAX: u64 = 4 << 10;
+
+/// Where facts begin, beside their names.
+const INDENT: usize = 13;
 
 /// What was found of one agent.
 #[derive(Serialize)]
@@ -92,8 +95,9 @@ pub(super) fn run(env: &Env, as_json: bool) -> Result<u8, Failure> {
         writeln!(out)?;
         return Ok(0);
     }
+    let columns = terminal_width();
     for finding in &findings {
-        out.write_all(told(finding).as_bytes())?;
+        out.write_all(told(finding, columns).as_bytes())?;
     }
     for problem in listed["problems"].as_array().into_iter().flatten() {
         let message = problem["message"].as_str().unwrap_or_default();
@@ -124,8 +128,11 @@ fn examine(adapter: &dyn Adapter, env: &Env, login: &LoginPath, listed: &Value) 
     }
 }
 
-fn told(finding: &Finding) -> String {
+/// What was found, a line for each fact; in a terminal, which has so many columns, a long one takes several.
+fn told(finding: &Finding, columns: Option<usize>) -> String {
     let Finding { card, binary, version, billing, stores, report } = finding;
+    let outcome = report["outcome"].as_str().unwrap_or("unknown");
+    let is_there = binary.is_ok() || outcome != "absent";
     let binary = match (binary, version) {
         (Err(why), _) => format!("{why} ({})", card.binaries.join(", ")),
         (Ok(Binary { path, found_on }), version) => {
@@ -141,22 +148,30 @@ fn told(finding: &Finding) -> String {
         || "unknown".to_owned(),
         |Billing { payer, because }| format!("{payer} ({because})"),
     );
-    let outcome = report["outcome"].as_str().unwrap_or("unknown");
     let sessions = format!("{} ({outcome}, {} ms)", report["sessions"], report["elapsedMs"]);
     let mut facts = vec![("binary", binary)];
     facts
         .extend(stores.iter().map(|it| ("store", format!("{} ({})", it.path.display(), it.state))));
     facts.push(("sessions", sessions));
     facts.push(("live by", card.live_signal.to_owned()));
-    facts.push(("not seen", card.blind_spots.to_owned()));
+    if is_there {
+        facts.extend(card.each_blind_spot().map(|it| ("not seen", it.to_owned())));
+    }
     facts.push(("billing", billing));
     for problem in report["problems"].as_array().into_iter().flatten() {
         let path = problem["path"].as_str().map_or(String::new(), |it| format!(" ({it})"));
         let message = problem["message"].as_str().unwrap_or_default();
         facts.push(("problem", format!("{message}{path}")));
     }
-    let lines = facts.iter().map(|(name, fact)| format!("  {name:<9}  {}\n", one_line(fact)));
+    let lines = facts.iter().map(|(name, fact)| entry(name, &one_line(fact), columns));
     format!("{} [{}]\n{}\n", card.name, card.id, lines.collect::<String>())
+}
+
+/// A fact under its name.
+fn entry(name: &str, fact: &str, columns: Option<usize>) -> String {
+    let columns = columns.map_or(usize::MAX, |it| it.saturating_sub(INDENT));
+    let text = wrapped(fact, columns).join(&format!("\n{:INDENT$}", ""));
+    format!("  {name:<9}  {text}\n")
 }
 
 impl Store {
@@ -236,14 +251,28 @@ mod tests {
         let binary = Binary { path, found_on: FoundOn::LoginShell };
         let billing =
             Billing { payer: "the API, by key".into(), because: "CODEX_API_KEY is set".into() };
-        let text = told(&finding(Ok(binary), Some(billing)));
+        let text = told(&finding(Ok(binary), Some(billing)), None);
         assert!(text.contains(
             "  binary     /opt/codex (codex-cli 1.0 [2J), on the login shell's PATH alone\n"
         ));
         assert!(text.contains("  billing    the API, by key (CODEX_API_KEY is set)\n"), "{text}");
         assert!(text.contains("  problem    line 1 is no record (/a b)\n"), "{text}");
-        let text = told(&finding(Err(NotFound::OnEither), None));
+        let text = told(&finding(Err(NotFound::OnEither), None), None);
         assert!(text.contains("  binary     neither on PATH nor on the login shell's (codex)\n"));
         assert!(text.contains("  billing    unknown\n"), "{text}");
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_told_of_agents_that_are_there_and_fits_the_terminal() {
+        let mut finding = finding(Err(NotFound::OnEither), None);
+        let count = finding.card.each_blind_spot().count();
+        assert!(count > 1);
+        let text = told(&finding, None);
+        assert_eq!(text.matches("\n  not seen   ").count(), count, "{text}");
+        let narrow = told(&finding, Some(60));
+        assert!(narrow.lines().all(|it| it.len() <= 60), "{narrow}");
+        assert_eq!(one_line(&narrow), one_line(&text));
+        finding.report = json!({ "outcome": "absent", "sessions": 0, "elapsedMs": 0 });
+        assert!(!told(&finding, None).contains("not seen"));
     }
 }

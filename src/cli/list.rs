@@ -7,7 +7,7 @@ use clap::builder::PossibleValuesParser;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::text::{cut_end, cut_start, one_line, padded, width};
+use super::text::{cut_end, cut_start, one_line, padded, terminal_width, width};
 use super::{Failure, call};
 use crate::adapters::REGISTRY;
 use crate::base::{AbsPath, Timestamp};
@@ -97,7 +97,7 @@ pub(super) fn run(env: Env, options: Options) -> Result<u8, Failure> {
     let listed: Listed = serde_json::from_value(result)
         .map_err(|error| Failure::Request(format!("unreadable reply: {error}")))?;
     let is_terminal = io::stdout().is_terminal();
-    let width = terminal_width().filter(|_| is_terminal).unwrap_or(WIDTH);
+    let width = terminal_width().unwrap_or(WIDTH);
     let table = Table { home: &home, now: now(), has_colour: is_terminal && !is_plain, width };
     out.write_all(table.render(&listed.sessions).as_bytes())?;
     let left_out = left_out(listed.sessions.len(), listed.total);
@@ -128,12 +128,6 @@ fn report(listed: &Listed, left_out: Option<String>) {
 pub(super) fn told(problem: &Problem) -> String {
     let path = problem.path.as_ref().map_or(String::new(), |it| format!(" ({it})"));
     one_line(&format!("{}{path}", problem.message))
-}
-
-/// How many columns the terminal at stdout has.
-fn terminal_width() -> Option<usize> {
-    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
-    (size.ws_col > 0).then_some(usize::from(size.ws_col))
 }
 
 /// How the sessions are shown.

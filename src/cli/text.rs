@@ -1,5 +1,7 @@
 //! Text of others on a terminal: one line, nothing that steers the terminal, and as wide as it looks.
 
+use std::io;
+
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// The text on one line, without what a terminal would obey or hide: control characters, and those that turn the
@@ -25,6 +27,12 @@ fn is_format(character: char) -> bool {
     )
 }
 
+/// How many columns the terminal at stdout has; nothing where stdout is none.
+pub(super) fn terminal_width() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    (size.ws_col > 0).then_some(usize::from(size.ws_col))
+}
+
 /// How many columns the text takes.
 pub(super) fn width(text: &str) -> usize {
     text.width()
@@ -33,6 +41,21 @@ pub(super) fn width(text: &str) -> usize {
 /// The text, and blanks up to so many columns.
 pub(super) fn padded(text: &str, columns: usize) -> String {
     format!("{text}{}", " ".repeat(columns.saturating_sub(width(text))))
+}
+
+/// The text on lines of at most so many columns, broken at blanks; a word that is wider stays whole.
+pub(super) fn wrapped(text: &str, columns: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if width(line) + 1 + width(word) <= columns => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 /// The text in at most so many columns; its end is what it loses.
@@ -88,6 +111,17 @@ mod tests {
         assert_eq!(cut_end("abcdefg", 6), "abcde…");
         assert_eq!(cut_start("~/work", 6), "~/work");
         assert_eq!(cut_start("~/work/api", 6), "…k/api");
+    }
+
+    #[test]
+    fn what_is_wrapped_loses_nothing() {
+        let check = |columns: usize, lines: &[&str]| {
+            assert_eq!(wrapped("one two 日本 /a/long/path end", columns), lines, "{columns}");
+        };
+        check(7, &["one two", "日本", "/a/long/path", "end"]);
+        check(12, &["one two 日本", "/a/long/path", "end"]);
+        check(100, &["one two 日本 /a/long/path end"]);
+        assert_eq!(wrapped("", 5), [""]);
     }
 
     #[test]

@@ -96,8 +96,15 @@ pub struct AgentCard {
     pub seen_version: &'static str,
     /// How a live session is told from a dead one.
     pub live_signal: &'static str,
-    /// What cannot be seen.
+    /// What cannot be seen; several are set apart by `; `.
     pub blind_spots: &'static str,
+}
+
+impl AgentCard {
+    /// What cannot be seen, one by one.
+    pub fn each_blind_spot(&self) -> impl Iterator<Item = &'static str> {
+        self.blind_spots.split("; ")
+    }
 }
 
 impl Method for Initialize {

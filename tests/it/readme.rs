@@ -8,20 +8,21 @@ use headcount::rpc::{self, App};
 use crate::support::{Home, is_blessing, project};
 
 fn agents() -> String {
-    let mut table =
-        String::from("| agent | id | seen version | live by | not seen |\n|---|---|---|---|---|\n");
+    let mut table = String::from("| agent | id | seen version | live by |\n|---|---|---|---|\n");
+    let mut unseen = String::from("\nWhat cannot be seen of them:\n\n");
     for adapter in REGISTRY {
         let card = adapter.card();
-        let cells = [
-            card.name,
-            &format!("`{}`", card.id),
-            card.seen_version,
-            card.live_signal,
-            card.blind_spots,
-        ];
-        table = table + "| " + &cells.join(" | ") + " |\n";
+        let id = format!("`{}`", card.id);
+        table = table
+            + "| "
+            + &[card.name, &id, card.seen_version, card.live_signal].join(" | ")
+            + " |\n";
+        unseen = unseen + "- " + card.name + "\n";
+        for spot in card.each_blind_spot() {
+            unseen = unseen + "  - " + spot + "\n";
+        }
     }
-    table
+    table + &unseen
 }
 
 fn methods() -> String {

@@ -79,7 +79,7 @@ export interface AgentCard {
   readonly seenVersion: string;
   /** How a live session is told from a dead one. */
   readonly liveSignal: string;
-  /** What cannot be seen. */
+  /** What cannot be seen; several are set apart by `; `. */
   readonly blindSpots: string;
 }
 

@@ -7,7 +7,7 @@
 --- What is always true of one agent, as far as headcount can see.
 ---@class headcount.AgentCard
 ---@field binaries string[] The programs that start it, in order of preference.
----@field blindSpots string What cannot be seen.
+---@field blindSpots string What cannot be seen; several are set apart by `; `.
 ---@field id headcount.AgentId The id of the adapter.
 ---@field liveSignal string How a live session is told from a dead one.
 ---@field name string The agent's name, as people write it.
