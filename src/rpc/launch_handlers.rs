@@ -119,13 +119,16 @@ async fn start(call: &Call, request: Request) -> Result<(Launched, Option<Unansw
 
 /// Starts the agent's process, and waits until it has told its session.
 async fn spawn(call: &Call, request: Request) -> Result<(Launched, Unanswered), RpcError> {
-    let starting = call.clone();
+    let (starting, job) = (call.clone(), call.app.unfinished.begin());
+    // Once begun it runs to its end, and the process waits for it: where its client has cancelled it meanwhile, it is
+    // called off then.
     let started = blocking(move || {
         let App { env, program, login_path, .. } = &*starting.app;
         let site = Site { env, program, login: login_path };
-        launch::start(&site, request).map(|it| (Unanswered::of_process(&starting, &it), it))
+        let started = launch::start(&site, request)?;
+        Ok::<_, RpcError>((Unanswered::of_process(&starting, &started), started, job))
     });
-    let (unanswered, mut started) = started.await?;
+    let (unanswered, mut started, _job) = started.await?;
     let message = "waiting for the agent to tell its session";
     call.report(json!({ "kind": "report", "message": message })).await;
     let told = started.told().await?;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use headcount::adapters::REGISTRY;
 use headcount::env::Env;
 use headcount::rpc::{self, App};
@@ -48,6 +49,10 @@ impl World {
     }
 
     fn methods(&self, program: &str) -> Methods {
+        rpc::router(self.app(program)).into_methods()
+    }
+
+    fn app(&self, program: &str) -> App {
         let path = format!(
             "{}:/usr/local/bin:/usr/bin:/bin",
             project().join("tests/fixtures/bin").display()
@@ -60,8 +65,15 @@ impl World {
             ("CLAUDECODE", "1".into()),
         ];
         let vars = vars.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        let app = App::new(Env::of_vars(vars).unwrap(), REGISTRY).supervised_by(program.into());
-        rpc::router(app).into_methods()
+        App::new(Env::of_vars(vars).unwrap(), REGISTRY).supervised_by(program.into())
+    }
+
+    /// A program in the place of the supervisor, which does what `script` says.
+    fn supervisor(&self, script: &str) -> String {
+        let path = self.home.path().join("supervisor");
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+        path.to_str().unwrap().to_owned()
     }
 
     /// Launches the stand-in, which does what `prompt` says; `more` are further parameters.
@@ -324,17 +336,13 @@ fn a_launch_that_comes_to_nothing_leaves_the_directory_free() {
 fn an_agent_that_has_begun_is_known_though_its_supervisor_could_not_say_so() {
     let world = World::new();
     let (hold, begun) = (world.pipe("hold"), world.pipe("begun"));
-    let supervisor = world.home.path().join("supervisor");
     let (headcount, begun_at) = (env!("CARGO_BIN_EXE_headcount"), begun.path().display());
-    let script = format!(
-        "#!/bin/sh\nexec 3<&0\n'{headcount}' supervise <&3 >/dev/null 2>&1 &\nread line < '{begun_at}'\n"
-    );
-    fs::write(&supervisor, script).unwrap();
-    fs::set_permissions(&supervisor, Permissions::from_mode(0o755)).unwrap();
-
+    let supervisor = world.supervisor(&format!(
+        "exec 3<&0\n'{headcount}' supervise <&3 >/dev/null 2>&1 &\nread line < '{begun_at}'"
+    ));
     let prompt = format!("echo > '{begun_at}'; read line < '{}'", hold.path().display());
     let order = json!({ "agent": "codex", "cwd": world.work, "prompt": prompt });
-    let reply = world.call_supervised_by(supervisor.to_str().unwrap(), "session.launch", &order);
+    let reply = world.call_supervised_by(&supervisor, "session.launch", &order);
     let pid = &reply["result"]["launch"]["pid"];
     assert!(pid.is_i64(), "{reply}");
     assert_eq!(&world.locks()[0]["pid"], pid);
@@ -436,6 +444,38 @@ fn a_launch_that_is_cancelled_before_its_answer_is_called_off() {
         assert_eq!(world.locks(), Vec::<Value>::new());
         assert_eq!(world.call("session.list", &json!({}))["result"]["sessions"], json!([]));
     });
+}
+
+#[test]
+fn a_launch_that_is_cancelled_while_it_begins_is_waited_for() {
+    let world = World::new();
+    let (began, hold) = (world.pipe("began"), world.pipe("hold"));
+    let supervisor = world.supervisor(&format!(
+        "echo > '{}'; read line < '{}'; exec '{}' supervise",
+        began.path().display(),
+        hold.path().display(),
+        env!("CARGO_BIN_EXE_headcount")
+    ));
+    // More than a pipe holds: who begins it waits until the supervisor reads.
+    let prompt = "#".repeat(1 << 17);
+    let params = json!({ "agent": "codex", "cwd": world.work, "prompt": prompt });
+    let order = json!({ "jsonrpc": "2.0", "id": 1, "method": "session.launch", "params": params });
+    let cancel = json!({ "jsonrpc": "2.0", "method": "$/cancelRequest", "params": { "id": 1 } });
+    let app = world.app(&supervisor);
+    let unfinished = app.unfinished.clone();
+    let methods = rpc::router(app).into_methods();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let has_begun = move || drop(began.read());
+        let reply = interrupt(methods, &order, has_begun, &format!("{cancel}\n")).await;
+        assert!(reply.contains("-32800"), "{reply}");
+        let left = unfinished.wait().now_or_never();
+        hold.release();
+        assert_eq!(left, None, "it has not begun yet");
+        assert_eq!(unfinished.wait().await, 0);
+    });
+    assert_eq!(world.call("session.prune", &json!({ "dryRun": true }))["result"]["kept"], 0);
+    assert_eq!(world.locks(), Vec::<Value>::new());
 }
 
 #[test]
