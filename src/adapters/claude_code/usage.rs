@@ -54,9 +54,10 @@ pub(super) fn count(scope: &Scope, found: &Found, beyond: &mut Beyond) {
         let is_shared = has_relatives(file);
         let own = calls.iter().filter(|it| !is_shared || seen.insert(it.key));
         let mut of_nobody = Tokens::default();
-        let sum = match is_wanted(file) {
-            true => sums.entry(&file.record.session).or_default(),
-            false => &mut of_nobody,
+        let sum = if is_wanted(file) {
+            sums.entry(&file.record.session).or_default()
+        } else {
+            &mut of_nobody
         };
         *sum = own.fold(*sum, Tokens::plus);
     }
