@@ -7,12 +7,12 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::live::{names, object, start_ticks, transcript_of};
+use super::live::{Look, names, start_ticks, transcript_of};
 use crate::adapters::Record;
 use crate::adapters::evidence::{
     Bond, Claim, Failure, Prompt, Sighting, TurnState, WaitingFor, problem_at,
 };
-use crate::adapters::files::{Beyond, Found};
+use crate::adapters::files::{Beyond, Found, Rewritten};
 use crate::adapters::jsonl::{self, Text};
 use crate::base::{AbsPath, Pid, ProcessRef, SessionId, Timestamp};
 use crate::protocol::session::{Certainty, Problem, ProblemKind, SessionKind, Source};
@@ -43,9 +43,9 @@ struct TakenOver {
 
 impl Roster {
     /// Reads `daemon/roster.json`; nobody is on it where there is no daemon.
-    pub(super) fn read(root: &Path) -> Result<Self, Problem> {
+    pub(super) fn read(root: &Path, files: &Rewritten<'_>) -> Result<Self, Problem> {
         let path = root.join("daemon/roster.json");
-        let Some(bytes) = object(&path)? else { return Ok(Self::default()) };
+        let Some(bytes) = files.object(&path)? else { return Ok(Self::default()) };
         let Some(file) = jsonl::record::<RosterFile<'_>>(&bytes) else {
             return Err(problem_at(ProblemKind::Malformed, &path, "members of unknown types"));
         };
@@ -159,14 +159,8 @@ struct Job<'a> {
 
 /// Tells of what sessions in the background are copies, and of the jobs whose session has no transcript: for some
 /// seconds after its start, a job is nothing else.
-pub(super) fn observe(
-    scope: &Scope,
-    found: &Found,
-    root: &Path,
-    roster: &Roster,
-    claimed: &HashSet<SessionId>,
-    beyond: &mut Beyond,
-) {
+pub(super) fn observe(look: &Look<'_>, claimed: &HashSet<SessionId>, beyond: &mut Beyond) {
+    let Look { scope, found, root, roster, files } = look;
     for worker in roster.0.values() {
         let copy = transcript_of(found, &worker.session).zip(worker.taken_over.as_ref());
         beyond.sightings.extend(copy.map(|(transcript, origin)| {
@@ -184,7 +178,10 @@ pub(super) fn observe(
     let told: HashSet<&str> =
         found.transcripts.iter().filter_map(|it| it.record.session.as_str().get(..8)).collect();
     for name in names.iter().filter(|it| !told.contains(it.as_str())) {
-        let bytes = match object(&dir.join(name).join("state.json")) {
+        if scope.is_cancelled() {
+            break;
+        }
+        let bytes = match files.object(&dir.join(name).join("state.json")) {
             Ok(Some(bytes)) => bytes,
             // Other things lie there too.
             Ok(None) => continue,

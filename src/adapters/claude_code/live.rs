@@ -1,12 +1,8 @@
 //! The registry of live processes.
 
 use std::collections::HashSet;
-use std::fs;
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::thread;
-use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -18,32 +14,27 @@ use crate::adapters::Record;
 use crate::adapters::evidence::{
     Activity, Claim, Hints, Sighting, TurnState, WaitingFor, problem_at,
 };
-use crate::adapters::files::{Beyond, Found, Transcript, read_small};
+use crate::adapters::files::{Beyond, Found, Rewritten, Transcript, listing};
 use crate::adapters::jsonl::{self, Text};
 use crate::base::{AbsPath, Pid, ProcessRef, SessionId, Timestamp};
 use crate::protocol::session::{Problem, ProblemKind, Source};
 use crate::scope::Scope;
 
-/// How long a writer may take that rewrites a file in place: a millisecond, but on a busy machine it may have to wait for
-/// its turn between emptying and filling it.
-const REWRITTEN_WITHIN: Duration = Duration::from_secs(1);
-/// How long to wait before a file is read again that its writer has not completed: each time twice as long, so long.
-const PAUSES_MS: [u64; 6] = [1, 2, 4, 8, 16, 32];
-
 /// Most names that are read of the registry, and of the jobs: a file is read for each that may be live.
 const NAMES_MAX: usize = 2_000;
 
-pub(super) fn observe(scope: &Scope, found: &Found, beyond: &mut Beyond) {
+pub(super) fn observe(scope: &Scope, found: &Found, files: &Rewritten<'_>, beyond: &mut Beyond) {
     let mut known = HashSet::new();
     for root in &found.roots {
-        let roster = Roster::read(root).unwrap_or_else(|problem| {
+        let roster = Roster::read(root, files).unwrap_or_else(|problem| {
             beyond.problems.push(problem);
             Roster::default()
         });
         let first = beyond.sightings.len();
-        known.extend(Registry { scope, found, root, roster: &roster }.observe(beyond));
+        let look = Look { scope, found, root, roster, files };
+        known.extend(registered(&look, beyond));
         let claimed = beyond.sightings[first..].iter().filter_map(claimed).collect();
-        background::observe(scope, found, root, &roster, &claimed, beyond);
+        background::observe(&look, &claimed, beyond);
     }
     starting::observe(scope, found, &known, beyond);
 }
@@ -90,12 +81,13 @@ struct Registered<'a> {
     status_updated_at: Option<i64>,
 }
 
-/// The registry of one store, and what its records are looked at with.
-struct Registry<'a> {
-    scope: &'a Scope,
-    found: &'a Found,
-    root: &'a Path,
-    roster: &'a Roster,
+/// One store, and what is known of it when its live records are looked at.
+pub(super) struct Look<'a> {
+    pub(super) scope: &'a Scope,
+    pub(super) found: &'a Found,
+    pub(super) root: &'a Path,
+    pub(super) roster: Roster,
+    pub(super) files: &'a Rewritten<'a>,
 }
 
 /// What a registered process is.
@@ -105,35 +97,38 @@ enum Entry {
     NoSession,
 }
 
-impl Registry<'_> {
-    /// Claims the sessions of registered processes. Returns every process that has registered, the daemon's too.
-    fn observe(&self, beyond: &mut Beyond) -> HashSet<ProcessRef> {
-        let mut processes = HashSet::new();
-        let dir = self.root.join("sessions");
-        for name in names(&dir, beyond) {
-            let Some(pid) = name.strip_suffix(".json").and_then(|it| it.parse().ok()) else {
-                continue;
-            };
-            // Most files that a `kill -9` has left name no process at all.
-            let Some(process) = self.scope.processes.get(Pid(pid)) else { continue };
-            match self.entry(process.identity, &dir.join(&name)) {
-                Ok(Some(entry)) => {
-                    processes.insert(process.identity);
-                    if let Entry::Session(claim) = entry {
-                        beyond.sightings.extend(self.renamed(&claim));
-                        beyond.sightings.push(Sighting::Claimed(claim));
-                    }
-                }
-                Ok(None) => {}
-                Err(problem) => beyond.problems.push(problem),
-            }
+/// Claims the sessions of registered processes. Returns every process that has registered, the daemon's too.
+fn registered(look: &Look<'_>, beyond: &mut Beyond) -> HashSet<ProcessRef> {
+    let mut processes = HashSet::new();
+    let dir = look.root.join("sessions");
+    for name in names(&dir, beyond) {
+        if look.scope.is_cancelled() {
+            break;
         }
-        processes
+        let Some(pid) = name.strip_suffix(".json").and_then(|it| it.parse().ok()) else {
+            continue;
+        };
+        // Most files that a `kill -9` has left name no process at all.
+        let Some(process) = look.scope.processes.get(Pid(pid)) else { continue };
+        match look.entry(process.identity, &dir.join(&name)) {
+            Ok(Some(entry)) => {
+                processes.insert(process.identity);
+                if let Entry::Session(claim) = entry {
+                    beyond.sightings.extend(look.renamed(&claim));
+                    beyond.sightings.push(Sighting::Claimed(claim));
+                }
+            }
+            Ok(None) => {}
+            Err(problem) => beyond.problems.push(problem),
+        }
     }
+    processes
+}
 
+impl Look<'_> {
     /// What the file says of the process; nothing where it was left by an earlier process of that id.
     fn entry(&self, process: ProcessRef, path: &Path) -> Result<Option<Entry>, Problem> {
-        let Some(bytes) = object(path)? else { return Ok(None) };
+        let Some(bytes) = self.files.object(path)? else { return Ok(None) };
         let Some(entry) = jsonl::record::<Registered<'_>>(&bytes) else {
             return Err(problem_at(ProblemKind::Malformed, path, "members of unknown types"));
         };
@@ -236,95 +231,9 @@ fn sharpened(activity: Activity, session: Option<&SessionId>, found: &Found) -> 
 
 /// The names in a directory, in order; none where there is no such directory.
 pub(super) fn names(dir: &Path, beyond: &mut Beyond) -> Vec<String> {
-    let listing = match fs::read_dir(dir) {
-        Ok(listing) => listing,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
-        Err(error) => {
-            beyond.problems.push(problem_at(ProblemKind::Unreadable, dir, error.to_string()));
-            return Vec::new();
-        }
-    };
-    let name = |it: io::Result<fs::DirEntry>| it.ok()?.file_name().into_string().ok();
-    let mut names: Vec<_> = listing.filter_map(name).take(NAMES_MAX + 1).collect();
-    if names.len() > NAMES_MAX {
-        names.truncate(NAMES_MAX);
-        let message = format!("more than {NAMES_MAX} files, of which the rest is left out");
-        beyond.problems.push(problem_at(ProblemKind::Limit, dir, message));
-    }
+    let entries = listing(dir, NAMES_MAX, &mut beyond.problems);
+    let mut names: Vec<_> =
+        entries.iter().filter_map(|it| it.file_name().into_string().ok()).collect();
     names.sort_unstable();
     names
-}
-
-/// The one JSON object that a small file holds; nothing where there is no such file.
-pub(super) fn object(path: &Path) -> Result<Option<Vec<u8>>, Problem> {
-    match read_complete(path, thread::sleep) {
-        Ok(Some(bytes)) => Ok(Some(bytes)),
-        Ok(None) => Err(problem_at(ProblemKind::Malformed, path, "not a complete JSON object")),
-        Err(error) if is_absent(&error) => Ok(None),
-        Err(error) => Err(problem_at(ProblemKind::Unreadable, path, error.to_string())),
-    }
-}
-
-fn is_absent(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
-}
-
-/// Reads a small file that holds one JSON object; nothing where its writer does not complete it.
-fn read_complete(path: &Path, mut wait: impl FnMut(Duration)) -> io::Result<Option<Vec<u8>>> {
-    let mut pauses = PAUSES_MS.into_iter().map(Duration::from_millis);
-    loop {
-        let bytes = read_small(path)?;
-        if jsonl::record::<&RawValue>(&bytes).is_some_and(|it| it.get().starts_with('{')) {
-            return Ok(Some(bytes));
-        }
-        match pauses.next() {
-            Some(pause) if may_be_in_writing(path)? => wait(pause),
-            _ => return Ok(None),
-        }
-    }
-}
-
-fn may_be_in_writing(path: &Path) -> io::Result<bool> {
-    // A stamp that lies ahead of the clock is of now as well.
-    let age = fs::metadata(path)?.modified()?.elapsed().unwrap_or_default();
-    Ok(age < REWRITTEN_WITHIN)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const WHOLE: &str = r#"{"status":"busy"}"#;
-    /// How much older or younger a file is made: no pause of a test takes so long.
-    const LONG: Duration = Duration::from_hours(1);
-
-    /// Reads a file of which only a part is there yet; the rest is written during wait number `written_in`, if any.
-    /// Returns whether it was read, and how often was waited.
-    fn read(part: &str, is_old: bool, written_in: Option<usize>) -> (bool, usize) {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        fs::write(&file, part).unwrap();
-        let now = file.as_file().metadata().unwrap().modified().unwrap();
-        let modified = if is_old { now - LONG } else { now + LONG };
-        file.as_file().set_modified(modified).unwrap();
-        let mut waits = 0;
-        let read = read_complete(file.path(), |_| {
-            waits += 1;
-            if written_in == Some(waits) {
-                fs::write(&file, WHOLE).unwrap();
-            }
-        });
-        (read.unwrap().as_deref() == Some(WHOLE.as_bytes()), waits)
-    }
-
-    #[test]
-    fn what_is_being_written_is_waited_for_and_what_stays_broken_is_not() {
-        let last = PAUSES_MS.len();
-        assert_eq!(read(WHOLE, false, None), (true, 0));
-        for part in ["", r#"{"stat"#] {
-            assert_eq!(read(part, false, Some(1)), (true, 1));
-            assert_eq!(read(part, false, Some(last)), (true, last));
-            assert_eq!(read(part, false, None), (false, last));
-            assert_eq!(read(part, true, Some(1)), (false, 0));
-        }
-    }
 }

@@ -35,7 +35,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::files::{Beyond, Finder, Found, TAIL};
+use super::files::{Beyond, Finder, Found, Rewritten, TAIL};
 use super::{FileAgent, Watched};
 use crate::base::AgentId;
 use crate::env::Env;
@@ -109,8 +109,9 @@ fn find(finder: &mut Finder<'_>, root: &Path) {
 
 fn beyond(scope: &Scope, found: &Found) -> Beyond {
     let mut beyond = Beyond::default();
-    live::observe(scope, found, &mut beyond);
-    subagents::name(scope, found, &mut beyond);
+    let files = Rewritten::of(scope);
+    live::observe(scope, found, &files, &mut beyond);
+    subagents::name(scope, found, &files, &mut beyond);
     usage::count(scope, found, &mut beyond);
     beyond
 }

@@ -158,6 +158,29 @@ mod live {
     }
 
     #[test]
+    fn what_a_subagent_does_is_told_as_soon_as_it_is_written_down() {
+        let store = Store::of("home");
+        let meta = format!("{PROJECT}/{PARENT}/subagents/agent-a4e6d24a5b81b49b1.meta.json");
+        let scope = store.proc.scope(store.home.path());
+        let title = || {
+            let survey = concluded(&ADAPTER, &scope);
+            let rows = survey["sessions"].as_array().unwrap();
+            rows.iter().find(|it| it["parentSessionId"] == PARENT).unwrap()["title"].clone()
+        };
+        fs::remove_file(store.path(&meta)).unwrap();
+        assert_eq!(title(), Value::Null);
+        for torn in ["", r#"{"description":"Coun"#] {
+            let path = store.put(&meta, torn);
+            // Its writer will not go on.
+            let long_ago = std::time::UNIX_EPOCH;
+            fs::File::options().append(true).open(path).unwrap().set_modified(long_ago).unwrap();
+            assert_eq!(title(), Value::Null);
+        }
+        store.put(&meta, r#"{"description":"Count"}"#);
+        assert_eq!(title(), "Count");
+    }
+
+    #[test]
     fn what_a_kill_has_left_claims_nothing_and_is_no_problem() {
         let store = Store::of("killed9-stale-pidfile");
         assert_eq!(store.state(KILLED), "stopped killed inferred null");

@@ -8,17 +8,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, DirEntry};
 use std::path::Path;
 
-use super::super::evidence::{Bond, Claim, Hints, Record, TurnState, problem_at};
-use super::super::files::Found;
+use super::super::evidence::{Bond, Claim, Hints, Record, TurnState};
+use super::super::files::{Found, listing};
 use super::super::live::{self, Store, lock_holders, uses_store};
 use super::{daemon, rollout};
 use crate::base::{AbsPath, ProcessRef, SessionId, Timestamp};
 use crate::memo::FileStamp;
 use crate::procs::ProcessTable;
-use crate::protocol::session::{Certainty, Problem, ProblemKind, Source};
+use crate::protocol::session::{Certainty, Problem, Source};
 use crate::scope::Scope;
 
 /// Where the locks are, below the root.
@@ -100,29 +100,13 @@ fn owners_of(claims: &[Claim]) -> BTreeSet<ProcessRef> {
 }
 
 fn locks(root: &Path, problems: &mut Vec<Problem>) -> Vec<Lock> {
-    let dir = root.join(LOCKS);
-    let listing = match fs::read_dir(&dir) {
-        Ok(listing) => listing,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
-        Err(error) => {
-            problems.push(problem_at(ProblemKind::Unreadable, &dir, error.to_string()));
-            return Vec::new();
-        }
-    };
-    let mut locks = Vec::new();
-    for entry in listing.flatten() {
-        let Some(thread) = entry.file_name().to_str().and_then(thread_of_lock) else { continue };
-        if locks.len() == LOCKS_MAX {
-            let message =
-                format!("more than {LOCKS_MAX} lock files, of which the rest is left out");
-            problems.push(problem_at(ProblemKind::Limit, &dir, message));
-            break;
-        }
+    let lock = |entry: DirEntry| {
+        let thread = entry.file_name().to_str().and_then(thread_of_lock)?;
         // One that is gone by now was let go.
-        let Ok(meta) = entry.metadata() else { continue };
-        locks.push(Lock { thread, stamp: FileStamp::of(&meta) });
-    }
-    locks
+        let meta = entry.metadata().ok()?;
+        Some(Lock { thread, stamp: FileStamp::of(&meta) })
+    };
+    listing(&root.join(LOCKS), LOCKS_MAX, problems).into_iter().filter_map(lock).collect()
 }
 
 /// `.coordination.lock` guards the directory and is no thread's.

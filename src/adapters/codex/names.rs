@@ -5,7 +5,7 @@
 //! `session_index.jsonl` has a line each time a thread is renamed, and is asked where the index does not know.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::DirEntry;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use rusqlite::Connection;
 use serde::Deserialize;
 
 use super::super::evidence::problem_at;
-use super::super::files::{SMALL_FILE_MAX, open_regular};
+use super::super::files::{SMALL_FILE_MAX, listing, open_regular};
 use super::super::{jsonl, sqlite};
 use crate::base::SessionId;
 use crate::protocol::session::{Problem, ProblemKind};
@@ -22,6 +22,9 @@ use crate::scope::Scope;
 
 /// Most threads whose names are read: as many as there are rollouts listed, where the limit is said.
 const THREADS_MAX: usize = 200_000;
+
+/// Most entries of Codex's home that are looked through for the index: there are some dozens.
+const ENTRIES_MAX: usize = 10_000;
 
 /// What the index says of one thread.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -51,7 +54,7 @@ impl Names {
 
 pub(super) fn read(scope: &Scope, root: &Path, problems: &mut Vec<Problem>) -> Names {
     let mut names = Names { renamed: renamed(root, problems), ..Names::default() };
-    if let Some(path) = newest_state(root) {
+    if let Some(path) = newest_state(root, problems) {
         match sqlite::read_once(scope, "codex names", &path, threads) {
             Ok(known) => names.indexed = known.unwrap_or_default(),
             Err(problem) => problems.push(problem),
@@ -61,13 +64,14 @@ pub(super) fn read(scope: &Scope, root: &Path, problems: &mut Vec<Problem>) -> N
 }
 
 /// The index of the highest generation: `state_5.sqlite`. An older one is left behind when Codex moves on.
-fn newest_state(root: &Path) -> Option<PathBuf> {
-    let generation = |entry: fs::DirEntry| {
+fn newest_state(root: &Path, problems: &mut Vec<Problem>) -> Option<PathBuf> {
+    let generation = |entry: DirEntry| {
         let name = entry.file_name();
         let digits = name.to_str()?.strip_prefix("state_")?.strip_suffix(".sqlite")?;
         Some((digits.parse::<u32>().ok()?, entry.path()))
     };
-    let newest = fs::read_dir(root).ok()?.flatten().filter_map(generation).max();
+    let entries = listing(root, ENTRIES_MAX, problems).into_iter();
+    let newest = entries.filter_map(generation).max();
     newest.map(|(_, path)| path)
 }
 

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::{FILES_MAX, listing};
 use crate::adapters::evidence::problem_at;
 use crate::memo::FileStamp;
 use crate::protocol::session::{Problem, ProblemKind};
@@ -111,21 +112,7 @@ impl<'a> Finder<'a> {
         if self.scope.is_cancelled() {
             return Vec::new();
         }
-        let listing = match fs::read_dir(dir) {
-            Ok(listing) => listing,
-            Err(error) => {
-                self.problem(dir, &error);
-                return Vec::new();
-            }
-        };
-        let mut entries = Vec::new();
-        for entry in listing {
-            match entry {
-                Ok(entry) => entries.push(entry),
-                Err(error) => self.problem(dir, &error),
-            }
-        }
-        entries
+        listing(dir, FILES_MAX, &mut self.problems)
     }
 
     pub(super) fn is_present(&mut self, root: &Path) -> bool {

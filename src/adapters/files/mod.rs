@@ -23,14 +23,18 @@ use crate::scope::Scope;
 mod between;
 mod branch;
 mod finder;
+mod listing;
 mod reading;
+mod rewritten;
 
 use branch::followed;
 pub use branch::{Link, ReadLink};
 use finder::FoundFile;
 pub use finder::{EntryKind, Finder};
+pub use listing::listing;
 use reading::{Buffers, How, read_at, read_excerpt};
 pub use reading::{SMALL_FILE_MAX, TAIL, open_regular, read_small, remembered};
+pub use rewritten::Rewritten;
 
 /// Most transcripts listed of one agent: ten times the largest store seen. What lies beyond is a problem.
 const FILES_MAX: usize = 200_000;
