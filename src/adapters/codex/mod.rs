@@ -97,17 +97,17 @@ fn watched(root: &Path) -> Vec<Watched> {
 }
 
 fn find(finder: &mut Finder<'_>, root: &Path) {
-    let sessions = root.join("sessions");
-    let mut days = vec![sessions];
-    // Years, months, days.
-    for _ in 0..3 {
+    let mut days = vec![root.join("sessions")];
+    // Years, months, days. Nothing else is looked into: a link could lead back to where it stands, again and again.
+    for digits in [4, 2, 2] {
         let mut below = Vec::new();
         for dir in days {
             let entries = finder.entries(&dir);
-            let is_dir = |(name, kind): (String, EntryKind)| {
-                (kind == EntryKind::Directory).then(|| dir.join(name))
+            let dated = |(name, kind): (String, EntryKind)| {
+                let is_date = name.len() == digits && name.bytes().all(|it| it.is_ascii_digit());
+                (is_date && kind == EntryKind::Directory).then(|| dir.join(name))
             };
-            below.extend(entries.into_iter().filter_map(is_dir));
+            below.extend(entries.into_iter().filter_map(dated));
         }
         days = below;
     }

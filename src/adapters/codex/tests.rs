@@ -140,6 +140,22 @@ fn a_recorded_store_is_concluded_whole() {
 }
 
 #[test]
+fn only_dated_folders_are_looked_into() {
+    let problems_with = |folder: &str| {
+        let store = Store::recorded();
+        let folder = store.root().join("sessions").join(folder);
+        fs::create_dir_all(&folder).unwrap();
+        let name = format!("rollout-2027-01-01T00-00-00-{UNKNOWN}.jsonl");
+        fs::write(folder.join(name), "no rollout\n").unwrap();
+        store.problems().len()
+    };
+    for folder in ["l1/01/01", "20270/01/01", "2027/jan/01", "2027/01/1", "2027/01/01/01"] {
+        assert_eq!(problems_with(folder), 0, "{folder}");
+    }
+    assert_eq!(problems_with("2027/01/01"), 1);
+}
+
+#[test]
 fn without_the_index_only_the_index_is_missing() {
     let store = Store::recorded();
     let without = store.sessions();
