@@ -232,9 +232,25 @@ local function refresh_with(told)
   client.look = look
 end
 
-test('a list that a push has overtaken changes nothing', function()
-  refresh_with({ observedAt = '2026-01-01T00:00:00.000Z' })
-  assert(roster.get('claude-code ' .. recorded.id), 'the session is gone')
+test('a list undoes nothing that was pushed meanwhile', function()
+  local key = 'claude-code ' .. recorded.id
+  local before = vim.deepcopy(roster.get(key))
+  local other = vim.tbl_extend('force', before, { sessionId = 'other', process = nil })
+  local look, answer = client.look, nil
+  client.look = function(_, _, callback)
+    answer = callback
+  end
+  roster.refresh()
+  client.look = look
+  local status = before.status == 'running' and 'waiting' or 'running'
+  recorded.becomes(status == 'running' and 'busy' or 'waiting', 1795379652000)
+  eventually('the push', function()
+    return roster.get(key).status == status
+  end)
+  local observed_at = '2026-01-01T00:00:00.000Z'
+  answer(nil, { observedAt = observed_at, sessions = { before, other }, agents = {} })
+  equal(roster.get(key).status, status)
+  assert(roster.get('claude-code other'), 'what the list alone knows is gone')
 end)
 
 test('an agent that one list missed keeps its rows, and is named until a push comes', function()

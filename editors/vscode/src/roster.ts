@@ -78,6 +78,16 @@ function lastSignOf({ updatedAt, createdAt, process }: Session): string {
   return updatedAt ?? createdAt ?? process?.startedAt ?? "";
 }
 
+/** These sessions after these changes. */
+export function changed(sessions: readonly Session[], changes: readonly Change[]): Session[] {
+  const byKey = new Map(sessions.map((it) => [keyOf(it), it]));
+  for (const { kind, session } of changes) {
+    if (kind === "removed") byKey.delete(keyOf(session));
+    else byKey.set(keyOf(session), session);
+  }
+  return [...byKey.values()];
+}
+
 /** The client's copy of what the server told. */
 export class Roster {
   private byKey = new Map<Key, Session>();

@@ -2,7 +2,7 @@
 
 import * as vscode from "vscode";
 import type { AgentReport, ListResult, Notifications, Problem } from "./protocol.gen";
-import { Roster, type Step } from "./roster";
+import { changed, Roster, type Step } from "./roster";
 import { type Server, textOf } from "./server";
 import { type Trouble, NO_TROUBLE, problemInWords, together, unseenAgents, whereSeen } from "./trouble";
 
@@ -10,6 +10,8 @@ import { type Trouble, NO_TROUBLE, problemInWords, together, unseenAgents, where
 const FIRST_PAGE = 200;
 /** The most that one list may hold, for servers that push nothing and for a refresh by hand. */
 const WHOLE_PAGE = 10_000;
+
+type Push = Notifications["session.changed"]["result"];
 
 export class Sessions implements vscode.Disposable {
   readonly roster = new Roster();
@@ -23,7 +25,9 @@ export class Sessions implements vscode.Disposable {
 
   private seq = 0;
   /** What the server that speaks now pushed last. */
-  private pushed: Notifications["session.changed"]["result"] | undefined;
+  private pushed: Push | undefined;
+  /** For each list that is under way, what was pushed since it was asked for. */
+  private readonly underway = new Set<Push[]>();
   /** When the server that speaks now was heard first. */
   private since = "";
   private readonly emitter = new vscode.EventEmitter<readonly Step[]>();
@@ -76,22 +80,33 @@ export class Sessions implements vscode.Disposable {
 
   private async list(limit: number): Promise<void> {
     this.lists += 1;
-    const told = await this.server.request("session.list", { limit, includeSubagents: true });
-    const problems = together(this.pushed?.problems ?? [], told.problems ?? []);
-    this.hear({ reports: told.agents, problems });
-    const steps = this.stepsTo(told);
-    this.isKnown = true;
-    this.emitter.fire(steps);
+    const meanwhile: Push[] = [];
+    this.underway.add(meanwhile);
+    try {
+      const told = await this.server.request("session.list", { limit, includeSubagents: true });
+      const problems = together(this.pushed?.problems ?? [], told.problems ?? []);
+      this.hear({ reports: told.agents, problems });
+      const newer = meanwhile.filter((it) => it.observedAt >= told.observedAt);
+      const steps = this.stepsTo(told, newer);
+      this.isKnown = true;
+      this.emitter.fire(steps);
+    } finally {
+      this.underway.delete(meanwhile);
+    }
   }
 
   /** Takes what a list told, but for what a watch knows better: nobody would tell that a second time. */
-  private stepsTo({ sessions, agents, nextCursor, observedAt }: ListResult): Step[] {
-    // It has been overtaken.
-    if (this.pushed && observedAt < this.pushed.observedAt) return [];
+  private stepsTo({ sessions, agents, nextCursor }: ListResult, newer: readonly Push[]): Step[] {
+    // A watch began with all that there is.
+    if (newer.some((it) => it.seq === 1)) return [];
+    const told = changed(
+      sessions,
+      newer.flatMap((it) => it.changes),
+    );
     // A first page of what was known as a whole before would only take rows away.
     const isPart = nextCursor !== undefined && this.roster.size > sessions.length;
-    if (isPart) return this.roster.update(sessions);
-    return this.roster.replace(sessions, this.pushed && unseenAgents(agents));
+    if (isPart) return this.roster.update(told);
+    return this.roster.replace(told, this.pushed && unseenAgents(agents));
   }
 
   private take({ result }: Notifications["session.changed"]): void {
@@ -100,6 +115,7 @@ export class Sessions implements vscode.Disposable {
     const hasGap = !isFirst && result.seq !== this.seq + 1;
     this.seq = result.seq;
     this.pushed = result;
+    for (const pushes of this.underway) pushes.push(result);
     const sessions = result.changes.map((it) => it.session);
     this.hear({ reports: whereSeen(this.trouble.reports), problems: result.problems ?? [] });
     const steps = isFirst ? this.roster.replace(sessions) : this.roster.apply(result.changes, this.since);

@@ -30,6 +30,9 @@ local is_known = false
 --- What this server pushed last; nil until it has.
 ---@type headcount.Changed|nil
 local pushed = nil
+--- For each list that is under way, what was pushed since it was asked for.
+---@type table<headcount.Changed[], true>
+local underway = {}
 --- When this server was first heard: what was active before is told late, and no news.
 local since = ''
 
@@ -137,6 +140,9 @@ end
 client.on('session.changed', function(params)
   local event = params.result
   pushed = event
+  for pushes in pairs(underway) do
+    table.insert(pushes, event)
+  end
   problems = event.problems or {}
   reports = where_seen(reports)
   local expected = seq + 1
@@ -207,25 +213,48 @@ function M.watch(callback)
   end)
 end
 
+--- These sessions after these changes.
+---@param list headcount.Session[]
+---@param changes headcount.Change[]
+---@return headcount.Session[]
+local function changed(list, changes)
+  local by_key = {}
+  for _, session in ipairs(list) do
+    by_key[M.key(session)] = session
+  end
+  for _, change in ipairs(changes) do
+    by_key[M.key(change.session)] = change.kind ~= 'removed' and change.session or nil
+  end
+  return vim.tbl_values(by_key)
+end
+
 --- Takes what a list told, but for what a watch knows better: nobody would tell that a second time.
 ---@param told headcount.ListResult
-local function take(told)
+---@param meanwhile headcount.Changed[] what was pushed since it was asked for
+local function take(told, meanwhile)
   reports = told.agents
   take_problems(told.problems)
-  if not pushed then
-    return replace(told.sessions, {})
-  elseif told.observedAt < pushed.observedAt then
-    return tell({}) -- it has been overtaken
+  local changes = {}
+  for _, push in ipairs(meanwhile) do
+    if push.observedAt >= told.observedAt then
+      if push.seq == 1 then
+        return tell({}) -- a watch began with all that there is
+      end
+      vim.list_extend(changes, push.changes)
+    end
   end
-  replace(told.sessions, unseen_agents(told.agents))
+  replace(changed(told.sessions, changes), pushed and unseen_agents(told.agents) or {})
 end
 
 --- Asks for the whole list, and who contributed what to it.
 ---@param callback fun(err: headcount.Error|nil)|nil
 function M.refresh(callback)
+  local meanwhile = {}
+  underway[meanwhile] = true
   client.look('session.list', { limit = WHOLE_PAGE }, function(err, result)
+    underway[meanwhile] = nil
     if not err then
-      take(result)
+      take(result, meanwhile)
     end
     if callback then
       callback(err)

@@ -18,7 +18,7 @@ interface Script {
   readonly methods: readonly string[];
   readonly replies: Record<
     string,
-    { result?: unknown; error?: { code: number; message: string; data?: unknown } }
+    { result?: unknown; error?: { code: number; message: string; data?: unknown }; after?: number }
   >;
   readonly pushes: readonly Push[];
   /** Whether it says nothing any more once it has said hello. */
@@ -190,7 +190,7 @@ export const tests: Record<string, Test> = {
     return undefined;
   },
 
-  "a list that a push has overtaken changes nothing, nor does one that missed an agent; others do": async (
+  "a list undoes nothing that was pushed meanwhile, nor takes rows of an agent that it missed": async (
     world,
   ) => {
     const { sessions, treeView } = world.headcount;
@@ -198,22 +198,27 @@ export const tests: Record<string, Test> = {
     const runs: Session = { ...waits, status: "running", reason: "turn_in_progress" };
     const idle: Session = { ...waits, status: "idle", reason: "turn_ended" };
     const late = { observedAt: "2126-01-01T00:00:00.000Z" };
-    const script = (listed: Script["replies"][string]): Script => ({
+    const overtaking: Push = { changes: [{ kind: "changed", session: idle }] };
+    const script = (listed: Script["replies"][string], ...more: Push[]): Script => ({
       methods,
       replies: { "session.list": listed, "session.watch": { result: 1 } },
-      pushes: [{ changes: [{ kind: "added", session: idle }] }],
+      pushes: [{ changes: [{ kind: "added", session: runs }] }, ...more],
     });
     const statuses = () => sessions.roster.sessions().map((it) => it.status);
     const { pushes } = sessions;
     await spokenToBy(world, script(list([runs])), async (say) => {
       await world.until("it is pushed", () => sessions.pushes > pushes);
+      const slow = { ...list([runs, { ...runs, sessionId: "0ther" }]), after: 2 };
+      say(script(slow));
+      const refreshed = sessions.refresh();
+      say(script(slow, overtaking));
+      await refreshed;
+      assert.deepEqual(statuses(), ["running", "idle"], "the other one was new");
+      say(script(list([], "timed_out", late), overtaking));
       await sessions.refresh();
-      assert.deepEqual(statuses(), ["idle"]);
-      say(script(list([], "timed_out", late)));
-      await sessions.refresh();
-      assert.deepEqual(statuses(), ["idle"]);
+      assert.deepEqual(statuses(), ["running", "idle"]);
       await world.until("it is said", () => /codex cannot be looked at/.test(treeView.message ?? ""));
-      say(script(list([runs], "ok", late)));
+      say(script(list([runs], "ok", late), overtaking));
       await sessions.refresh();
       assert.deepEqual(statuses(), ["running"]);
     });

@@ -1,7 +1,8 @@
 // A server that does what a file says, for what the real one cannot be made to do: `stand-in.mjs SCRIPT serve`.
 // The script: {methods, replies: {method: {result} | {error} | {}}, pushes, hangs?, isOther?}. What has neither result nor
-// error is never answered, nor is a second hello where it hangs; one of another kind says hello as a language server. After `session.watch` each push, {changes, problems?}, is sent; the file
-// is looked at again whenever it has changed.
+// error is never answered, nor is a second hello where it hangs; what has `after` is held back until so many pushes were sent.
+// One of another kind says hello as a language server. After `session.watch` each push, {changes, problems?}, is sent; the
+// file is looked at again whenever it has changed.
 import { readFileSync, watchFile } from "node:fs";
 import { createRequire } from "node:module";
 
@@ -14,6 +15,8 @@ const connection = rpc.createMessageConnection(
 );
 let sent = 0;
 let hasGreeted = false;
+/** Replies that are held back. */
+const held = [];
 
 function push() {
   for (const told of script().pushes.slice(sent)) {
@@ -21,6 +24,7 @@ function push() {
     const result = { seq: sent, observedAt: new Date().toISOString(), ...told };
     void connection.sendNotification("session.changed", { subscription: 1, result });
   }
+  for (const go of held.splice(0)) go();
 }
 
 connection.onRequest("initialize", () => {
@@ -34,8 +38,9 @@ connection.onRequest("initialize", () => {
     capabilities: { experimental: { headcount } },
   };
 });
-connection.onRequest((method) => {
-  const { result, error } = script().replies[method] ?? {};
+connection.onRequest(async (method) => {
+  const { result, error, after = 0 } = script().replies[method] ?? {};
+  while (sent < after) await new Promise((go) => held.push(go));
   if (error) return new rpc.ResponseError(error.code, error.message, error.data);
   if (result === undefined) return new Promise(() => {});
   if (method === "session.watch") {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Session } from "../../src/protocol.gen";
-import { keyOf, Roster } from "../../src/roster";
+import { changed, keyOf, Roster } from "../../src/roster";
 import { session } from "./support";
 
 test("sessions stand in the order of session.list", () => {
@@ -65,6 +65,20 @@ test("a whole list drops what is not in it, and steps only from what was known",
       .sort(),
     ["fresh", "kept"],
   );
+});
+
+test("changes are made to a list as they were told", () => {
+  const [kept, gone] = [session({ sessionId: "kept" }), session({ sessionId: "gone" })];
+  const [now, fresh] = [session({ ...kept, status: "running" }), session({ sessionId: "fresh" })];
+  const told = changed(
+    [kept, gone],
+    [
+      { kind: "changed", session: now },
+      { kind: "removed", session: gone },
+      { kind: "added", session: fresh },
+    ],
+  );
+  assert.deepEqual(told, [now, fresh]);
 });
 
 test("a whole list drops nothing of an agent that it could not look at, and takes nothing of it", () => {
