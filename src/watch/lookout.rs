@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::agenda::{Agenda, Cause};
 use super::audience::{Audience, Wishes};
-use super::files::{AgentIndex, StoreWatcher, Touched, Wanted};
+use super::files::{AgentIndex, StoreWatcher, Teller, Touched, Wanted};
+use super::looks::{Look, Looks};
 use super::owners::Owners;
 use super::seen::Seen;
 use super::services::Services;
@@ -102,74 +103,128 @@ async fn look(
     mut stores: StoreWatcher,
     tell: watch::Sender<Option<View>>,
 ) {
-    let Ground { env, adapters, .. } = &ground;
-    let mut owners = Owners::default();
-    let mut services = Services::default();
-    let mut agenda = Agenda::default();
-    let mut silences = Silences::default();
-    let mut seen = Seen::default();
-    let mut dirty = BTreeSet::new();
+    let mut work = Work::default();
     loop {
         let started = Instant::now();
         // Before the look: what happens while we look is then told again, and nothing in between is lost.
         let occasion;
         (stores, occasion) = prepare(stores, &ground, wishes.clone()).await;
-        let Occasion { scope, agents, usual, deadline } = occasion;
-        services.follow(env, adapters, &agents, &stores.teller());
-        seen.keep(&agents);
-        owners.keep(&agents);
-        silences.keep(&agents);
-        dirty.extend(agents.iter().filter(|it| !seen.has(**it)));
-        dirty.retain(|it| agents.contains(it));
-        let asked: Vec<&'static dyn Adapter> = dirty.iter().map(|it| adapters[*it]).collect();
-        let surveys = census::take(&asked, &scope, deadline).await;
-        // Read last: a launch that an adapter saw is in it.
-        let ledger = seen.read_ledger(env).await;
-        for (agent, surveyed) in dirty.iter().copied().zip(surveys) {
-            let outcome = surveyed.survey.outcome;
-            if let Some(after) = fades_after(&ledger, &surveyed.agent, scope.now) {
-                agenda.plan(agent, Cause::Fading, Instant::now() + after);
-            }
-            seen.conclude(agent, surveyed, &ledger, &scope, &mut owners);
-            let is_well = match outcome {
-                Outcome::Absent => true,
-                Outcome::Ok => !services.is_silent(agent),
-                Outcome::TimedOut | Outcome::Failed => false,
-            };
-            if let Some(after) = silences.after(agent, is_well) {
-                agenda.plan(agent, Cause::Silent, Instant::now() + after);
-            }
-        }
+        work.begin(&ground, &occasion, &stores.teller(), started + REST).await;
+        work.conclude(&ground.env).await;
         let blindness = [
             stores.problem.clone(),
-            owners.watch(env.proc_root(), &stores.teller()),
-            scope.processes.problem().cloned(),
+            work.owners.watch(ground.env.proc_root(), &stores.teller()),
+            occasion.scope.processes.problem().cloned(),
         ];
         if blindness.iter().any(Option::is_some) {
-            for agent in &agents {
-                agenda.plan_once(*agent, Cause::Blind, started + FALLBACK);
+            for agent in &occasion.agents {
+                work.agenda.plan_once(*agent, Cause::Blind, started + FALLBACK);
             }
         }
-        seen.publish(&tell, scope.now, usual, blindness.into_iter().flatten());
+        let blindness = blindness.into_iter().flatten();
+        work.seen.publish(&tell, occasion.scope.now, occasion.usual, blindness);
 
         let mut touched = tokio::select! {
             touched = stores.touched() => touched,
-            () = until(agenda.next()) => Touched::default(),
+            () = work.is_due() => Touched::default(),
             () = wishes.changed() => Touched::default(),
         };
         sleep_until(started + REST).await;
         touched.extend(stores.touched_meanwhile());
-        let now = Instant::now();
+        work.take_in(touched, Instant::now());
+    }
+}
+
+/// What the lookout has to do, has begun, and has seen.
+#[derive(Default)]
+struct Work {
+    /// Who is to be looked at, as soon as no look at them is under way.
+    dirty: BTreeSet<AgentIndex>,
+    looks: Looks,
+    seen: Seen,
+    owners: Owners,
+    services: Services,
+    silences: Silences,
+    agenda: Agenda,
+}
+
+impl Work {
+    /// Looks at whoever is to be looked at, and waits for them: at most until then, for one may be silent for long.
+    async fn begin(
+        &mut self,
+        ground: &Ground,
+        occasion: &Occasion,
+        teller: &Teller,
+        until: Instant,
+    ) {
+        let Ground { env, adapters, .. } = ground;
+        let Occasion { scope, agents, deadline, .. } = occasion;
+        self.services.follow(env, adapters, agents, teller);
+        self.looks.keep(agents);
+        self.seen.keep(agents);
+        self.owners.keep(agents);
+        self.silences.keep(agents);
+        let is_new = |it: &&AgentIndex| !self.seen.has(**it) && !self.looks.has(**it);
+        self.dirty.extend(agents.iter().filter(is_new));
+        self.dirty.retain(|it| agents.contains(it));
+        let free = self.dirty.extract_if(.., |it| !self.looks.has(*it));
+        let begun: BTreeSet<AgentIndex> = free.collect();
+        for agent in begun.iter().copied() {
+            self.looks.begin(agent, adapters[agent], scope.clone(), *deadline);
+        }
+        // What is not done by then is told when it is.
+        drop(timeout_at(until, self.looks.are_done(&begun)).await);
+    }
+
+    /// Concludes what those looks have brought that are done.
+    async fn conclude(&mut self, env: &Arc<Env>) {
+        let done = self.looks.take_done();
+        if done.is_empty() {
+            return;
+        }
+        // Read last: a launch that an adapter saw is in it.
+        let ledger = self.seen.read_ledger(env).await;
+        for Look { agent, surveyed, scope } in done {
+            let outcome = surveyed.survey.outcome;
+            if let Some(after) = fades_after(&ledger, &surveyed.agent, scope.now) {
+                self.agenda.plan(agent, Cause::Fading, Instant::now() + after);
+            }
+            self.seen.conclude(agent, surveyed, &ledger, &scope, &mut self.owners);
+            let is_well = match outcome {
+                Outcome::Absent => true,
+                Outcome::Ok => !self.services.is_silent(agent),
+                Outcome::TimedOut | Outcome::Failed => false,
+            };
+            if let Some(after) = self.silences.after(agent, is_well) {
+                self.agenda.plan(agent, Cause::Silent, Instant::now() + after);
+            }
+        }
+    }
+
+    /// Returns when there is something to do, though nothing was touched. Loses nothing where it is dropped.
+    async fn is_due(&mut self) {
+        if self.dirty.iter().any(|it| !self.looks.has(*it)) {
+            return;
+        }
+        tokio::select! {
+            () = self.looks.one_is_done() => {}
+            () = until(self.agenda.next()) => {}
+        }
+    }
+
+    /// Plans the looks at what was touched, and at what is due.
+    fn take_in(&mut self, touched: Touched, now: Instant) {
+        let Touched { mut changed, started, unsettled } = touched;
         for (nth, after) in AFTER_START.into_iter().enumerate() {
-            agenda.plan_all(&touched.started, Cause::Started(nth), now + after);
+            self.agenda.plan_all(&started, Cause::Started(nth), now + after);
         }
         for (nth, after) in AFTER_WRITE.into_iter().enumerate() {
-            agenda.plan_all(&touched.unsettled, Cause::Written(nth), now + after);
+            self.agenda.plan_all(&unsettled, Cause::Written(nth), now + after);
         }
-        dirty = touched.changed;
-        dirty.extend(touched.started);
-        silences.forget(&dirty);
-        dirty.extend(agenda.take_due(now));
+        changed.extend(started);
+        self.silences.forget(&changed);
+        self.dirty.extend(changed);
+        self.dirty.extend(self.agenda.take_due(now));
     }
 }
 

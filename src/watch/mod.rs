@@ -5,6 +5,7 @@ mod audience;
 mod diff;
 mod files;
 mod lookout;
+mod looks;
 mod owners;
 mod seen;
 mod services;

@@ -1,7 +1,7 @@
 use std::convert::Infallible;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -21,6 +21,8 @@ enum Mood {
     Well,
     Broken,
     Asleep,
+    /// Well, as soon as it is in another mood.
+    Held,
     /// With a defect outside its survey, where nothing catches it.
     Defective,
 }
@@ -28,7 +30,7 @@ enum Mood {
 /// An adapter with one session, in the mood that the test wishes.
 struct StandIn {
     card: AgentCard,
-    mood: Mutex<Mood>,
+    mood: watch::Sender<Mood>,
     surveys: watch::Sender<usize>,
 }
 
@@ -46,16 +48,16 @@ impl StandIn {
             live_signal: "none",
             blind_spots: "all",
         };
-        let (mood, surveys) = (Mutex::new(mood), watch::Sender::new(0));
+        let (mood, surveys) = (watch::Sender::new(mood), watch::Sender::new(0));
         Box::leak(Box::new(Self { card, mood, surveys }))
     }
 
     fn is(&self, mood: Mood) {
-        *self.mood() = mood;
+        self.mood.send_replace(mood);
     }
 
-    fn mood(&self) -> MutexGuard<'_, Mood> {
-        self.mood.lock().unwrap_or_else(PoisonError::into_inner)
+    fn mood(&self) -> Mood {
+        *self.mood.borrow()
     }
 
     fn surveys(&self) -> usize {
@@ -73,21 +75,26 @@ impl Adapter for StandIn {
     }
 
     fn stores(&self, env: &Env) -> Vec<PathBuf> {
-        assert!(!matches!(*self.mood(), Mood::Defective), "a defect");
+        assert!(!matches!(self.mood(), Mood::Defective), "a defect");
         vec![env.in_home(self.card.id.as_str())]
     }
 
     fn survey(&'static self, _: Scope) -> BoxFuture<'static, Survey> {
         self.surveys.send_modify(|it| *it += 1);
-        match *self.mood() {
-            Mood::Well | Mood::Defective => {
-                let record =
-                    Record::new(SessionId::parse("one-session").unwrap(), Source::Transcript);
-                let sightings = vec![Sighting::Recorded(Arc::new(record))];
-                std::future::ready(Survey::of(sightings, Vec::new())).boxed()
-            }
+        let well = || {
+            let record = Record::new(SessionId::parse("one-session").unwrap(), Source::Transcript);
+            Survey::of(vec![Sighting::Recorded(Arc::new(record))], Vec::new())
+        };
+        match self.mood() {
+            Mood::Well | Mood::Defective => std::future::ready(well()).boxed(),
             Mood::Broken => std::future::ready(Survey::failed(broken())).boxed(),
             Mood::Asleep => std::future::pending().boxed(),
+            Mood::Held => async move {
+                let is_let_go = |it: &Mood| !matches!(it, Mood::Held);
+                self.mood.subscribe().wait_for(is_let_go).await.unwrap();
+                well()
+            }
+            .boxed(),
         }
     }
 }
@@ -196,6 +203,37 @@ async fn who_is_late_keeps_its_sessions_and_is_asked_again() {
     assert_eq!(world.next().await, (1, vec!["stand-in: no answer within 5000 ms".into()]));
     agent.is(Mood::Well);
     assert_eq!(world.next().await, (1, vec![]));
+}
+
+#[tokio::test]
+async fn who_is_silent_keeps_nobody_waiting_for_the_others() {
+    let (agent, silent) = (StandIn::new(Mood::Well), StandIn::called("silent", Mood::Asleep));
+    let world = World::of(&[agent, silent], StoreWatcher::new());
+    world.set(r#"{"deadlineMs": 60000}"#);
+    let mut views = world.lookout.clone().views(Some(vec![AgentId::of("stand-in")]));
+    assert_eq!(views.next().await.unwrap().sessions.len(), 1);
+    agent.is(Mood::Broken);
+    world.touch(agent);
+    agent.was_asked(2).await;
+    let view = views.next().await.unwrap();
+    let problems = view.problems(view.meant(None)).into_iter().map(|it| it.message);
+    assert_eq!(problems.collect::<Vec<_>>(), ["stand-in: it broke"]);
+    assert_eq!(silent.surveys(), 1, "it was not asked again meanwhile");
+}
+
+#[tokio::test]
+async fn who_changes_while_it_is_looked_at_is_looked_at_again() {
+    let (agent, other) = (StandIn::new(Mood::Held), StandIn::called("other", Mood::Well));
+    let world = World::of(&[agent, other], StoreWatcher::new());
+    world.set(r#"{"deadlineMs": 60000}"#);
+    agent.was_asked(1).await;
+    world.touch(agent);
+    // Told after the change of the first.
+    world.touch(other);
+    other.was_asked(2).await;
+    assert_eq!(agent.surveys(), 1, "one look at a time");
+    agent.is(Mood::Well);
+    agent.was_asked(2).await;
 }
 
 #[tokio::test(start_paused = true)]
