@@ -2,9 +2,10 @@
 
 use std::any::Any;
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::task::{self, JoinSet};
+use tokio::time::Instant;
 
 use crate::adapters::{Adapter, Survey};
 use crate::base::AgentId;
@@ -54,12 +55,14 @@ impl Census {
     pub fn begin(adapters: &[&'static dyn Adapter], scope: &Scope, deadline: Duration) -> Self {
         let mut running = JoinSet::new();
         let mut tasks = HashMap::new();
+        let started = Instant::now();
+        let due = started + deadline;
         for (index, adapter) in adapters.iter().copied().enumerate() {
-            let (scope, guard) = scope.cancellable();
+            let (scope, guard) = scope.clone().until(due).cancellable();
             let task = running.spawn(async move {
                 // Dropped with the future, when the deadline passes or nobody waits any more.
                 let _guard = guard;
-                let survey = tokio::time::timeout(deadline, adapter.survey(scope)).await;
+                let survey = tokio::time::timeout_at(due, adapter.survey(scope)).await;
                 survey.unwrap_or_else(|_| late(deadline))
             });
             tasks.insert(task.id(), index);
@@ -69,7 +72,7 @@ impl Census {
             tasks,
             agents: adapters.iter().map(|it| it.card().id.clone()).collect(),
             surveys: adapters.iter().map(|_| None).collect(),
-            started: Instant::now(),
+            started,
         }
     }
 

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::base::{SessionId, Timestamp};
 use crate::env::Env;
@@ -54,7 +57,12 @@ pub struct Scope {
     pub interest: Interest,
     pub memo: Arc<Memo>,
     cancelled: Arc<AtomicBool>,
+    /// When the answer is taken as it is.
+    due: Option<Instant>,
 }
+
+/// What an adapter keeps of its time where it waits for somebody else: to hand over what it has seen itself.
+const TO_HAND_OVER: Duration = Duration::from_millis(200);
 
 impl Scope {
     /// Takes the snapshot and reads the clock. A process table that cannot be read knows that: whether a session
@@ -70,13 +78,26 @@ impl Scope {
     /// The world without its processes, for who looks into a store alone: all of them are some milliseconds of work.
     pub fn of_stores(env: Arc<Env>, memo: Arc<Memo>, interest: Interest) -> Self {
         let processes = Arc::new(ProcessTable::empty());
-        Self { env, processes, now: now(), interest, memo, cancelled: Arc::default() }
+        Self { env, processes, now: now(), interest, memo, cancelled: Arc::default(), due: None }
     }
 
     /// The same world with a cancel flag of its own, and the guard that raises it when dropped.
     pub fn cancellable(&self) -> (Self, CancelGuard) {
         let cancelled = Arc::<AtomicBool>::default();
         (Self { cancelled: cancelled.clone(), ..self.clone() }, CancelGuard(cancelled))
+    }
+
+    /// The same world, looked at until that instant.
+    #[must_use]
+    pub fn until(self, due: Instant) -> Self {
+        Self { due: Some(due), ..self }
+    }
+
+    /// How long an adapter may wait for the answer of somebody else who may take `most`: no longer than leaves it the
+    /// time to answer without.
+    pub fn patience(&self, most: Duration) -> Duration {
+        let left = self.due.map(|it| it.saturating_duration_since(Instant::now()));
+        left.map_or(most, |it| most.min(it.saturating_sub(TO_HAND_OVER)))
     }
 
     /// Whether nobody waits for the answer any more: blocking work asks between files, and stops.
@@ -105,6 +126,21 @@ pub fn now() -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn somebody_else_is_waited_for_as_long_as_leaves_time_to_answer_without() {
+        let scope = crate::testing::scope();
+        let most = Duration::from_millis(1500);
+        assert_eq!(scope.patience(most), most);
+        let patience_within = |millis| {
+            let due = Instant::now() + Duration::from_millis(millis);
+            scope.clone().until(due).patience(most).as_millis()
+        };
+        assert_eq!(
+            [1700, 1699, 1000, 201, 200, 0].map(patience_within),
+            [1500, 1499, 800, 1, 0, 0]
+        );
+    }
 
     #[test]
     fn usage_of_one_session_takes_its_subagents_along() {

@@ -59,8 +59,9 @@ pub(super) fn ask(scope: Scope, mut survey: Survey) -> BoxFuture<'static, Survey
             if open.is_empty() {
                 break;
             }
-            let asked = tokio::time::timeout(ANSWER_WAIT, states(&root, open)).await;
-            match asked.unwrap_or_else(|_| Err(late())) {
+            let patience = scope.patience(ANSWER_WAIT);
+            let asked = tokio::time::timeout(patience, states(&root, open)).await;
+            match asked.unwrap_or_else(|_| Err(late(patience))) {
                 Ok(Some((daemon, states))) => take_word(&mut survey, daemon, &states),
                 Ok(None) => {}
                 Err(problem) => survey.problems.push(problem),
@@ -249,8 +250,8 @@ fn odd(what: &str) -> Problem {
     problem(ProblemKind::Protocol, format!("Codex's daemon {what}"))
 }
 
-fn late() -> Problem {
-    let message = format!("Codex's daemon gave no answer within {} ms", ANSWER_WAIT.as_millis());
+fn late(patience: Duration) -> Problem {
+    let message = format!("Codex's daemon gave no answer within {} ms", patience.as_millis());
     problem(ProblemKind::TimedOut, message)
 }
 

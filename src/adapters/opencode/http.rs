@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// How long a server on the same machine may take; it answers from memory, in a few milliseconds.
-const ANSWER_WAIT: Duration = Duration::from_millis(1500);
+pub(super) const ANSWER_WAIT: Duration = Duration::from_millis(1500);
 /// Most bytes of an answer: a pending permission is some 500 bytes.
 const ANSWER_MAX: usize = 1 << 20;
 
@@ -17,8 +17,8 @@ const ANSWER_MAX: usize = 1 << 20;
 pub enum Unanswered {
     #[error("{0}")]
     Unreachable(#[from] io::Error),
-    #[error("no answer within {} ms", ANSWER_WAIT.as_millis())]
-    TooSlow,
+    #[error("no answer within {} ms", .0.as_millis())]
+    TooSlow(Duration),
     #[error("an answer of more than {ANSWER_MAX} bytes")]
     TooLong,
     #[error("the answer is not HTTP")]
@@ -30,20 +30,25 @@ pub enum Unanswered {
 }
 
 /// The JSON that the server gives for `target`, a path with its query.
-pub(super) async fn get_json(server: SocketAddr, target: &str) -> Result<Vec<u8>, Unanswered> {
-    request(server, "GET", target).await
+pub(super) async fn get_json(
+    server: SocketAddr,
+    target: &str,
+    patience: Duration,
+) -> Result<Vec<u8>, Unanswered> {
+    within(patience, exchange(server, "GET", target)).await
 }
 
 /// The JSON that the server gives when it is told to do what `target` says.
 pub(super) async fn post_json(server: SocketAddr, target: &str) -> Result<Vec<u8>, Unanswered> {
-    request(server, "POST", target).await
+    within(ANSWER_WAIT, exchange(server, "POST", target)).await
 }
 
-async fn request(server: SocketAddr, verb: &str, target: &str) -> Result<Vec<u8>, Unanswered> {
-    match tokio::time::timeout(ANSWER_WAIT, exchange(server, verb, target)).await {
-        Ok(answer) => answer,
-        Err(_) => Err(Unanswered::TooSlow),
-    }
+async fn within(
+    patience: Duration,
+    answer: impl Future<Output = Result<Vec<u8>, Unanswered>>,
+) -> Result<Vec<u8>, Unanswered> {
+    let answer = tokio::time::timeout(patience, answer).await;
+    answer.unwrap_or(Err(Unanswered::TooSlow(patience)))
 }
 
 async fn exchange(server: SocketAddr, verb: &str, target: &str) -> Result<Vec<u8>, Unanswered> {

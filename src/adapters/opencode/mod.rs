@@ -27,11 +27,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
 
 use self::claims::Answers;
+use self::http::ANSWER_WAIT;
 use self::log::Log;
 use self::process::Agent;
 use self::stored::Stored;
@@ -39,7 +41,7 @@ use super::drive::{Driver, Launched};
 use super::evidence::{Record, Sighting, Survey, problem_at};
 use super::service::{Served, TurnEnd};
 use super::{Adapter, Peeked, Watched};
-use crate::base::{AgentId, ProcessRef, SessionId, Timestamp};
+use crate::base::{AbsPath, AgentId, ProcessRef, SessionId};
 use crate::env::Env;
 use crate::offload::blocking;
 use crate::protocol::lifecycle::AgentCard;
@@ -106,7 +108,7 @@ impl Adapter for OpenCode {
                 let scope = scope.clone();
                 blocking(move || Look::at(&scope)).await
             };
-            look.conclude(scope.now).await
+            look.conclude(&scope).await
         }
         .boxed()
     }
@@ -211,31 +213,29 @@ impl Look {
         }
     }
 
-    async fn conclude(mut self, now: Timestamp) -> Survey {
+    async fn conclude(mut self, scope: &Scope) -> Survey {
         if !self.is_present && self.problems.is_empty() {
             return Survey::absent();
         }
-        let answers = self.ask_servers().await;
+        let answers = self.ask_servers(scope.patience(ANSWER_WAIT)).await;
         let claims = claims::conclude(&self.agents, &self.sessions, &answers, &self.log);
-        let records = claims::records(self.sessions, &claims, &self.agents, &self.log, now);
+        let records = claims::records(self.sessions, &claims, &self.agents, &self.log, scope.now);
         let recorded = records.into_iter().map(Sighting::Recorded);
         let claimed = claims.into_iter().map(Sighting::Claimed);
         Survey::of(recorded.chain(claimed).chain(self.counted).collect(), self.problems)
     }
 
     /// Asks all servers at once. One that does not answer counts as a process like any other.
-    async fn ask_servers(&mut self) -> Answers {
+    async fn ask_servers(&mut self, patience: Duration) -> Answers {
         let mut questions = Vec::new();
         for agent in &self.agents {
             let Some(address) = agent.server else { continue };
             let process = agent.live.process;
             let directories =
                 claims::directories(agent, &self.agents, &self.sessions, &mut self.problems);
-            questions.extend(
-                directories
-                    .into_iter()
-                    .map(|it| async move { (process, server::ask(address, &it).await) }),
-            );
+            let ask =
+                |it: AbsPath| async move { (process, server::ask(address, &it, patience).await) };
+            questions.extend(directories.into_iter().map(ask));
         }
         let mut answers = Answers::new();
         for (process, answer) in join_all(questions).await {

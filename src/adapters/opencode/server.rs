@@ -11,10 +11,11 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::http::{self, Unanswered};
+use super::http::{self, ANSWER_WAIT, Unanswered};
 use crate::adapters::evidence::{Activity, WaitingFor};
 use crate::adapters::percent::encoded;
 use crate::adapters::service::{Patience, Served, TurnEnd};
@@ -25,11 +26,15 @@ use crate::protocol::session::{Problem, ProblemKind};
 pub(super) type Statuses = BTreeMap<SessionId, Activity>;
 
 /// Asks about one directory.
-pub(super) async fn ask(server: SocketAddr, directory: &AbsPath) -> Result<Statuses, Problem> {
+pub(super) async fn ask(
+    server: SocketAddr,
+    directory: &AbsPath,
+    patience: Duration,
+) -> Result<Statuses, Problem> {
     let query = query(directory);
     let (busy, pending) = futures_util::future::join(
-        http::get_json(server, &format!("/session/status?{query}")),
-        http::get_json(server, &format!("/permission?{query}")),
+        http::get_json(server, &format!("/session/status?{query}"), patience),
+        http::get_json(server, &format!("/permission?{query}"), patience),
     )
     .await;
     let say = |it: Unanswered| problem(server, &it);
@@ -53,7 +58,7 @@ pub(super) async fn abort(
 ) -> Result<TurnEnd, Problem> {
     let session = &served.session;
     let is_at_work = async || {
-        let statuses = ask(address, directory).await?;
+        let statuses = ask(address, directory, ANSWER_WAIT).await?;
         Ok::<_, Problem>(statuses.get(session).is_some_and(|it| *it != Activity::Idle))
     };
     if !is_at_work().await? {
@@ -78,7 +83,7 @@ fn query(directory: &AbsPath) -> String {
 fn problem(server: SocketAddr, why: &Unanswered) -> Problem {
     let kind = match why {
         Unanswered::Unreachable(_) => ProblemKind::Unreachable,
-        Unanswered::TooSlow => ProblemKind::TimedOut,
+        Unanswered::TooSlow(_) => ProblemKind::TimedOut,
         Unanswered::TooLong => ProblemKind::TooLarge,
         Unanswered::Status(401 | 403) => ProblemKind::Auth,
         Unanswered::NotHttp | Unanswered::NotJson | Unanswered::Status(_) => ProblemKind::Protocol,
