@@ -69,6 +69,8 @@ pub struct Record {
     pub is_archived: bool,
     /// How the last turn stands, as far as the records say.
     pub turn: TurnState,
+    /// When the turn in progress last moved, where the records tell: a process that started later has no part in it.
+    pub turn_moved: Option<Timestamp>,
     /// Whether the agent states how the turn stands, or we conclude it from the shape of the records.
     pub certainty: Certainty,
     pub source: Source,
@@ -97,6 +99,7 @@ impl Record {
             ended: None,
             is_archived: false,
             turn: TurnState::Unknown,
+            turn_moved: None,
             certainty: Certainty::Inferred,
             source,
             owner: Owner::Process,
@@ -165,6 +168,13 @@ pub enum TurnState {
     Failed(Failure),
     /// The agent says a word that this version does not know.
     Unrecognised(String),
+}
+
+impl TurnState {
+    /// Whether it has begun and not ended, whatever it waits for.
+    pub fn is_in_flight(&self) -> bool {
+        matches!(self, Self::InProgress | Self::Waiting(_))
+    }
 }
 
 /// What a session waits for.

@@ -21,13 +21,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::evidence::{Bond, Claim, Hints, Record, TurnState};
+use super::evidence::{Bond, Claim, Hints, Record};
 use crate::base::{AbsPath, ProcessRef, SessionId, Timestamp};
+use crate::procs;
 use crate::protocol::session::{SessionKind, Source};
-
-/// How far a record may lie before the start of the process that wrote it: start times are known to a few ticks.
-/// Not more: one agent is often started as soon as another has written something.
-const CLOCK_SLACK_MS: i64 = 50;
 
 /// How long after its start a process creates its first session, if it does so by itself: Pi 0.73.1 takes
 /// up to 6 seconds on a busy machine.
@@ -52,7 +49,7 @@ pub struct Live {
 impl Live {
     /// Whether it was there at that time; it was not where nobody knows when it started.
     pub fn was_there(&self, at: Timestamp) -> bool {
-        self.started.is_some_and(|it| it.as_millis() - CLOCK_SLACK_MS <= at.as_millis())
+        self.started.is_some_and(|it| procs::had_started(it, at))
     }
 
     /// Whether it has a turn in flight, whichever session that is of.
@@ -82,7 +79,7 @@ impl<'a> Candidate<'a> {
             cwd: record.cwd.as_ref(),
             created: record.created,
             touched: record.updated.max(record.created),
-            is_in_flight: matches!(record.turn, TurnState::InProgress | TurnState::Waiting(_)),
+            is_in_flight: record.turn.is_in_flight(),
             in_flight_since: None,
         })
     }

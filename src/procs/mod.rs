@@ -41,6 +41,15 @@ pub fn this_process() -> Option<ProcessRef> {
 /// Where the kernel of this machine shows its processes.
 pub const PROC: &str = "/proc";
 
+/// How far the start of a process may seem to lie behind something that it did: start times are known to a few ticks.
+/// Not more: one agent is often started as soon as another has written something.
+const START_SLACK_MS: i64 = 50;
+
+/// Whether a process that started at one time may have been there at another.
+pub fn had_started(started: Timestamp, at: Timestamp) -> bool {
+    started.as_millis() - START_SLACK_MS <= at.as_millis()
+}
+
 /// What a snapshot holds of each process: what one small file tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Process {
@@ -145,6 +154,12 @@ impl ProcessTable {
             .filter(|it| (0..1_050).contains(it));
         let started = self.started_at(process)?.as_millis();
         Timestamp::from_millis(started.checked_add(since_boot_second.unwrap_or(0))?)
+    }
+
+    /// Whether a process was there at a time before the snapshot; nothing where nobody knows when it started. The clock
+    /// read `now` when the snapshot was taken.
+    pub fn was_there(&self, process: ProcessRef, at: Timestamp, now: Timestamp) -> Option<bool> {
+        self.started_near(process, now).map(|it| had_started(it, at))
     }
 
     /// A process as the protocol shows it: both of id and start, or nothing.

@@ -1,6 +1,6 @@
 //! Evidence, then conclusion: surveys, the ledger and the process table become sessions. PURE.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::adapters::Record;
 use crate::adapters::evidence::{Bond, Claim, Owner, SUBAGENT_DEPTH_MAX, Sighting, TurnState};
@@ -275,9 +275,11 @@ impl<'a> Gathered<'a> {
             let mut ancestor = parent_of(seen);
             for _ in 0..SUBAGENT_DEPTH_MAX {
                 let Some(up) = ancestor.and_then(|it| self.sessions.get(&it)) else { break };
-                if let Some(first) = up.claims.first() {
-                    let is_its = |it: &&Claim| *it == first || it.bond == Bond::Alike;
-                    let claims = up.claims.iter().filter(is_its).cloned();
+                if !up.claims.is_empty() {
+                    // Each process once, by what speaks best for it; which of several it is, its own records may tell.
+                    let mut processes = BTreeSet::new();
+                    let is_new = |it: &&Claim| processes.insert(it.process);
+                    let claims = up.claims.iter().filter(is_new).cloned();
                     let its = |claim| Claim { session: Some(id.clone()), activity: None, ..claim };
                     inherited.push((id.clone(), claims.map(its).collect::<Vec<_>>()));
                     break;

@@ -39,6 +39,13 @@ pub(super) fn conclude(
         claims.iter().partition(|it| it.bond == Bond::Alike);
     for claim in firm {
         say(claim.source, words::of_claim(claim, processes).into());
+        if record.is_some_and(|it| came_later(it, claim, look)) {
+            let pid = claim.process.pid;
+            let says = format!(
+                "process {pid} started after the last turn last moved, which is none of its"
+            );
+            say(Source::Process, says.into());
+        }
         if processes.is_suspended(claim.process) {
             let pid = claim.process.pid;
             let says = format!("process {pid} is suspended until somebody continues it");
@@ -54,7 +61,7 @@ pub(super) fn conclude(
     let hosted = record.filter(|it| it.owner == Owner::Gateway);
     let owner = |claim: &Claim| (claim.bond != Bond::Alike).then_some(claim.process);
     let verdict = |claim: &Claim| {
-        let verdict = alive(record, claim);
+        let verdict = alive(record.map(|it| Standing::of(it, claim, look)), claim);
         let is_suspended = owner(claim).is_some_and(|it| processes.is_suspended(it));
         if is_suspended { suspended(verdict, claim) } else { verdict }
     };
@@ -67,7 +74,7 @@ pub(super) fn conclude(
             if launch.is_some_and(|it| launched::is_being_noted(it, processes)) {
                 let says = "the process has ended, and its supervisor is about to say how";
                 say(Source::Process, says.into());
-                return (unheard(record, Certainty::Inferred), None);
+                return (unheard(record.map(Standing::recorded), Certainty::Inferred), None);
             }
             let by_exit = launch.and_then(|it| launched::end_by_exit(record, it));
             if processes.problem().is_some() {
@@ -93,9 +100,38 @@ pub(super) fn conclude(
     Conclusion { status, reason, certainty, owner, evidence }
 }
 
+/// How the last turn stands, as far as one process is concerned.
+#[derive(Clone, Copy)]
+struct Standing<'a> {
+    turn: &'a TurnState,
+    certainty: Certainty,
+}
+
+impl<'a> Standing<'a> {
+    fn of(record: &'a Record, claim: &Claim, look: &Look<'_>) -> Self {
+        if came_later(record, claim, look) {
+            return Self { turn: &TurnState::Killed, certainty: Certainty::Inferred };
+        }
+        Self::recorded(record)
+    }
+
+    fn recorded(record: &'a Record) -> Self {
+        Self { turn: &record.turn, certainty: record.certainty }
+    }
+}
+
+/// Whether the process started after the turn in progress had last moved, so that the turn is another's, or is cut off.
+/// Where the agent itself says what the process does, its records do not matter.
+fn came_later(record: &Record, claim: &Claim, look: &Look<'_>) -> bool {
+    let goes_by_records = matches!(claim.activity, None | Some(Activity::OneTurn));
+    let moved = record.turn_moved.filter(|_| goes_by_records && record.turn.is_in_flight());
+    let was_there = moved.and_then(|at| look.processes.was_there(claim.process, at, look.now));
+    was_there == Some(false)
+}
+
 /// A session that a live process owns.
-fn alive(record: Option<&Record>, claim: &Claim) -> Verdict {
-    let never_prompted = record.is_none_or(|it| it.turn == TurnState::NeverPrompted);
+fn alive(standing: Option<Standing<'_>>, claim: &Claim) -> Verdict {
+    let never_prompted = standing.is_none_or(|it| *it.turn == TurnState::NeverPrompted);
     match &claim.activity {
         Some(Activity::Busy) => (Status::Running, Reason::TurnInProgress, Certainty::Asserted),
         Some(Activity::Background) => (Status::Running, Reason::ActiveRun, Certainty::Asserted),
@@ -107,18 +143,18 @@ fn alive(record: Option<&Record>, claim: &Claim) -> Verdict {
         Some(Activity::Unrecognised(_)) => {
             (Status::Unknown, Reason::Unrecognised, Certainty::Asserted)
         }
-        Some(Activity::OneTurn) => match unheard(record, claim.bond.certainty()) {
+        Some(Activity::OneTurn) => match unheard(standing, claim.bond.certainty()) {
             // Its turn is not written down yet, or it does what is left to do after it.
             (Status::Idle, ..) => (Status::Running, Reason::ProcessAlive, Certainty::Inferred),
             verdict => verdict,
         },
-        None if record.is_none() && claim.hints.nothing_asked => {
+        None if standing.is_none() && claim.hints.nothing_asked => {
             (Status::Idle, Reason::NeverPrompted, Certainty::Inferred)
         }
         None if claim.session.is_none() && claim.hints.may_be_idle => {
             (Status::Unknown, Reason::ProcessAlive, Certainty::Inferred)
         }
-        None => unheard(record, claim.bond.certainty()),
+        None => unheard(standing, claim.bond.certainty()),
     }
 }
 
@@ -131,15 +167,15 @@ fn suspended(verdict: Verdict, claim: &Claim) -> Verdict {
 }
 
 /// A live session whose agent keeps no live record of what it does.
-fn unheard(record: Option<&Record>, bound: Certainty) -> Verdict {
+fn unheard(standing: Option<Standing<'_>>, bound: Certainty) -> Verdict {
     let by_process = (Status::Running, Reason::ProcessAlive, Certainty::Inferred);
-    record.map_or(by_process, |record| alive_by_record(record, bound))
+    standing.map_or(by_process, |it| alive_by_record(it, bound))
 }
 
 /// The same, where there are records: their tail tells.
-fn alive_by_record(record: &Record, bound: Certainty) -> Verdict {
-    let certainty = record.certainty.min(bound);
-    match &record.turn {
+fn alive_by_record(standing: Standing<'_>, bound: Certainty) -> Verdict {
+    let certainty = standing.certainty.min(bound);
+    match standing.turn {
         TurnState::InProgress => (Status::Running, Reason::TurnInProgress, certainty),
         TurnState::Waiting(what) => (Status::Waiting, (*what).into(), certainty),
         TurnState::NeverPrompted => (Status::Idle, Reason::NeverPrompted, certainty),

@@ -259,6 +259,117 @@ fn two_live_processes_on_one_session_are_a_conflict_and_what_needs_you_shows() {
     assert_eq!(world().conclude(twice).rows[0].session.conflict, None);
 }
 
+/// A turn in progress that last moved so many seconds after boot; 100 started 10 seconds after that, 200 20.
+fn moved(session: &str, seconds: i64, turn: TurnState) -> Record {
+    let moved = Timestamp::from_millis(at(0).as_millis() + seconds * 1_000);
+    Record { turn_moved: moved, ..record(session, turn) }
+}
+
+#[test]
+fn a_turn_that_is_older_than_a_process_is_none_of_its() {
+    let asks = || TurnState::Waiting(WaitingFor::Permission);
+    let owned = |turn, moved_at, owner| {
+        let sightings =
+            vec![seen(moved("s1", moved_at, turn)), Sighting::Claimed(claim("s1", owner))];
+        let roster = world().conclude(sightings);
+        let (_, status, reason, certainty, shown) = verdict(&roster.rows[0]);
+        assert_eq!(shown, Some(owner));
+        (status, reason, certainty)
+    };
+    let guessed = Certainty::Inferred;
+    let ended = (Status::Idle, Reason::TurnEnded, guessed);
+    let running = (Status::Running, Reason::TurnInProgress, guessed);
+    let waiting = (Status::Waiting, Reason::Permission, guessed);
+    assert_eq!(owned(TurnState::InProgress, 0, 100), ended);
+    assert_eq!(owned(asks(), 0, 100), ended);
+    assert_eq!(owned(TurnState::InProgress, 15, 200), ended);
+    assert_eq!(owned(TurnState::InProgress, 10, 100), running);
+    assert_eq!(owned(asks(), 15, 100), waiting);
+    // Without an owner it is the records' word alone.
+    let nobodys = vec![seen(moved("s1", 0, TurnState::InProgress))];
+    check_one(nobodys, Status::Stopped, Reason::Killed, guessed, None);
+}
+
+#[test]
+fn of_two_owners_the_one_at_work_is_shown() {
+    let roster = world().conclude(vec![
+        seen(moved("s1", 15, TurnState::InProgress)),
+        seen(subagent("s2", "s1", TurnState::Unknown)),
+        seen(Record {
+            kind: SessionKind::Subagent,
+            parent: Some(id("s1")),
+            ..moved("s3", 15, TurnState::InProgress)
+        }),
+        Sighting::Claimed(claim("s1", 200)),
+        Sighting::Claimed(Claim { source: Source::Process, ..claim("s1", 100) }),
+    ]);
+    let session = &roster.rows[0].session;
+    assert_eq!(session.conflict, Some(Conflict::TwoOwners));
+    let shown: Vec<_> = verdicts(&roster).into_iter().map(|it| (it.1, it.2, it.4)).collect();
+    let at_work = |reason, pid| (Status::Running, reason, Some(pid));
+    let (turn, alive) = (Reason::TurnInProgress, Reason::ProcessAlive);
+    assert_eq!(shown, [at_work(turn, 100), at_work(alive, 200), at_work(turn, 100)]);
+    let says: Vec<_> = roster.rows[0].evidence.iter().map(|it| (it.source, &*it.says)).collect();
+    assert_eq!(
+        says,
+        [
+            (
+                Source::Registry,
+                "process 200, started 2026-11-22T20:00:20.000Z, is alive and owns the session"
+            ),
+            (
+                Source::Process,
+                "process 200 started after the last turn last moved, which is none of its"
+            ),
+            (
+                Source::Process,
+                "process 100, started 2026-11-22T20:00:10.000Z, is alive and owns the session"
+            ),
+            (Source::Transcript, "the last turn has begun and not ended"),
+        ]
+    );
+}
+
+#[test]
+fn a_turn_is_cut_off_if_it_is_older_than_each_process_that_may_serve_it() {
+    let alike = |moved_at| {
+        let claims = [100, 200].map(|pid| Claim { bond: Bond::Alike, ..claim("s1", pid) });
+        let record = seen(moved("s1", moved_at, TurnState::InProgress));
+        [vec![record], claims.map(Sighting::Claimed).to_vec()].concat()
+    };
+    let guessed = Certainty::Inferred;
+    check_one(alike(15), Status::Running, Reason::TurnInProgress, guessed, None);
+    check_one(alike(0), Status::Idle, Reason::TurnEnded, guessed, None);
+}
+
+#[test]
+fn what_the_agent_says_itself_goes_before_the_age_of_the_turn() {
+    let with =
+        |activity| vec![seen(moved("s1", 0, TurnState::InProgress)), busy("s1", 100, activity)];
+    let (told, guessed) = (Certainty::Asserted, Certainty::Inferred);
+    let check = |activity, reason, certainty| {
+        check_one(with(activity), Status::Running, reason, certainty, Some(100));
+    };
+    check(Activity::Busy, Reason::TurnInProgress, told);
+    // It was started for a turn, which is not written down yet.
+    check(Activity::OneTurn, Reason::ProcessAlive, guessed);
+    let says = world().conclude(with(Activity::Busy)).rows[0].evidence.len();
+    assert_eq!(says, 2, "how old the turn is does not matter");
+}
+
+#[test]
+fn nothing_is_cut_off_where_nobody_knows_when_its_process_started() {
+    let proc = FakeProc::new();
+    std::fs::remove_file(proc.root().join("stat")).unwrap();
+    proc.process(100, 1_000, "agent");
+    let world =
+        World { processes: Arc::new(ProcessTable::snapshot(proc.root()).unwrap()), ..world() };
+    let old = seen(moved("s1", -60, TurnState::InProgress));
+    let roster = world.conclude(vec![old, Sighting::Claimed(claim("s1", 100))]);
+    let (_, status, reason, ..) = verdict(&roster.rows[0]);
+    assert_eq!((status, reason), (Status::Running, Reason::TurnInProgress));
+}
+
 #[test]
 fn a_live_process_without_a_session_is_a_row_of_its_own_until_one_is_known() {
     let hints = Hints { cwd: AbsPath::parse("/home/dev/work"), ..Hints::default() };
@@ -622,6 +733,7 @@ fn any_sighting() -> impl Strategy<Value = Sighting> {
                 // A stamp of its own tells two records of one session apart, as file times do.
                 seen(Record {
                     updated: Some(at(minute)),
+                    turn_moved: Some(at(minute - 30)),
                     path: Some(format!("/{own}/{minute}").into()),
                     ..base
                 })

@@ -185,6 +185,30 @@ def interface(world: GeminiWorld) -> None:
     world.headcount.shows(folder, [old, row(session, "stopped", "completed", prompt=prompt)])
 
 
+@scenario("resumed in a terminal after a kill: idle until it is asked something")
+def resumed_after_a_kill(world: GeminiWorld) -> None:
+    folder, session = world.project("cut off"), str(uuid.uuid4())
+    child = world.begin(folder, "Begin [[hold:gm-cut]]", session)
+    world.model.wait_streaming("gm-cut")
+    os.kill(world.worker(child.pid).pid, signal.SIGKILL)
+    os.kill(child.pid, signal.SIGKILL)
+    child.ended()
+    world.headcount.shows(folder, [row(session, "stopped", "killed")])
+
+    screen = world.terminal(command("gemini") + ["--skip-trust", "-m", MODEL, "--resume", session], folder, "gemini-cut")
+    screen.shows("Type your message")
+    ref = world.worker(screen.pid)
+    world.headcount.shows(folder, [row(session, "idle", "turn_ended", ref)])
+    screen.say("Go on [[hold:gm-cut-again]]")
+    world.model.wait_streaming("gm-cut-again")
+    world.headcount.shows(folder, [row(session, "running", "turn_in_progress", ref)])
+    world.model.release("gm-cut-again")
+    world.headcount.shows(folder, [row(session, "idle", "turn_ended", ref)])
+    screen.say("/quit")
+    screen.ended()
+    world.headcount.shows(folder, [row(session, "stopped", "completed")])
+
+
 @scenario("the model refuses: the prompt is taken back")
 def model_error(world: GeminiWorld) -> None:
     folder, session = world.project("refused"), str(uuid.uuid4())

@@ -142,6 +142,25 @@ def two_in_one_directory(world: OpencodeWorld) -> None:
     two.ended(0)
 
 
+@scenario("two name one session: the one at work is shown")
+def two_name_one_session(world: OpencodeWorld) -> None:
+    folder = world.project("named")
+    world.run(folder, "Hello there").ended(0)
+    session = world.session(folder)
+    child = world.run(folder, "Go on [[hold:oc-named]]", "-s", session)
+    world.model.wait_streaming("oc-named")
+    screen = world.terminal(command("opencode") + ["--session", session], folder, "opencode-named")
+    screen.shows("Go on")
+    onlooker = screen.process().ref()
+    world.headcount.shows(folder, [row(session, "running", "turn_in_progress", child.ref(), conflict="two_owners")])
+    world.model.release("oc-named")
+    child.ended(0)
+    world.headcount.shows(folder, [row(session, "idle", "turn_ended", onlooker)])
+    screen.key("C-c")
+    screen.ended()
+    world.headcount.shows(folder, [row(session, "stopped", "completed")])
+
+
 @scenario("the model refuses")
 def model_error(world: OpencodeWorld) -> None:
     folder = world.project("refused")

@@ -105,6 +105,7 @@ pub(super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, Malformed> 
         // A turn longer than all that is read: its end would be among the last records.
         None => (TurnState::InProgress, Certainty::Inferred),
     };
+    record.turn_moved = tail.updated.filter(|_| record.turn.is_in_flight());
     record.prompt = prompt.as_deref().map(Prompt::of);
     Ok(Parsed { value: record, wants })
 }
@@ -169,7 +170,7 @@ impl Tail {
             tail.turn = Some(TurnState::InProgress);
         }
         // The agent was told to end in the middle of a turn, and did.
-        if was_closed && matches!(tail.turn, Some(TurnState::InProgress | TurnState::Waiting(_))) {
+        if was_closed && tail.turn.as_ref().is_some_and(TurnState::is_in_flight) {
             tail.turn = Some(TurnState::Interrupted);
         }
         tail

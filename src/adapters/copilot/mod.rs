@@ -32,7 +32,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Watched;
-use super::evidence::{Bond, Claim, Hints, Record, Sighting, TurnState};
+use super::evidence::{Bond, Claim, Hints, Sighting};
 use super::files::{Beyond, EntryKind, FileAgent, Finder, Found, TAIL, remembered};
 use super::live::{lock_holders, observe, uses_store};
 use super::parallel;
@@ -103,14 +103,11 @@ fn beyond(scope: &Scope, found: &Found) -> Beyond {
     );
     let claims = claims(scope, found, &mut beyond.problems);
     for (transcript, workspace) in found.transcripts.iter().zip(workspaces) {
-        let record = &*transcript.record;
-        let is_cut = is_cut_off(scope, record, &claims);
         match workspace {
-            Ok(None) if !is_cut => {}
-            Ok(workspace) => {
-                let record = workspace.map_or_else(|| record.clone(), |it| it.completed(record));
-                let turn = if is_cut { TurnState::Killed } else { record.turn.clone() };
-                beyond.sightings.push(Sighting::Recorded(Arc::new(Record { turn, ..record })));
+            Ok(None) => {}
+            Ok(Some(workspace)) => {
+                let record = workspace.completed(&transcript.record);
+                beyond.sightings.push(Sighting::Recorded(Arc::new(record)));
             }
             Err(problem) => beyond.problems.push(problem),
         }
@@ -151,17 +148,6 @@ fn claims(scope: &Scope, found: &Found, problems: &mut Vec<Problem>) -> Vec<Clai
         idle.into_iter().filter_map(|it| starting(scope, it, &is_free)).collect();
     claims.extend(starting);
     claims
-}
-
-/// Whether the records end in a turn that is none of its owners': all of them started later.
-fn is_cut_off(scope: &Scope, record: &Record, claims: &[Claim]) -> bool {
-    let is_in_turn = matches!(record.turn, TurnState::InProgress | TurnState::Waiting(_));
-    let mut owners = claims.iter().filter(|it| it.session.as_ref() == Some(&record.session));
-    let started_later = |claim: &Claim| {
-        let started = scope.processes.started_near(claim.process, scope.now);
-        started.zip(record.updated).is_some_and(|(started, moved)| started > moved)
-    };
-    is_in_turn && owners.next().is_some_and(started_later) && owners.all(started_later)
 }
 
 /// The workspace of a session; nothing where it has none.

@@ -135,6 +135,13 @@ impl Message {
             _ => None,
         }
     }
+
+    /// The same, and when a turn that is in flight last moved.
+    fn turn_and_time(&self) -> Option<(TurnState, Option<Timestamp>)> {
+        let turn = self.turn()?;
+        let moved = self.at().filter(|_| turn.is_in_flight());
+        Some((turn, moved))
+    }
 }
 
 /// Reads what an excerpt says of its session.
@@ -159,10 +166,10 @@ pub(super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, Malformed> 
         let model = |it: &Message| it.model.clone().filter(|_| it.kind == "gemini");
         record.model = record.model.or_else(|| messages.iter().rev().find_map(model));
         if turn.is_none() {
-            turn = messages.iter().rev().find_map(Message::turn);
+            turn = messages.iter().rev().find_map(Message::turn_and_time);
             // All there was has been taken back: what was asked has failed, or was undone.
             if turn.is_none() && change.messages.is_some() && record.prompt.is_some() {
-                turn = Some(TurnState::Unknown);
+                turn = Some((TurnState::Unknown, None));
             }
         }
         if turn.is_some() && record.model.is_some() {
@@ -174,9 +181,9 @@ pub(super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, Malformed> 
         longer_tail: turn.is_none() || record.model.is_none(),
         line_holding: None,
     };
-    record.turn = turn.unwrap_or(match record.prompt {
-        None if excerpt.is_whole() => TurnState::NeverPrompted,
-        _ => TurnState::Unknown,
+    (record.turn, record.turn_moved) = turn.unwrap_or(match record.prompt {
+        None if excerpt.is_whole() => (TurnState::NeverPrompted, None),
+        _ => (TurnState::Unknown, None),
     });
     Ok(Parsed { value: record, wants })
 }
@@ -194,8 +201,8 @@ fn parse_whole(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, Malformed> {
     record.title = session.summary;
     record.updated = record.updated.max(messages.iter().filter_map(Message::at).max());
     record.model = messages.iter().rev().find_map(|it| it.model.clone());
-    let turn = messages.iter().rev().find_map(Message::turn);
-    record.turn = turn.unwrap_or(TurnState::NeverPrompted);
+    let turn = messages.iter().rev().find_map(Message::turn_and_time);
+    (record.turn, record.turn_moved) = turn.unwrap_or((TurnState::NeverPrompted, None));
     Ok(Parsed { value: record, wants: Wants::default() })
 }
 

@@ -76,6 +76,23 @@ fn one_that_names_no_session_is_paired_by_directory_and_times() {
 }
 
 #[test]
+fn a_turn_that_was_cut_off_is_none_of_a_process_that_resumes_its_session() {
+    let chat = String::from_utf8(chat("session-2026-11-22T20-28-f0553513.jsonl")).unwrap();
+    let (asked, _) = chat.split_once("{\"id\":\"f4b0e806").unwrap();
+    let home = store("session-2026-11-22T20-28-f0553513.jsonl", asked);
+    let reason = |ticks| {
+        let table = FakeProc::new();
+        gemini(&table, (7, 8), ticks, home.path(), &["--resume", SLOW]);
+        let rows = testing::concluded(&ADAPTER, &table.scope(home.path()));
+        assert_eq!(rows["sessions"][0]["process"]["pid"], 8);
+        rows["sessions"][0]["reason"].as_str().unwrap().to_owned()
+    };
+    // It was asked 1721 seconds after the kernel's boot, and what it is called changed later.
+    assert_eq!(reason(171_900), "turn_in_progress");
+    assert_eq!(reason(180_000), "turn_ended");
+}
+
+#[test]
 fn a_server_without_a_session_and_commands_are_nobodys() {
     for args in [&["--acp"][..], &["--list-sessions"], &["mcp", "list"], &["--version"]] {
         let table = FakeProc::new();

@@ -7,9 +7,7 @@ use super::log::Log;
 use super::process::Agent;
 use super::server::Statuses;
 use super::stored::Stored;
-use crate::adapters::evidence::{
-    Activity, Bond, Claim, Hints, Record, SUBAGENT_DEPTH_MAX, TurnState, WaitingFor,
-};
+use crate::adapters::evidence::{Activity, Bond, Claim, Hints, Record, TurnState, WaitingFor};
 use crate::adapters::pairing::{self, Candidate, Live};
 use crate::base::{AbsPath, ProcessRef, SessionId, Timestamp};
 use crate::protocol::session::{Problem, ProblemKind, SessionKind, Source};
@@ -37,7 +35,7 @@ pub(super) fn directories(
         let is_own = agent.live.cwd.as_ref() == Some(cwd);
         let may_be_anothers =
             || agents.iter().any(|it| it.server.is_none() && may_have_touched(it, cwd, at));
-        let is_in_flight = stored.in_flight_since.is_some_and(|it| agent.live.was_there(it));
+        let is_in_flight = record.turn_moved.is_some_and(|it| agent.live.was_there(it));
         if agent.live.was_there(at) && (is_own || is_in_flight && !may_be_anothers()) {
             touched.entry(cwd).and_modify(|it| *it = at.max(*it)).or_insert(at);
         }
@@ -159,7 +157,7 @@ fn named_session_that_exists(live: &Live, sessions: &[Stored]) -> Live {
 
 fn candidate(stored: &Stored) -> Option<Candidate<'_>> {
     let candidate = Candidate::of(&stored.record)?;
-    Some(Candidate { in_flight_since: stored.in_flight_since, ..candidate })
+    Some(Candidate { in_flight_since: stored.record.turn_moved, ..candidate })
 }
 
 /// Whether a session that is not busy belongs to the server: it is of the server's own directory, was touched since, was
@@ -187,47 +185,20 @@ fn touched_at(record: &Record) -> Option<Timestamp> {
     record.updated.max(record.created)
 }
 
-/// The records, in which a turn that seems to be in progress is known to be dead if the process that serves the session
-/// now started after it last moved, a call that has just begun is not taken for one that waits, and one of which the log
-/// says that it asked is.
-pub(super) fn records(
-    sessions: Vec<Stored>,
-    claims: &[Claim],
-    agents: &[Agent],
-    log: &Log,
-    now: Timestamp,
-) -> Vec<Arc<Record>> {
-    let mut owners: BTreeMap<SessionId, &Live> = BTreeMap::new();
-    for claim in claims.iter().filter(|it| it.activity.is_none()) {
-        let live = agents.iter().map(|it| &it.live).find(|it| it.process == claim.process);
-        owners.extend(claim.session.clone().zip(live));
-    }
-    let parents: BTreeMap<SessionId, SessionId> = sessions
-        .iter()
-        .filter_map(|it| Some((it.record.session.clone(), it.record.parent.clone()?)))
-        .collect();
-    let owner = |session: &SessionId| {
-        let mut lineage = std::iter::successors(Some(session), |it| parents.get(*it));
-        lineage.by_ref().take(SUBAGENT_DEPTH_MAX).find_map(|it| owners.get(it))
+/// The records, in which a call that has just begun is not taken for one that waits, and one of which the log says that
+/// it asked is.
+pub(super) fn records(sessions: Vec<Stored>, log: &Log, now: Timestamp) -> Vec<Arc<Record>> {
+    let record = |it: Stored| {
+        let is_beginning = it.asks_since.is_some_and(|at| now.millis_since(at) < BEGINS_MS);
+        let asked = log.asked_in(&it.record.session).filter(|_| it.may_have_asked);
+        let turn = if is_beginning {
+            TurnState::InProgress
+        } else if asked.zip(it.record.turn_moved).is_some_and(|(asked, moved)| asked >= moved) {
+            TurnState::Waiting(WaitingFor::Permission)
+        } else {
+            return it.record;
+        };
+        Arc::new(Record { turn, ..(*it.record).clone() })
     };
-    sessions
-        .into_iter()
-        .map(|it| {
-            let owner = owner(&it.record.session);
-            let is_dead =
-                it.in_flight_since.zip(owner).is_some_and(|(moved, owner)| !owner.was_there(moved));
-            let is_beginning = it.asks_since.is_some_and(|at| now.millis_since(at) < BEGINS_MS);
-            let has_asked = || {
-                let asked = log.asked_in(&it.record.session).filter(|_| it.may_have_asked);
-                asked.zip(it.in_flight_since).is_some_and(|(asked, moved)| asked >= moved)
-            };
-            let turn = match (is_dead, is_beginning) {
-                (true, _) => TurnState::Killed,
-                (false, true) => TurnState::InProgress,
-                (false, false) if has_asked() => TurnState::Waiting(WaitingFor::Permission),
-                (false, false) => return it.record,
-            };
-            Arc::new(Record { turn, ..(*it.record).clone() })
-        })
-        .collect()
+    sessions.into_iter().map(record).collect()
 }

@@ -219,7 +219,7 @@ impl Look {
         }
         let answers = self.ask_servers(scope.patience(ANSWER_WAIT)).await;
         let claims = claims::conclude(&self.agents, &self.sessions, &answers, &self.log);
-        let records = claims::records(self.sessions, &claims, &self.agents, &self.log, scope.now);
+        let records = claims::records(self.sessions, &self.log, scope.now);
         let recorded = records.into_iter().map(Sighting::Recorded);
         let claimed = claims.into_iter().map(Sighting::Claimed);
         Survey::of(recorded.chain(claimed).chain(self.counted).collect(), self.problems)

@@ -18,8 +18,6 @@ pub(super) const FIRST_MESSAGES: usize = 8;
 #[derive(Clone, Debug)]
 pub(super) struct Stored {
     pub(super) record: Arc<Record>,
-    /// When the turn in flight last moved: a process that started later has no part in it.
-    pub(super) in_flight_since: Option<Timestamp>,
     /// Since when it seems to wait for a permission.
     pub(super) asks_since: Option<Timestamp>,
     /// Whether a tool runs that may have asked a person first, for all that is recorded.
@@ -63,7 +61,7 @@ impl Facts {
             Some(Some(last)) => last.turn_with(parts),
         };
         let moved = last.and_then(|it| it.as_ref()?.last_time());
-        let is_in_flight = matches!(turn, TurnState::InProgress | TurnState::Waiting(_));
+        let is_in_flight = turn.is_in_flight();
         // What ended says so; what did not end says nothing, and is seen not to have ended.
         let certainty = match turn {
             TurnState::InProgress | TurnState::Waiting(_) | TurnState::Unknown => {
@@ -88,13 +86,13 @@ impl Facts {
             updated: self.updated.max(moved),
             is_archived: self.is_archived,
             turn,
+            turn_moved: moved.filter(|_| is_in_flight),
             certainty,
             path: Some(path.to_owned()),
             ..Record::new(self.session, source)
         };
         Stored {
             record: Arc::new(record),
-            in_flight_since: moved.filter(|_| is_in_flight),
             asks_since: Message::asks_since(parts),
             may_have_asked: is_in_flight && parts.iter().any(Part::may_have_asked),
             usage: self.usage,

@@ -277,15 +277,15 @@ fn a_tool_at_work_is_in_progress_and_one_without_its_process_was_killed() {
     assert_eq!(word(&table), r#""turn_in_progress" 21955"#);
     // Named by a process that began when the turn had long been dead.
     let later = FakeProc::new();
-    process(
-        &later,
-        &home,
-        22_000,
-        ticks(50, 0),
-        "/home/dev/work/b",
-        &["opencode", "-s", "ses_dfb136b15ffemRqRcglFGKR77Z"],
-    );
+    let names = |table, pid, began| {
+        let named = &["opencode", "-s", "ses_dfb136b15ffemRqRcglFGKR77Z"];
+        process(table, &home, pid, began, "/home/dev/work/b", named);
+    };
+    names(&later, 22_000, ticks(50, 0));
     assert_eq!(word(&later), r#""turn_ended" 22000"#);
+    // Another that names it has been at it from its beginning.
+    names(&later, 23_000, ticks(22, 20));
+    assert_eq!(word(&later), r#""turn_in_progress" 23000"#);
 }
 
 #[test]

@@ -162,6 +162,7 @@ pub(in super::super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, M
         None if excerpt.is_whole() => (TurnState::NeverPrompted, Certainty::Inferred),
         None => (TurnState::Unknown, Certainty::Inferred),
     };
+    record.turn_moved = tail.moved.filter(|_| record.turn.is_in_flight());
     Ok(Parsed { value: record, wants })
 }
 
@@ -227,6 +228,8 @@ impl Head {
 struct Tail {
     updated: Option<Timestamp>,
     turn: Option<(TurnState, Certainty)>,
+    /// When what shows how the turn stands was recorded.
+    moved: Option<Timestamp>,
     model: Option<String>,
     name: Option<String>,
 }
@@ -243,7 +246,11 @@ impl Tail {
             let Some(entry) = Entry::parse(line) else { continue };
             let message = entry.message();
             tail.updated = tail.updated.or_else(|| entry.at());
-            tail.turn = tail.turn.or_else(|| message.as_ref()?.turn());
+            let turn = message.as_ref().filter(|_| tail.turn.is_none()).and_then(Message::turn);
+            if turn.is_some() {
+                tail.turn = turn;
+                tail.moved = entry.at();
+            }
             tail.model = tail.model.or_else(|| entry.model(message.as_ref()));
             tail.name = tail.name.or_else(|| entry.name());
         }

@@ -36,9 +36,18 @@ fn a_store_of_databases() {
 
 /// A process in the directory of the fixtures' sessions, started just before the one that runs a tool.
 fn started<'a>(table: &'a FakeProc, pid: i32, arguments: &[&str]) -> FakeProcess<'a> {
+    started_at(ticks(57, 51), table, pid, arguments)
+}
+
+fn started_at<'a>(
+    start_ticks: u64,
+    table: &'a FakeProc,
+    pid: i32,
+    arguments: &[&str],
+) -> FakeProcess<'a> {
     let home = fixture("running");
     table
-        .process(pid, ticks(57, 51), "pi")
+        .process(pid, start_ticks, "pi")
         .exe("/opt/bin/pi")
         .cwd("/home/dev/work/c")
         .environ(&[("HOME", home.to_str().unwrap())])
@@ -80,6 +89,18 @@ fn a_session_named_in_the_arguments_is_its_processs() {
     started(&table, 7, &["-p", "--session", file.to_str().unwrap(), "go on"]);
     let rows = rows(&table);
     assert_eq!(rows, ["10a9f8b7-cbc6 idle turn_ended 7", "18fdb510-c351 stopped killed null"]);
+}
+
+#[test]
+fn a_turn_that_was_cut_off_is_none_of_a_process_that_names_its_session() {
+    let cut = ".pi/agent/sessions/--home-dev-work-c--/2026-11-22T20-57-52.167Z_18fdb510.jsonl";
+    let file = fixture("running").join(cut);
+    let table = FakeProc::new();
+    started_at(ticks(59, 0), &table, 7, &["--session", file.to_str().unwrap()]);
+    assert_eq!(
+        rows(&table),
+        ["10a9f8b7-cbc6 stopped completed null", "18fdb510-c351 idle turn_ended 7"]
+    );
 }
 
 #[test]
