@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 use std::ops::Deref;
 
 use memchr::memmem::Finder;
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -21,6 +23,13 @@ pub fn or_nothing<'de, D: Deserializer<'de>, T: serde::de::DeserializeOwned>(
     member: D,
 ) -> Result<Option<T>, D::Error> {
     Ok(T::deserialize(Value::deserialize(member)?).ok())
+}
+
+/// Likewise an object, borrowed from its line as [`or_nothing`] cannot be.
+pub fn object_or_nothing<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    member: D,
+) -> Result<Option<T>, D::Error> {
+    member.deserialize_any(ObjectVisitor(PhantomData))
 }
 
 /// Likewise a count, with 0 in place of nothing: a service that did not use its cache may count `null`.
@@ -122,6 +131,48 @@ impl<'de> Visitor<'de> for TextVisitor {
     }
 }
 
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = Option<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Self::Value, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(members)).map(Some)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Self::Value, A::Error> {
+        IgnoredAny.visit_seq(items).map(|_| None)
+    }
+}
+
 struct CountVisitor;
 
 impl<'de> Visitor<'de> for CountVisitor {
@@ -188,6 +239,24 @@ mod tests {
         check("{}", "");
         let borrowed = record::<Named<'_>>(br#"{"name":"plain"}"#).unwrap();
         assert!(matches!(borrowed.name.0, Cow::Borrowed(_)));
+    }
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    struct Holding<'a> {
+        #[serde(borrow, default, deserialize_with = "object_or_nothing")]
+        held: Option<Named<'a>>,
+    }
+
+    #[test]
+    fn what_is_no_object_holds_nothing() {
+        let held = |held: &'static str| record::<Holding<'_>>(held.as_bytes()).unwrap().held;
+        assert_eq!(held(r#"{"held":{"name":"x","other":[1]}}"#).unwrap().name.get(), "x");
+        assert_eq!(held("{}"), None);
+        for other in ["null", "-1", "1", "1.5", "true", r#""x""#, "[1,{}]"] {
+            let line = format!("{{\"held\":{other}}}");
+            assert_eq!(record(line.as_bytes()), Some(Holding { held: None }), "{other}");
+        }
+        assert_eq!(record::<Holding<'_>>(br#"{"held":{"name":"x"}"#), None);
     }
 
     #[derive(Debug, Deserialize, PartialEq)]

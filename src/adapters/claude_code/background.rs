@@ -77,13 +77,14 @@ struct RosterFile<'a> {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct WorkerEntry<'a> {
-    pid: i32,
+    #[serde(deserialize_with = "jsonl::or_nothing")]
+    pid: Option<i32>,
     /// As in the registry.
     #[serde(borrow)]
     proc_start: Option<&'a RawValue>,
     #[serde(borrow)]
     session_id: Text<'a>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "jsonl::object_or_nothing")]
     dispatch: Option<Dispatch<'a>>,
 }
 
@@ -93,8 +94,9 @@ struct Dispatch<'a> {
     /// `shell` for `claude --bg`, `slash` where an interface hands its session over, `spare` for one held ready.
     #[serde(borrow)]
     source: Text<'a>,
+    #[serde(deserialize_with = "jsonl::or_nothing")]
     created_at: Option<i64>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "jsonl::object_or_nothing")]
     launch: Option<Launch<'a>>,
 }
 
@@ -104,6 +106,7 @@ struct Launch<'a> {
     /// The transcript that is gone on with.
     #[serde(borrow)]
     session_id: Text<'a>,
+    #[serde(deserialize_with = "jsonl::or_nothing")]
     fork: Option<bool>,
 }
 
@@ -112,7 +115,7 @@ impl WorkerEntry<'_> {
         let start_ticks = start_ticks(self.proc_start)?;
         Some(Worker {
             session: SessionId::parse(&self.session_id)?,
-            host: ProcessRef { pid: Pid(self.pid), start_ticks },
+            host: ProcessRef { pid: Pid(self.pid?), start_ticks },
             taken_over: self.dispatch.as_ref().and_then(Dispatch::taken_over),
         })
     }

@@ -51,13 +51,18 @@ pub(super) struct Line<'a> {
     pub(super) interrupted_message_id: Text<'a>,
     #[serde(borrow)]
     pub(super) error: Text<'a>,
+    #[serde(deserialize_with = "jsonl::or_nothing")]
     pub(super) api_error_status: Option<u16>,
+    #[serde(deserialize_with = "jsonl::or_nothing")]
     pub(super) is_api_error_message: Option<bool>,
+    #[serde(deserialize_with = "jsonl::or_nothing")]
     pub(super) is_meta: Option<bool>,
     /// Whether a subagent says it, which older versions wrote into the transcript of who started it.
+    #[serde(deserialize_with = "jsonl::or_nothing")]
     pub(super) is_sidechain: Option<bool>,
+    #[serde(deserialize_with = "jsonl::or_nothing")]
     pub(super) is_compact_summary: Option<bool>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "jsonl::object_or_nothing")]
     pub(super) message: Option<Message<'a>>,
 }
 

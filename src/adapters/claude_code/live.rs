@@ -54,6 +54,7 @@ struct Registered<'a> {
     session_id: Text<'a>,
     #[serde(borrow)]
     cwd: Text<'a>,
+    #[serde(deserialize_with = "jsonl::or_nothing")]
     started_at: Option<i64>,
     /// Field 22 of `/proc/<pid>/stat`, as a text.
     #[serde(borrow)]
@@ -77,7 +78,9 @@ struct Registered<'a> {
     status: Text<'a>,
     #[serde(borrow)]
     waiting_for: Text<'a>,
+    #[serde(deserialize_with = "jsonl::or_nothing")]
     updated_at: Option<i64>,
+    #[serde(deserialize_with = "jsonl::or_nothing")]
     status_updated_at: Option<i64>,
 }
 
@@ -132,7 +135,11 @@ impl Look<'_> {
         let Some(entry) = jsonl::record::<Registered<'_>>(&bytes) else {
             return Err(problem_at(ProblemKind::Malformed, path, "members of unknown types"));
         };
-        if start_ticks(entry.proc_start) != Some(process.start_ticks) {
+        let Some(start_ticks) = start_ticks(entry.proc_start) else {
+            let message = "it does not say when its process started";
+            return Err(problem_at(ProblemKind::Malformed, path, message));
+        };
+        if start_ticks != process.start_ticks {
             return Ok(None);
         }
         let session = SessionId::parse(&entry.session_id);

@@ -223,6 +223,18 @@ mod live {
     }
 
     #[test]
+    fn no_member_of_another_type_hides_the_process() {
+        for member in
+            ["cwd", "startedAt", "kind", "name", "nameSource", "updatedAt", "statusUpdatedAt"]
+        {
+            for other in [json!(null), json!("x"), json!(-1.5), json!([{}]), json!({"a": 1})] {
+                let store = registered(&json!({"status": "busy", member: other}));
+                assert_eq!(store.state(HELLO), "running turn_in_progress asserted 77", "{member}");
+            }
+        }
+    }
+
+    #[test]
     fn one_that_ends_with_its_turn_is_never_idle() {
         let headless = json!({"entrypoint": "sdk-cli"});
         let check = |arguments: &[&str], expect: &str| {
@@ -387,6 +399,35 @@ mod transcripts {
             (record.prompt.as_deref(), record.created, record.cwd),
             (Some("hello"), None, None)
         );
+    }
+
+    #[test]
+    fn no_member_of_another_type_costs_another_member() {
+        use crate::adapters::evidence::{Failure, TurnState};
+        use crate::adapters::jsonl;
+        let failed = json!({"type": "assistant", "subtype": "x", "uuid": "1", "parentUuid": "0",
+            "timestamp": "2026-11-27T21:39:33.785Z", "cwd": "/x", "gitBranch": "main", "entrypoint": "cli",
+            "sessionKind": "bg", "operation": "x", "content": "x", "worktreeSession": null,
+            "customTitle": "Mine", "aiTitle": "By itself", "promptSource": "typed",
+            "interruptedMessageId": "", "error": "authentication_failed", "apiErrorStatus": 401,
+            "isApiErrorMessage": true, "isMeta": false, "isSidechain": false, "isCompactSummary": false,
+            "message": {"model": "m", "stop_reason": "x", "content": []}});
+        let others = ["null", "\"401\"", "-1.5", "7", "true", "[{}]", "{\"a\":[]}"];
+        for member in failed.as_object().unwrap().keys() {
+            for other in others.map(|it| serde_json::from_str::<Value>(it).unwrap()) {
+                let mut line = failed.clone();
+                line[member] = other;
+                let line = line.to_string();
+                let read = jsonl::record::<line::Line<'_>>(line.as_bytes());
+                assert!(read.is_some(), "{line}");
+                // What these say themselves is lost with them.
+                if matches!(member.as_str(), "type" | "isApiErrorMessage" | "message") {
+                    continue;
+                }
+                let record = parsed(&format!("{HELLO}.jsonl"), format!("{line}\n").as_bytes());
+                assert_eq!(record.turn, TurnState::Failed(Failure::Auth), "{line}");
+            }
+        }
     }
 
     #[test]

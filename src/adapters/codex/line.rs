@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -16,7 +17,7 @@ pub(super) struct Line<'a> {
     #[serde(default, borrow)]
     pub(super) timestamp: Text<'a>,
     /// Since some version between 0.98.0 and 0.169.0: the line's place in the thread's history.
-    pub(super) ordinal: Option<u64>,
+    pub(super) ordinal: Option<IgnoredAny>,
     #[serde(rename = "type", borrow)]
     pub(super) kind: Cow<'a, str>,
     #[serde(borrow)]
