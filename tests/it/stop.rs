@@ -186,14 +186,15 @@ fn a_session_without_an_id_is_stopped_by_its_process() {
     }
 }
 
-/// A process that has registered as a busy owner of the thread, as Claude Code does; `$0` is among its arguments.
+/// A process that has registered as a busy owner of the thread, as Claude Code does.
 #[allow(clippy::disallowed_methods, reason = "an agent that nobody has launched")]
-fn owner(world: &World, script: &str, zeroth: &str) -> Child {
-    let child = Command::new("sh")
-        .args(["-c", script, zeroth])
+fn owner(world: &World, program: &str, arguments: &[&str]) -> Child {
+    let child = Command::new(program)
+        .args(arguments)
         .stdin(Stdio::piped())
+        .stdout(Stdio::null())
         .spawn()
-        .expect("a shell starts");
+        .expect("the program starts");
     let line = fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
     let start = line.rsplit(") ").next().unwrap().split(' ').nth(19).unwrap();
     let entry = json!({
@@ -208,7 +209,7 @@ fn owner(world: &World, script: &str, zeroth: &str) -> Child {
 #[test]
 fn an_agent_that_is_suspended_is_continued_to_hear_that_it_is_to_end() {
     let world = World::new();
-    let mut child = owner(&world, "trap 'exit 7' INT; kill -STOP $$; read line", "sh");
+    let mut child = owner(&world, "sh", &["-c", "trap 'exit 7' INT; kill -STOP $$; read line"]);
     let pid = nix::unistd::Pid::from_raw(child.id().try_into().unwrap());
     within_patience(move || waitpid(pid, Some(WaitPidFlag::WUNTRACED)).unwrap());
     let session = world.session(THREAD);
@@ -224,7 +225,8 @@ fn an_agent_that_is_suspended_is_continued_to_hear_that_it_is_to_end() {
 fn a_stop_ends_every_owner_but_one_that_others_need() {
     let world = World::new();
     let by_id = json!({ "sessionId": THREAD, "agent": "claude-code" });
-    let mut both = [owner(&world, "read line", "sh"), owner(&world, "read line", "sh")];
+    let agent = || owner(&world, "sh", &["-c", "read line"]);
+    let mut both = [agent(), agent()];
     assert_eq!(world.session(THREAD)["conflict"], "two_owners");
     let stopped = world.call("session.stop", &by_id)["result"].clone();
     assert_eq!((&stopped["outcome"], &stopped["survivors"]), (&json!("stopped"), &json!([])));
@@ -233,9 +235,8 @@ fn a_stop_ends_every_owner_but_one_that_others_need() {
         assert!(!child.wait().unwrap().success(), "by the signal");
     }
 
-    // It holds the terminals of the background sessions.
-    let (mut alone, mut needed) =
-        (owner(&world, "read line", "sh"), owner(&world, "read line", "--bg-pty-host"));
+    // By its command it serves the background sessions; it looks for that word in its input, and finds none.
+    let (mut alone, mut needed) = (agent(), owner(&world, "grep", &["daemon"]));
     let stopped = world.call("session.stop", &by_id)["result"].clone();
     assert_eq!(stopped["outcome"], "stopped");
     assert_eq!(stopped["survivors"][0]["pid"], needed.id(), "{stopped}");
