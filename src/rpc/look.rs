@@ -81,9 +81,6 @@ pub(super) async fn conclude(app: &App, surveys: Vec<Surveyed>, scope: &Scope) -
     let (ledger, problem) = ledger_access::view(app).await;
     let mut roster = reconcile(surveys, &ledger, &scope.processes, scope.now);
     roster.problems.extend(problem);
-    if !scope.interest.subagents {
-        roster.leave_out_subagents();
-    }
     roster
 }
 

@@ -41,8 +41,9 @@ pub(super) async fn list(call: Call, params: ListParams) -> Result<ListResult, R
     let after = after.transpose()?;
     let usage =
         if params.include.contains(&Include::Usage) { UsageWanted::All } else { UsageWanted::None };
+    let shows_subagents = filter.include_subagents;
     // What subagents spent is counted with their parents.
-    let subagents = filter.include_subagents || usage != UsageWanted::None;
+    let subagents = shows_subagents || usage != UsageWanted::None;
     let interest = Interest { usage, subagents };
     let scope = observe(&call.app, interest).await;
     let deadline = census::deadline(params.deadline_ms.or(settings.deadline_ms));
@@ -50,7 +51,10 @@ pub(super) async fn list(call: Call, params: ListParams) -> Result<ListResult, R
     let (surveys, (filter, problem)) =
         tokio::join!(told(&call, census, adapters.len()), with_real_paths(filter, deadline));
     problems.extend(problem);
-    let roster = conclude(&call.app, surveys, &scope).await;
+    let mut roster = conclude(&call.app, surveys, &scope).await;
+    if !shows_subagents {
+        roster.leave_out_subagents();
+    }
     problems.extend(roster.problems.iter().cloned());
     call.app.counters.saw(&roster.reports, &roster.rows);
     let complete = roster.is_complete();
@@ -109,7 +113,8 @@ async fn with_usage(app: &App, query: &str, agent: Option<&AgentId>) -> Result<F
 async fn owned_by(app: &App, pid: Pid, agent: Option<&AgentId>) -> Result<Found, RpcError> {
     let interest = Interest { usage: UsageWanted::None, subagents: false };
     let named = Named::Owner(pid);
-    let roster = roster_for(app, &named, agent, interest).await?;
+    let mut roster = roster_for(app, &named, agent, interest).await?;
+    roster.leave_out_subagents();
     let found = Found::among(roster, named)?;
     let session = &found.row.session;
     match &session.session_id {

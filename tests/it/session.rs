@@ -206,7 +206,7 @@ fn subagents_are_neither_shown_nor_read_nor_counted_where_nobody_asks_for_them()
     assert_eq!(problems(&list(json!({ "agents": agents, "includeSubagents": true }))), 1);
     let counted = list(json!({ "agents": agents, "include": ["usage"] }));
     assert_eq!(problems(&counted), 1, "what they spent is counted");
-    assert_eq!(count(&counted), count(&with));
+    assert_eq!(count(&counted), count(&without), "they are not");
 }
 
 /// A recorded thread of Codex: one turn, finished.
