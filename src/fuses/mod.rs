@@ -4,17 +4,14 @@
 //! thread of its own, which outlives whatever ends the waiting.
 
 use std::convert::Infallible;
-use std::ffi::OsStr;
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use notify::event::ModifyKind;
-use notify::{Event, EventKind, RecursiveMode, Watcher};
 use tokio::sync::{Notify, broadcast, oneshot};
 use tokio::task::{JoinError, JoinSet};
 
+use crate::adapters::Watched;
 use crate::base::{AbsPath, Timestamp};
 use crate::env::Env;
 use crate::ledger::{LedgerError, LedgerFile, with_world};
@@ -22,6 +19,7 @@ use crate::offload::{blocking, on_own_thread};
 use crate::protocol::fuse::{Fuse, FuseExpired};
 use crate::scope;
 use crate::unfinished::Unfinished;
+use crate::watch::{StoreWatcher, Wanted};
 
 mod act;
 mod alarm;
@@ -43,13 +41,13 @@ const FIRING_MAX: usize = 64;
 /// What the keeper of fuses and the handlers share.
 #[derive(Debug)]
 pub struct FuseBoard {
-    changed: Arc<Notify>,
+    changed: Notify,
     expired: broadcast::Sender<FuseExpired>,
 }
 
 impl Default for FuseBoard {
     fn default() -> Self {
-        Self { changed: Arc::default(), expired: broadcast::channel(BEHIND_MAX).0 }
+        Self { changed: Notify::new(), expired: broadcast::channel(BEHIND_MAX).0 }
     }
 }
 
@@ -77,12 +75,10 @@ impl FuseBoard {
     pub async fn keep(&self, env: Arc<Env>, unfinished: Unfinished) -> Infallible {
         let mut keeper =
             Keeper { board: self, env, unfinished, known: Vec::new(), firing: JoinSet::new() };
-        let mut watcher = None;
+        let mut watcher = StoreWatcher::new();
         loop {
-            if watcher.is_none() {
-                // Before the look: what changes while we look wakes us again.
-                watcher = watch(&keeper.env, self.changed.clone());
-            }
+            // Before the look: what changes while we look wakes us again.
+            watcher = follow(watcher, &keeper.env).await;
             let looked = keeper.look().await;
             if let Err(error) = &looked {
                 tracing::warn!(%error, "fuses cannot be fired");
@@ -93,6 +89,7 @@ impl FuseBoard {
                 // What is known of them stays: they burn on. Where none was, none is missed.
                 () = tokio::time::sleep(LOOK_AGAIN), if looked.is_err() && !keeper.known.is_empty() => {}
                 () = self.changed.notified() => {}
+                _ = watcher.touched() => {}
                 Some(ended) = keeper.firing.join_next() => note(ended),
             }
         }
@@ -213,44 +210,23 @@ async fn wait_for(instant: Option<Timestamp>) {
     }
 }
 
-/// Wakes the keeper when the ledger changes, whoever changes it; nothing as long as there is no state directory.
-fn watch(env: &Env, changed: Arc<Notify>) -> Option<notify::RecommendedWatcher> {
+/// Watches the ledger, whoever changes it, and as soon as there is one.
+async fn follow(mut watcher: StoreWatcher, env: &Env) -> StoreWatcher {
     let dir = env.state_dir();
-    if !dir.is_dir() {
-        return None;
-    }
-    let on_event = move |event: notify::Result<notify::Event>| {
-        if event.is_ok_and(|it| is_change(&it)) {
-            changed.notify_one();
+    blocking(move || {
+        // Further up, every program of the machine would be heard.
+        let wanted = Wanted {
+            home: dir.clone(),
+            stores: vec![(0, Watched::just(dir))],
+            ..Wanted::default()
+        };
+        watcher.follow(&wanted);
+        if let Some(problem) = &watcher.problem {
+            tracing::warn!(problem.message, "changes of the ledger by others are not seen");
         }
-    };
-    let watch = || {
-        let mut watcher = notify::recommended_watcher(on_event)?;
-        watcher.watch(&dir, RecursiveMode::NonRecursive)?;
-        Ok(watcher)
-    };
-    watch()
-        .inspect_err(|error: &notify::Error| {
-            tracing::warn!(%error, "changes of the ledger by others are not seen");
-        })
-        .ok()
-}
-
-/// Whether the ledger was written. Where root runs SQLite, it sets the owner of its log each time that it opens it: a
-/// change of metadata alone is a reader's.
-fn is_change(event: &Event) -> bool {
-    let is_written = match event.kind {
-        EventKind::Create(_) => true,
-        EventKind::Modify(what) => !matches!(what, ModifyKind::Metadata(_)),
-        _ => false,
-    };
-    is_written && event.paths.iter().any(|it| is_ledger(it))
-}
-
-/// Whether it is a file that a change of the ledger writes; a reader touches `ledger.db-shm` too.
-fn is_ledger(path: &Path) -> bool {
-    let names = [OsStr::new("ledger.db"), OsStr::new("ledger.db-wal")];
-    path.file_name().is_some_and(|it| names.contains(&it))
+        watcher
+    })
+    .await
 }
 
 #[cfg(test)]

@@ -12,24 +12,24 @@ use crate::adapters::Watched;
 use crate::protocol::session::{Problem, ProblemKind};
 
 /// Which agent, by its place in the registry.
-pub(super) type AgentIndex = usize;
+pub(crate) type AgentIndex = usize;
 
 pub(super) type AnyWatcher = Box<dyn Watcher + Send + Sync>;
 
 /// What to watch for the sake of which agents.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Wanted {
+pub(crate) struct Wanted {
     /// Where they keep something, there or not.
-    pub(super) stores: Vec<(AgentIndex, Watched)>,
+    pub(crate) stores: Vec<(AgentIndex, Watched)>,
     /// The files of their programs: opening one is how a process begins.
-    pub(super) programs: Vec<(AgentIndex, PathBuf)>,
+    pub(crate) programs: Vec<(AgentIndex, PathBuf)>,
     /// The home directory: whatever lies between it and a store may be renamed or replaced.
-    pub(super) home: PathBuf,
+    pub(crate) home: PathBuf,
 }
 
 /// Whose part may have changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Touched {
+pub(crate) struct Touched {
     pub(super) changed: BTreeSet<AgentIndex>,
     /// Whose program was opened, as it is when it is started.
     pub(super) started: BTreeSet<AgentIndex>,
@@ -52,14 +52,14 @@ impl Touched {
 }
 
 /// Watches the stores and programs of all agents, whether they are there yet or not.
-pub(super) struct StoreWatcher {
+pub(crate) struct StoreWatcher {
     make: fn(Arc<Shared>) -> notify::Result<AnyWatcher>,
     watcher: Option<AnyWatcher>,
     /// What is watched now: stores, or the nearest directory above one that is not there yet, and what is above.
     watching: BTreeMap<PathBuf, RecursiveMode>,
     shared: Arc<Shared>,
     /// Why changes may go unseen.
-    pub(super) problem: Option<Problem>,
+    pub(crate) problem: Option<Problem>,
 }
 
 /// What the watcher's thread and the lookout both touch.
@@ -175,7 +175,7 @@ fn system_watcher(shared: Arc<Shared>) -> notify::Result<AnyWatcher> {
 }
 
 impl StoreWatcher {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::made_by(system_watcher)
     }
 
@@ -185,7 +185,7 @@ impl StoreWatcher {
     }
 
     /// Watches what is to be watched now: stores that have come to be, and no longer those that are gone.
-    pub(super) fn follow(&mut self, wanted: &Wanted) {
+    pub(crate) fn follow(&mut self, wanted: &Wanted) {
         let (replaced, is_torn) = {
             let mut state = self.shared.state();
             state.stores = by_path(wanted.stores.iter().map(|it| (it.0, it.1.path.clone())));
@@ -212,20 +212,31 @@ impl StoreWatcher {
             // Where the directory itself is gone, so is its watch.
             drop(watcher.unwatch(&path));
         }
-        for (path, mode) in targets {
-            if self.watching.contains_key(&path) {
+        // What came or went while we looked at it.
+        let mut astir = Vec::new();
+        let mut is_wider = false;
+        for (path, mode) in &targets {
+            if self.watching.contains_key(path) {
                 continue;
             }
-            match watcher.watch(&path, mode) {
+            is_wider = true;
+            match watcher.watch(path, *mode) {
                 Ok(()) => {
-                    self.watching.insert(path, mode);
+                    self.watching.insert(path.clone(), *mode);
                 }
-                // It went while we looked at it: what is there now is seen with the next look, which is due.
                 Err(error) if matches!(error.kind, notify::ErrorKind::PathNotFound) => {
-                    self.shared.take_in(Ok(Event::new(EventKind::Any).add_path(path)));
+                    astir.push(path.clone());
                 }
                 Err(error) => self.problem = Some(problem(&error)),
             }
+        }
+        if is_wider {
+            let now = self::targets(wanted).into_keys();
+            astir.extend(now.filter(|it| !targets.contains_key(it)));
+        }
+        // It is seen with the next look, which is due.
+        for path in astir {
+            self.shared.take_in(Ok(Event::new(EventKind::Any).add_path(path)));
         }
     }
 
@@ -240,7 +251,7 @@ impl StoreWatcher {
     }
 
     /// Waits until something changes, and returns whose. Loses nothing where it is dropped.
-    pub(super) async fn touched(&self) -> Touched {
+    pub(crate) async fn touched(&self) -> Touched {
         loop {
             let touched = self.touched_meanwhile();
             if !touched.is_empty() {
@@ -298,14 +309,10 @@ fn problem(error: &notify::Error) -> Problem {
     let (kind, message) = match &error.kind {
         notify::ErrorKind::MaxFilesWatch => (
             ProblemKind::Limit,
-            "the system's limit of watched files (fs.inotify.max_user_watches) is reached; \
-             looking every 2 s instead"
+            "the system's limit of watched files (fs.inotify.max_user_watches) is reached"
                 .to_owned(),
         ),
-        _ => (
-            ProblemKind::Unreadable,
-            format!("changes cannot be watched: {error}; looking every 2 s instead"),
-        ),
+        _ => (ProblemKind::Unreadable, format!("changes cannot be watched: {error}")),
     };
     Problem { kind, message, path: None, line: None }
 }

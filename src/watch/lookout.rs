@@ -24,7 +24,7 @@ use crate::census;
 use crate::env::Env;
 use crate::memo::Memo;
 use crate::offload::blocking;
-use crate::protocol::session::Outcome;
+use crate::protocol::session::{Outcome, Problem};
 use crate::protocol::settings::Settings;
 use crate::reconcile::fades_after;
 use crate::scope::{Interest, Scope};
@@ -111,11 +111,10 @@ async fn look(
         (stores, occasion) = prepare(stores, &ground, wishes.clone()).await;
         work.begin(&ground, &occasion, &stores.teller(), started + REST).await;
         work.conclude(&ground.env).await;
-        let blindness = [
-            stores.problem.clone(),
-            work.owners.watch(ground.env.proc_root(), &stores.teller()),
-            occasion.scope.processes.problem().cloned(),
-        ];
+        let unwatched =
+            [stores.problem.clone(), work.owners.watch(ground.env.proc_root(), &stores.teller())];
+        let [files, ends] = unwatched.map(|it| it.map(looking_instead));
+        let blindness = [files, ends, occasion.scope.processes.problem().cloned()];
         if blindness.iter().any(Option::is_some) {
             for agent in &occasion.agents {
                 work.agenda.plan_once(*agent, Cause::Blind, started + FALLBACK);
@@ -226,6 +225,12 @@ impl Work {
         self.dirty.extend(changed);
         self.dirty.extend(self.agenda.take_due(now));
     }
+}
+
+/// What is done where changes cannot be watched.
+fn looking_instead(problem: Problem) -> Problem {
+    let message = format!("{}; looking every {} s instead", problem.message, FALLBACK.as_secs());
+    Problem { message, ..problem }
 }
 
 async fn until(instant: Option<Instant>) {

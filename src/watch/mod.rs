@@ -12,5 +12,6 @@ mod services;
 mod view;
 
 pub use diff::Known;
+pub(crate) use files::{StoreWatcher, Wanted};
 pub use lookout::{Ground, Lookout};
 pub use view::{Ended, View, Views};

@@ -67,10 +67,7 @@ impl Owners {
 fn problem(process: ProcessRef, error: &io::Error) -> Problem {
     Problem {
         kind: ProblemKind::Limit,
-        message: format!(
-            "the end of process {} cannot be awaited: {error}; looking every 2 s instead",
-            process.pid
-        ),
+        message: format!("the end of process {} cannot be awaited: {error}", process.pid),
         path: None,
         line: None,
     }

@@ -171,6 +171,42 @@ async fn who_reads_the_ledger_is_not_told_of_it() {
     assert_eq!(watch.touched().await, Touched { changed: [other].into(), ..Touched::default() });
 }
 
+/// A watcher that is slow: a store comes to be while it begins to watch.
+#[derive(Debug)]
+struct Slow;
+
+impl Watcher for Slow {
+    fn new<F: notify::EventHandler>(_: F, _: Config) -> notify::Result<Self> {
+        Ok(Self)
+    }
+
+    fn watch(&mut self, path: &Path, _: RecursiveMode) -> notify::Result<()> {
+        if path.ends_with("above") {
+            std::fs::create_dir_all(path.join("store")).map_err(notify::Error::io)?;
+        }
+        Ok(())
+    }
+
+    fn unwatch(&mut self, _: &Path) -> notify::Result<()> {
+        Ok(())
+    }
+
+    fn kind() -> WatcherKind {
+        WatcherKind::NullWatcher
+    }
+}
+
+#[test]
+fn what_comes_to_be_while_it_is_looked_for_is_told() {
+    let mut watch = Watch::of("above/store");
+    watch.make("above");
+    watch.watcher = StoreWatcher::made_by(|_| Ok(Box::new(Slow)));
+    watch.follow();
+    assert_eq!(watch.watcher.touched_meanwhile().changed, [AGENT].into());
+    watch.follow();
+    assert_eq!(watch.watcher.touched_meanwhile().changed, [].into());
+}
+
 /// A watcher of a system whose limit is reached.
 #[derive(Debug)]
 struct Exhausted;
