@@ -23,6 +23,10 @@ pub(super) const MAX_BYTES_IN_FLIGHT: usize = 64 * 1024 * 1024;
 /// What a request holds besides its parameters, rounded up: the smallest are limited too, to some ten thousands.
 pub(super) const BYTES_EACH: usize = 2 * 1024;
 
+/// Bytes of replies that a batch holds until all of its members are answered: as many as a message may bring. A member
+/// that is answered when it holds so many is refused instead, for nothing bounds what 1,000 answers come to.
+pub(super) const MAX_BATCH_REPLY_BYTES: usize = 16 * 1024 * 1024;
+
 /// The error of a request that its client cancelled, as in LSP.
 const CANCELLED_CODE: i32 = -32800;
 
@@ -70,6 +74,8 @@ struct Batch {
     /// Members still at work, and one more while the batch is being read.
     pending: usize,
     replies: Vec<Box<str>>,
+    /// Of the replies.
+    bytes: usize,
     events: Vec<Events>,
     parent: Option<i32>,
 }
@@ -122,7 +128,7 @@ impl Flight {
         loop {
             let delivery = match self.tasks.join_next_with_id().await? {
                 Ok((task, answer)) => {
-                    self.take(task).and_then(|ticket| self.land(ticket.seat, answer))
+                    self.take(task).and_then(|ticket| self.answer(&ticket, answer))
                 }
                 Err(error) => self.take(error.id()).and_then(|ticket| {
                     tracing::error!(id = %ticket.id, %error, "a request's task failed");
@@ -197,6 +203,21 @@ impl Flight {
         Some(ticket)
     }
 
+    /// Seats the answer of a request, for which its batch may have no room.
+    fn answer(&mut self, ticket: &Ticket, answer: Answer) -> Option<Delivery> {
+        let is_full = match ticket.seat {
+            Seat::Alone => false,
+            Seat::Batch(number) => {
+                self.batches.get(&number).is_some_and(|it| it.bytes >= MAX_BATCH_REPLY_BYTES)
+            }
+        };
+        if is_full {
+            let reply = message::error_reply(&ticket.id, &batch_is_full());
+            return self.land(ticket.seat, Answer::of(reply));
+        }
+        self.land(ticket.seat, answer)
+    }
+
     fn land(&mut self, seat: Seat, answer: Answer) -> Option<Delivery> {
         match seat {
             Seat::Alone => Some(Delivery {
@@ -206,6 +227,7 @@ impl Flight {
             }),
             Seat::Batch(number) => {
                 let batch = self.batches.get_mut(&number)?;
+                batch.bytes += answer.reply.len();
                 batch.replies.push(answer.reply);
                 batch.events.extend(answer.events);
                 batch.parent = answer.parent.or(batch.parent);
@@ -231,6 +253,12 @@ fn cancelled_error() -> ErrorObjectOwned {
     ErrorObjectOwned::owned(CANCELLED_CODE, "request cancelled", None::<()>)
 }
 
+fn batch_is_full() -> ErrorObjectOwned {
+    message::over_limit(&format!(
+        "the replies of this batch hold {MAX_BATCH_REPLY_BYTES} bytes already; ask for fewer at once"
+    ))
+}
+
 fn internal_error() -> ErrorObjectOwned {
     ErrorObjectOwned::owned(INTERNAL_ERROR_CODE, "internal error; the log has more", None::<()>)
 }
@@ -238,6 +266,28 @@ fn internal_error() -> ErrorObjectOwned {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Answers the next request of a batch, after those before it.
+    async fn answer(flight: &mut Flight, seat: Seat, id: i128, reply: String) {
+        let cancellation = Cancellation::default();
+        let ticket = Ticket { id: Id::Integer(id), bytes: 0, seat, cancellation };
+        flight.start(ticket, async move { Answer::of(reply.into()) });
+        assert!(flight.next().await.is_none(), "the batch is open");
+    }
+
+    #[tokio::test]
+    async fn a_batch_whose_replies_are_too_long_is_answered_in_part() {
+        let mut flight = Flight::default();
+        let seat = flight.open_batch();
+        answer(&mut flight, seat, 1, "1".repeat(MAX_BATCH_REPLY_BYTES - 1)).await;
+        answer(&mut flight, seat, 2, "2".into()).await;
+        answer(&mut flight, seat, 3, "3".into()).await;
+        let text = flight.close_batch(seat).unwrap().text;
+        let (_, behind) = text.split_at(MAX_BATCH_REPLY_BYTES);
+        let refusal = message::error_reply(&Id::Integer(3), &batch_is_full());
+        assert_eq!(behind, format!(",2,{refusal}]"));
+        assert!(refusal.contains("-32600") && refusal.contains("16777216"), "{refusal}");
+    }
 
     #[tokio::test]
     async fn what_is_done_is_answered_though_it_is_cancelled_then() {
