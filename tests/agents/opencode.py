@@ -69,6 +69,12 @@ class OpencodeWorld(World):
         return wait_for(f"opencode to record a session for {folder}", find)
 
 
+OPTIONS = [{"label": label, "description": "a colour"} for label in ("red", "blue")]
+QUESTIONS = json.dumps({"questions": [{"question": "Which one?", "header": "Pick", "options": OPTIONS}]})
+WHICH_ONE = f"Ask [[tool:question {QUESTIONS.replace(']', ' ]')}]]"
+"""Has the model ask the person."""
+
+
 def make_world(model: Model) -> OpencodeWorld:
     """Returns the world the scenarios below run in."""
     return OpencodeWorld(model)
@@ -260,9 +266,7 @@ def two_interfaces(world: OpencodeWorld) -> None:
     (one, two), (first, second) = screens, (partial(row, *pair) for pair in (sessions[0:1], sessions[1:2]))
     world.headcount.shows(folder, [first("idle", "turn_ended", refs[0]), second("idle", "turn_ended", refs[1])])
 
-    option = {"label": "red", "description": "a colour"}
-    asked = {"questions": [{"question": "Which one?", "header": "Pick", "options": [option, dict(option, label="blue")]}]}
-    one.say(f"Ask [[tool:question {json.dumps(asked).replace(']', ' ]')}]]")
+    one.say(WHICH_ONE)
     one.shows("Which one\\?")
     two.say(f"Fetch it [[tool:webfetch {json.dumps({'url': world.model.url + '/models', 'format': 'text'})}]]")
     two.shows("Permission required")
@@ -337,35 +341,38 @@ class Served:
         """Begins a turn."""
         self.post(f"/session/{session}/prompt_async", {"parts": [{"type": "text", "text": text}]})
 
-    def pending(self, session: str) -> str | None:
-        """Returns the permission that a session waits for."""
-        with urllib.request.urlopen(self.url + "/permission", timeout=30) as reply:
+    def pending(self, kind: str, session: str) -> str | None:
+        """Returns the permission or the question that a session waits for."""
+        with urllib.request.urlopen(f"{self.url}/{kind}", timeout=30) as reply:
             return next((one["id"] for one in json.load(reply) if one["sessionID"] == session), None)
 
 
-@scenario("its server: busy, asking for permission, idle")
+@scenario("its server: busy, asking for permission, asking a question, idle")
 def server(world: OpencodeWorld) -> None:
     folder = world.project("served")
     (folder / "opencode.json").write_text(json.dumps({"permission": {"bash": "ask"}}))
     server = Served(world, folder)
     child = server.child
-    busy, asking, quiet = (server.begin(title) for title in ("busy", "asking", "quiet"))
+    busy, asking, wondering, quiet = (server.begin(title) for title in ("busy", "asking", "wondering", "quiet"))
     server.ask(quiet, "Hello there")
     wait_for("the quiet session to end its turn", lambda: any(entry.prompt == "Hello there" for entry in world.model.journal))
     server.ask(busy, "Think [[hold:oc-served]]")
     world.model.wait_streaming("oc-served")
     server.ask(asking, "Run it [[bash:echo asked]]")
-    permission = wait_for("opencode to ask for permission", lambda: server.pending(asking))
+    permission = wait_for("opencode to ask for permission", lambda: server.pending("permission", asking))
+    server.ask(wondering, WHICH_ONE)
+    question = wait_for("opencode to ask a question", lambda: server.pending("question", wondering))
     ref = child.ref()
     world.headcount.shows(folder, [row(busy, "running", "turn_in_progress", ref, prompt="Think [[hold:oc-served]]"),
-                                   row(asking, "waiting", "permission", ref),
+                                   row(asking, "waiting", "permission", ref), row(wondering, "waiting", "question", ref),
                                    row(quiet, "idle", "turn_ended", ref, prompt="Hello there")])
     server.post(f"/permission/{permission}/reply", {"reply": "once"})
+    server.post(f"/question/{question}/reply", {"answers": [["red"]]})
     world.model.release("oc-served")
-    world.headcount.shows(folder, [row(session, "idle", "turn_ended", ref) for session in (busy, asking, quiet)])
+    world.headcount.shows(folder, [row(session, "idle", "turn_ended", ref) for session in (busy, asking, wondering, quiet)])
     os.kill(child.pid, signal.SIGKILL)
     child.ended()
-    world.headcount.shows(folder, [row(session, "stopped", "completed") for session in (busy, asking, quiet)], within_s=0)
+    world.headcount.shows(folder, [row(session, "stopped", "completed") for session in (busy, asking, wondering, quiet)], within_s=0)
 
 
 @scenario("its server: a stop ends the turn of one session, a child's too, and the server lives on")

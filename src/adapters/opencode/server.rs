@@ -3,9 +3,10 @@
 //! ```text
 //! GET /session/status?directory=/home/dev/work/a → {"ses_dfb15d5adffeFSSCwmpwPqKa5E":{"type":"busy"}}    idle ones are left out
 //! GET /permission?directory=/home/dev/work/a     → [{"id":"per_…","sessionID":"ses_…","permission":"bash",…}]
+//! GET /question?directory=/home/dev/work/a       → [{"id":"que_…","sessionID":"ses_…","questions":[…],…}]    not in older versions
 //! POST /session/ses_…/abort?directory=…          → true    the turn ends as by a person's hand, and the server lives on
 //! ```
-//! Both are of that process alone, and asking about a directory makes the server open it: only those are asked about
+//! All are of that process alone, and asking about a directory makes the server open it: only those are asked about
 //! that it has been at work in ([`super::claims`]).
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
+use futures_util::future::join3;
 use serde::Deserialize;
 
 use super::http::{self, ANSWER_WAIT, Unanswered};
@@ -32,19 +34,25 @@ pub(super) async fn ask(
     patience: Duration,
 ) -> Result<Statuses, Problem> {
     let query = query(directory);
-    let (busy, pending) = futures_util::future::join(
-        http::get_json(server, &format!("/session/status?{query}"), patience),
-        http::get_json(server, &format!("/permission?{query}"), patience),
-    )
-    .await;
+    let get = async |what: &str| http::get_json(server, &format!("{what}?{query}"), patience).await;
+    let (busy, permissions, questions) =
+        join3(get("/session/status"), get("/permission"), get("/question")).await;
     let say = |it: Unanswered| problem(server, &it);
     let unreadable = || problem(server, &Unanswered::NotJson);
     let mut statuses = parse_statuses(&busy.map_err(say)?).ok_or_else(unreadable)?;
-    let pending = parse_permissions(&pending.map_err(say)?).ok_or_else(unreadable)?;
-    for session in pending {
-        // Who waits is busy: what a turn asked that was aborted stays pending for ever.
-        if let Some(activity) = statuses.get_mut(&session) {
-            *activity = Activity::Waiting(WaitingFor::Permission);
+    let questions = match questions {
+        // A version that asks no questions, which answers with its web page or with nothing.
+        Err(Unanswered::Status(404) | Unanswered::NotJson) => Vec::new(),
+        answer => parse_pending(&answer.map_err(say)?).ok_or_else(unreadable)?,
+    };
+    let permissions = parse_pending(&permissions.map_err(say)?).ok_or_else(unreadable)?;
+    let waiting = [(WaitingFor::Question, questions), (WaitingFor::Permission, permissions)];
+    for (what, sessions) in waiting {
+        for session in sessions {
+            // Who waits is busy: what a turn asked that was aborted stays pending for ever.
+            if let Some(activity) = statuses.get_mut(&session) {
+                *activity = Activity::Waiting(what);
+            }
         }
     }
     Ok(statuses)
@@ -110,14 +118,15 @@ fn parse_statuses(json: &[u8]) -> Option<Statuses> {
     Some(known.collect())
 }
 
+/// A permission or an answer that a session waits for.
 #[derive(Deserialize)]
-struct RawPermission {
+struct RawPending {
     #[serde(rename = "sessionID")]
     session_id: String,
 }
 
-fn parse_permissions(json: &[u8]) -> Option<Vec<SessionId>> {
-    let raw: Vec<RawPermission> = serde_json::from_slice(json).ok()?;
+fn parse_pending(json: &[u8]) -> Option<Vec<SessionId>> {
+    let raw: Vec<RawPending> = serde_json::from_slice(json).ok()?;
     Some(raw.into_iter().filter_map(|it| SessionId::parse(&it.session_id)).collect())
 }
 

@@ -399,7 +399,7 @@ fn a_command_that_waits_for_approval_waits_for_a_human() {
     assert_eq!((&asking["status"], &asking["reason"]), (&"waiting".into(), &"permission".into()));
 }
 
-/// A server of the process that holds its socket; it gives these answers to `/session/status` and `/permission`.
+/// A server of the process that holds its socket; it gives these answers to what it is asked.
 fn with_server(answer: impl Fn(&str) -> Vec<u8> + Send + 'static) -> String {
     use std::io::{Read as _, Write as _};
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -449,24 +449,48 @@ fn json(body: &str) -> Vec<u8> {
 fn a_server_says_who_is_busy_and_who_waits() {
     let seen = with_server(|request| {
         let is_here = request.contains("?directory=/home/dev/work/b ");
-        if request.starts_with("GET /permission") {
-            json(if is_here { r#"[{"sessionID":"ses_dfaff0febffeaofTwtE5aJkUcl"}]"# } else { "[]" })
-        } else {
-            json(if is_here {
+        let (what, _) = request.split_once('?').unwrap();
+        json(match what {
+            "GET /permission" if is_here => r#"[{"sessionID":"ses_dfaff0febffeaofTwtE5aJkUcl"}]"#,
+            "GET /session/status" if is_here => {
                 r#"{"ses_dfb06acd2ffeW1DIu2FEDqs3NR":{"type":"busy"},"ses_dfaff0febffeaofTwtE5aJkUcl":{"type":"busy"}}"#
-            } else {
-                "{}"
-            })
-        }
+            }
+            _ => nothing(request),
+        })
     });
     insta::assert_snapshot!("served", seen);
 }
 
+/// What a server says of which no session is busy.
+fn nothing(request: &str) -> &'static str {
+    if request.starts_with("GET /session/status") { "{}" } else { "[]" }
+}
+
+#[test]
+fn a_server_says_who_waits_for_an_answer_if_its_version_asks_any() {
+    let check = |questions: &str, expect: &str| {
+        let questions = questions.as_bytes().to_vec();
+        let seen = with_server(move |request| {
+            let busy = r#"{"ses_dfb06acd2ffeW1DIu2FEDqs3NR":{"type":"busy"}}"#;
+            match request.split_once('?').unwrap().0 {
+                "GET /question" => questions.clone(),
+                "GET /session/status" => json(busy),
+                _ => json(nothing(request)),
+            }
+        });
+        assert_eq!(seen.split(" | ").next().unwrap(), expect);
+    };
+    let asking = r#"[{"id":"que_1","sessionID":"ses_dfb06acd2ffeW1DIu2FEDqs3NR","questions":[]}]"#;
+    let asking = String::from_utf8(json(asking)).unwrap();
+    check(&asking, "Dqs3NR waiting/question asserted");
+    check("HTTP/1.1 404 Not Found\r\n\r\n", "Dqs3NR running/turn_in_progress asserted");
+    let page = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\nhi";
+    check(page, "Dqs3NR running/turn_in_progress asserted");
+}
+
 #[test]
 fn what_a_server_alone_can_have_served_and_is_not_busy_with_is_idle() {
-    let seen = with_server(|request| {
-        json(if request.starts_with("GET /permission") { "[]" } else { "{}" })
-    });
+    let seen = with_server(|request| json(nothing(request)));
     assert_eq!(seen, "Dqs3NR idle/turn_ended asserted | via http | http [[slow 30]] go");
 }
 

@@ -23,11 +23,13 @@ fn statuses_are_read_and_unknown_words_are_kept() {
 }
 
 #[test]
-fn pending_permissions_name_their_sessions() {
+fn what_is_pending_names_its_session() {
     let json = br#"[{"id":"per_1","sessionID":"ses_1","permission":"bash","patterns":["echo x"]}]"#;
-    assert_eq!(parse_permissions(json), Some(vec![id("ses_1")]));
-    assert_eq!(parse_permissions(b"[]"), Some(Vec::new()));
-    assert_eq!(parse_permissions(b"{}"), None);
+    assert_eq!(parse_pending(json), Some(vec![id("ses_1")]));
+    let json = br#"[{"id":"que_1","sessionID":"ses_1","questions":[{"question":"Which one?"}]}]"#;
+    assert_eq!(parse_pending(json), Some(vec![id("ses_1")]));
+    assert_eq!(parse_pending(b"[]"), Some(Vec::new()));
+    assert_eq!(parse_pending(b"{}"), None);
 }
 
 #[test]
@@ -72,7 +74,7 @@ fn abort_at(address: SocketAddr) -> TurnEnd {
     runtime.block_on(abort(address, &directory, &served)).unwrap()
 }
 
-/// A server whose session is busy until it is aborted, if it heeds that; it goes on asking for a permission.
+/// A server whose session is busy until it is aborted, if it heeds that; it goes on asking.
 fn busy_server(is_heeding: bool) -> (SocketAddr, std::sync::mpsc::Receiver<String>) {
     let mut is_busy = true;
     stand_in(move |line| {
@@ -80,7 +82,8 @@ fn busy_server(is_heeding: bool) -> (SocketAddr, std::sync::mpsc::Receiver<Strin
             is_busy = !is_heeding;
             return "true".to_owned();
         }
-        match (line.contains("/permission"), is_busy) {
+        let is_pending = line.contains("/permission") || line.contains("/question");
+        match (is_pending, is_busy) {
             (true, _) => r#"[{"sessionID":"ses_a"}]"#.to_owned(),
             (false, true) => r#"{"ses_a":{"type":"busy"}}"#.to_owned(),
             (false, false) => "{}".to_owned(),
