@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -322,16 +323,24 @@ def no_agents(world: OpencodeWorld) -> None:
 class Served:
     """A running `opencode serve`, and what can be asked of it."""
 
-    def __init__(self, world: OpencodeWorld, folder: Path) -> None:
-        self.child = world.start(command("opencode") + ["serve", "--port", "0"], folder)
+    def __init__(self, world: OpencodeWorld, folder: Path, password: str = "") -> None:
+        locked = {"OPENCODE_SERVER_PASSWORD": password} if password else {}
+        self.child = world.start(command("opencode") + ["serve", "--port", "0"], folder, env=locked)
+        login = base64.b64encode(f"opencode:{password}".encode()).decode()
+        self.headers = {"content-type": "application/json", "authorization": f"Basic {login}"}
         self.url = wait_for("opencode serve to tell its address", lambda: next(
             (word for word in self.child.output().split() if word.startswith("http://")), None), hint=self.child.output)
 
     def post(self, path: str, body: Any) -> Any:
-        request = urllib.request.Request(self.url + path, json.dumps(body).encode(), {"content-type": "application/json"})
+        request = urllib.request.Request(self.url + path, json.dumps(body).encode(), self.headers)
         with urllib.request.urlopen(request, timeout=30) as reply:
             text = reply.read()
         return json.loads(text) if text else None
+
+    def get(self, path: str) -> Any:
+        request = urllib.request.Request(self.url + path, headers=self.headers)
+        with urllib.request.urlopen(request, timeout=30) as reply:
+            return json.load(reply)
 
     def begin(self, title: str) -> str:
         """Returns the id of a new session."""
@@ -343,8 +352,7 @@ class Served:
 
     def pending(self, kind: str, session: str) -> str | None:
         """Returns the permission or the question that a session waits for."""
-        with urllib.request.urlopen(f"{self.url}/{kind}", timeout=30) as reply:
-            return next((one["id"] for one in json.load(reply) if one["sessionID"] == session), None)
+        return next((one["id"] for one in self.get(f"/{kind}") if one["sessionID"] == session), None)
 
 
 @scenario("its server: busy, asking for permission, asking a question, idle")
@@ -373,6 +381,26 @@ def server(world: OpencodeWorld) -> None:
     os.kill(child.pid, signal.SIGKILL)
     child.ended()
     world.headcount.shows(folder, [row(session, "stopped", "completed") for session in (busy, asking, wondering, quiet)], within_s=0)
+
+
+@scenario("its server behind a password: what stands in line does not hide that it asks for permission")
+def asks_before_what_stands_in_line(world: OpencodeWorld) -> None:
+    folder = world.project("locked")
+    (folder / "opencode.json").write_text(json.dumps({"permission": {"bash": "ask"}}))
+    server = Served(world, folder, password="secret")
+    session, ref = server.begin("asking"), server.child.ref()
+    server.ask(session, "Run it [[bash:echo asked]]")
+    permission = wait_for("opencode to ask for permission", lambda: server.pending("permission", session))
+    asking = row(session, "waiting", "permission", ref, prompt="Run it [[bash:echo asked]]")
+    world.headcount.shows(folder, [asking])
+    server.ask(session, "And then")
+    wait_for("the second prompt to stand in line", lambda: len(server.get(f"/session/{session}/message")) > 2)
+    world.headcount.shows(folder, [asking])
+    server.post(f"/permission/{permission}/reply", {"reply": "once"})
+    world.headcount.shows(folder, [row(session, "idle", "turn_ended", ref)])
+    os.kill(server.child.pid, signal.SIGKILL)
+    server.child.ended()
+    world.headcount.shows(folder, [row(session, "stopped", "completed")], within_s=0)
 
 
 @scenario("its server: a stop ends the turn of one session, a child's too, and the server lives on")

@@ -8,7 +8,7 @@ use rusqlite::{CachedStatement, Connection, Row};
 use super::message::{self, Message, Part};
 use super::stored::{self, FIRST_MESSAGES, Facts, LAST_MESSAGES, Stored};
 use crate::adapters::Peeked;
-use crate::adapters::evidence::{TurnState, problem_at};
+use crate::adapters::evidence::problem_at;
 use crate::adapters::sqlite::{self, Columns};
 use crate::base::{AbsPath, SessionId, Timestamp};
 use crate::protocol::session::{Problem, ProblemKind, Source, Usage};
@@ -181,10 +181,8 @@ fn with_messages(facts: Facts, tables: &mut Tables<'_>, path: &Path) -> rusqlite
     let last = tables.last_messages(id)?;
     let Beginning { prompt, first } = tables.beginning(id)?;
     let is_fork = first.zip(facts.created).is_some_and(|(first, created)| first < created);
-    let parts = match last.first() {
-        Some((Some(newest), key)) if newest.turn() == TurnState::InProgress => tables.parts(key)?,
-        _ => Vec::new(),
-    };
+    let step = stored::step_in_progress(&last);
+    let parts = step.map(|key| tables.parts(key)).transpose()?.unwrap_or_default();
     let messages = last.into_iter().map(|(message, _)| message).collect();
     let facts = Facts { usage: facts.usage.filter(|_| !is_fork), ..facts };
     Ok(facts.with_messages(messages, &parts, prompt.as_deref(), Source::Database, path))

@@ -19,7 +19,7 @@ use serde::Deserialize;
 
 use super::message::{self, Message, Part};
 use super::stored::{self, FIRST_MESSAGES, Facts, LAST_MESSAGES, Stored};
-use crate::adapters::evidence::{TurnState, problem_at};
+use crate::adapters::evidence::problem_at;
 use crate::adapters::{Peeked, Record, files, jsonl, parallel};
 use crate::base::{SessionId, Timestamp};
 use crate::protocol::session::{Problem, ProblemKind, Source, Usage};
@@ -173,17 +173,14 @@ fn session(
     for path in messages.iter().rev().take(LAST_MESSAGES) {
         let message = message(scope, path, problems).as_deref().cloned();
         let is_answer = matches!(message, Some(Message::Assistant(_)));
-        last.push(message);
+        last.push((message, path));
         if is_answer {
             break;
         }
     }
-    let parts = match (last.first(), messages.last()) {
-        (Some(Some(newest)), Some(path)) if newest.turn() == TurnState::InProgress => {
-            parts(storage, path, problems)
-        }
-        _ => Vec::new(),
-    };
+    let step = stored::step_in_progress(&last);
+    let parts = step.map(|path| parts(storage, path, problems)).unwrap_or_default();
+    let last = last.into_iter().map(|(message, _)| message).collect();
     Some(facts.with_messages(last, &parts, prompt.as_deref(), Source::Transcript, path))
 }
 

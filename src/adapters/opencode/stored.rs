@@ -44,8 +44,8 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    /// Adds what the newest messages say, the newest of them first, and the parts of that one, where its turn seems
-    /// to be in progress. A message that cannot be read is nothing.
+    /// Adds what the newest messages say, the newest of them first, and the parts of [`step_in_progress`]. A message that
+    /// cannot be read is nothing.
     pub(super) fn with_messages(
         self,
         newest: Vec<Option<Message>>,
@@ -58,7 +58,8 @@ impl Facts {
         let turn = match last {
             None => TurnState::NeverPrompted,
             Some(None) => TurnState::Unknown,
-            Some(Some(last)) => last.turn_with(parts),
+            // A prompt may stand in line behind a step that waits for a person.
+            Some(Some(last)) => waiting(&newest, parts).unwrap_or_else(|| last.turn_with(parts)),
         };
         let moved = last.and_then(|it| it.as_ref()?.last_time());
         let is_in_flight = turn.is_in_flight();
@@ -99,6 +100,19 @@ impl Facts {
             is_headless: self.is_headless,
         }
     }
+}
+
+/// The newest step of the model's, if its turn seems to be in progress; `newest` comes the newest first.
+pub(super) fn step_in_progress<K>(newest: &[(Option<Message>, K)]) -> Option<&K> {
+    let mut steps = newest.iter().filter(|(it, _)| matches!(it, Some(Message::Assistant(_))));
+    let (step, key) = steps.next()?;
+    step.as_ref().is_some_and(|it| it.turn() == TurnState::InProgress).then_some(key)
+}
+
+/// What the newest step of the model's waits for, by its parts.
+fn waiting(newest: &[Option<Message>], parts: &[Part]) -> Option<TurnState> {
+    let step = newest.iter().flatten().find(|it| matches!(it, Message::Assistant(_)))?;
+    Some(step.turn_with(parts)).filter(|it| matches!(it, TurnState::Waiting(_)))
 }
 
 /// The last of a session's turns, which come the newest first and one more than wanted where there are more.

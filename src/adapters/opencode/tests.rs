@@ -379,24 +379,23 @@ fn a_terminal_beside_old_sessions_has_none_of_them_and_nothing_asked() {
 
 #[test]
 fn a_command_that_waits_for_approval_waits_for_a_human() {
-    let home = Home::new().with_database("opencode.db", &recorded("final-1.18.33.sql"));
-    let table = FakeProc::new();
-    process(
-        &table,
-        &home,
-        40_000,
-        ticks(48, 20),
-        "/home/dev/work/d",
-        &["opencode", "-s", "ses_dfafb8857ffeFFPugot8hktYNJ"],
+    const SESSION: &str = "ses_dfafb8857ffeFFPugot8hktYNJ";
+    // What a person asks meanwhile stands in line, and is the newest message.
+    let in_line = format!(
+        r#"INSERT INTO message VALUES('msg_3', '{SESSION}', 1795381000000, 1795381000000, '{{"role":"user","time":{{"created":1795381000000}}}}');"#
     );
-    let concluded = testing::concluded(&ADAPTER, &table.scope(home.path()));
-    let asking = concluded["sessions"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|it| it["sessionId"] == "ses_dfafb8857ffeFFPugot8hktYNJ")
-        .unwrap();
-    assert_eq!((&asking["status"], &asking["reason"]), (&"waiting".into(), &"permission".into()));
+    for more in ["", &in_line] {
+        let sql = recorded("final-1.18.33.sql") + more;
+        let home = Home::new().with_database("opencode.db", &sql);
+        let table = FakeProc::new();
+        let arguments = &["opencode", "-s", SESSION];
+        process(&table, &home, 40_000, ticks(48, 20), "/home/dev/work/d", arguments);
+        let concluded = testing::concluded(&ADAPTER, &table.scope(home.path()));
+        let mut sessions = concluded["sessions"].as_array().unwrap().iter();
+        let asking = sessions.find(|it| it["sessionId"] == SESSION).unwrap();
+        let told = (&asking["status"], &asking["reason"]);
+        assert_eq!(told, (&"waiting".into(), &"permission".into()), "{more}");
+    }
 }
 
 /// A server of the process that holds its socket; it gives these answers to what it is asked.
