@@ -24,15 +24,15 @@ mod between;
 mod branch;
 mod finder;
 mod listing;
+mod peek;
 mod reading;
 mod rewritten;
 
-use branch::followed;
 pub use branch::{Link, ReadLink};
 use finder::FoundFile;
 pub use finder::{EntryKind, Finder};
 pub use listing::listing;
-use reading::{Buffers, How, read_at, read_excerpt};
+use reading::{Buffers, How, read_excerpt};
 pub use reading::{SMALL_FILE_MAX, TAIL, open_regular, read_small, remembered};
 pub use rewritten::Rewritten;
 
@@ -130,12 +130,12 @@ impl Adapter for FileAgent {
 
     fn peek(
         &'static self,
-        _scope: Scope,
+        scope: Scope,
         record: Arc<Record>,
         turns: usize,
     ) -> Option<BoxFuture<'static, Result<Peeked, Problem>>> {
         let path = record.path.clone()?;
-        Some(blocking(move || last_turns(&path, turns, self.turns, self.link)).boxed())
+        Some(blocking(move || self.last_turns(&scope, &path, turns)).boxed())
     }
 }
 
@@ -248,59 +248,6 @@ fn told(sighting: &Sighting) -> Option<&SessionId> {
         Sighting::Recorded(record) => Some(&record.session),
         _ => None,
     }
-}
-
-/// Reads ever more of the end of a transcript until it shows as many turns as wanted and one more.
-fn last_turns(
-    path: &Path,
-    wanted: usize,
-    turns: fn(&[u8]) -> Vec<Turn>,
-    link: Option<ReadLink>,
-) -> Result<Peeked, Problem> {
-    /// Where a search for turns gives up: 32 MiB of one session's end.
-    const MOST: usize = 32 << 20;
-    /// Where it begins, and how it goes on.
-    const STEPS: [usize; 4] = [64 << 10, 512 << 10, 4 << 20, MOST];
-    let unreadable =
-        |error: io::Error| problem_at(ProblemKind::Unreadable, path, error.to_string());
-    let (file, meta) = open_regular(path).map_err(unreadable)?;
-    let size = usize::try_from(meta.len()).unwrap_or(usize::MAX);
-    let mut bytes = Vec::new();
-    let mut peeked = Peeked::default();
-    for step in STEPS {
-        let len = step.min(size);
-        let bytes = read_at(&file, &mut bytes, (size - len) as u64, len).map_err(unreadable)?;
-        let excerpt = if len == size {
-            Excerpt::whole(path, bytes)
-        } else {
-            Excerpt::parts(path, &[], bytes)
-        };
-        let is_whole = len == size;
-        let is_last = is_whole || step == MOST;
-        let lines: Box<dyn Iterator<Item = &[u8]>> = match link {
-            None => Box::new(excerpt.tail_lines()),
-            Some(link) => match followed(excerpt.tail_lines().collect(), link, is_last) {
-                Some(followed) => Box::new(followed.into_iter()),
-                None => continue,
-            },
-        };
-        let mut newest_first = Vec::new();
-        for line in lines {
-            newest_first.extend(turns(line).into_iter().rev());
-            if newest_first.len() > wanted {
-                break;
-            }
-        }
-        peeked.has_earlier = newest_first.len() > wanted || !is_whole;
-        newest_first.truncate(wanted);
-        newest_first.reverse();
-        let is_enough = newest_first.len() == wanted;
-        peeked.turns = newest_first;
-        if is_enough || is_whole {
-            break;
-        }
-    }
-    Ok(peeked)
 }
 
 #[cfg(test)]
