@@ -24,7 +24,7 @@ use crate::protocol::launch::{
     Forgotten, LaunchParams, LaunchResult, Launched, PruneParams, PruneResult, ReleasedClaim,
     ResumeParams,
 };
-use crate::protocol::session::AgentReport;
+use crate::protocol::session::{AgentReport, SessionKind};
 use crate::reconcile::{Row, one_of};
 use crate::scope::Interest;
 
@@ -52,6 +52,11 @@ pub(super) async fn resume(call: Call, params: ResumeParams) -> Result<LaunchRes
     };
     if let Some(owner) = owner {
         return Err(RpcError::SessionAlive { session: id, owner });
+    }
+    if session.kind == SessionKind::Subagent {
+        let parent = session.parent_session_id.map_or_else(String::new, |it| format!(" `{it}`"));
+        let hint = format!("resume its parent{parent}: it answers to that alone");
+        return Err(cannot(&session.agent, "resume a subagent", &hint));
     }
     let Some(cwd) = session.cwd else {
         let what = "resume a session whose directory is not known";

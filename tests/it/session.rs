@@ -209,6 +209,20 @@ fn subagents_are_neither_shown_nor_read_nor_counted_where_nobody_asks_for_them()
     assert_eq!(count(&counted), count(&without), "they are not");
 }
 
+#[test]
+fn a_subagent_is_not_resumed_without_its_parent() {
+    let home = Home::with("claude-code");
+    let list = home.call("session.list", &json!({ "includeSubagents": true }));
+    let sessions = list["result"]["sessions"].as_array().unwrap();
+    let subagent = sessions.iter().find(|it| it["kind"] == "subagent").unwrap();
+    let named = json!({ "sessionId": subagent["sessionId"], "prompt": "Go on" });
+    let error = &home.call("session.resume", &named)["error"];
+    assert_eq!(error["code"], 1007, "{error}");
+    let parent = subagent["parentSessionId"].as_str().unwrap();
+    assert!(error["data"]["hint"].as_str().unwrap().contains(parent), "{error}");
+    assert_eq!(home.call("lock.list", &json!({}))["result"]["locks"], json!([]));
+}
+
 /// A recorded thread of Codex: one turn, finished.
 const THREAD: &str = "01a204ec-b99e-7391-b564-bd5b396bbf28";
 
