@@ -1,6 +1,8 @@
 //! The log: a rolling file in the state directory. Without a place for it there is none, and all else works.
 
+use std::ffi::OsStr;
 use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
 use std::str::FromStr;
 
 use tracing::level_filters::LevelFilter;
@@ -11,15 +13,17 @@ use crate::env::Env;
 /// How many days of log are kept.
 const DAYS_KEPT: usize = 7;
 
-/// Starts the log at the level of `HEADCOUNT_LOG` (`off`, `error`, `warn`, `info`, `debug`, `trace`; `info` where
-/// it says nothing).
-pub(super) fn start(env: &Env) {
-    let asked = env.var("HEADCOUNT_LOG").and_then(|it| it.to_str());
-    let level = asked.and_then(|it| LevelFilter::from_str(it).ok()).unwrap_or(LevelFilter::INFO);
+/// What `HEADCOUNT_LOG` may say.
+const LEVELS: &str = "off, error, warn, info, debug, trace";
+
+/// Starts the log in the state directory, at the level of `HEADCOUNT_LOG`.
+pub(super) fn start(state_dir: &Path, env: Option<&Env>) {
+    let asked = env.and_then(|it| it.var("HEADCOUNT_LOG"));
+    let (level, unknown) = level(asked);
     if level == LevelFilter::OFF {
         return;
     }
-    let dir = env.state_dir().join("logs");
+    let dir = state_dir.join("logs");
     // The appender complains on stderr about a directory that is not there yet. The state directory may be made here:
     // it is this user's alone.
     if std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir).is_err() {
@@ -39,4 +43,33 @@ pub(super) fn start(env: &Env) {
         .finish();
     // Only a second log in one process would be refused.
     drop(tracing::subscriber::set_global_default(subscriber));
+    if let Some(unknown) = unknown {
+        tracing::warn!("HEADCOUNT_LOG: `{unknown}` is none of {LEVELS}; `{level}` holds");
+    }
+}
+
+/// The level that is asked for, `info` where nothing is, and what was asked for where that is none.
+fn level(asked: Option<&OsStr>) -> (LevelFilter, Option<String>) {
+    let Some(asked) = asked else { return (LevelFilter::INFO, None) };
+    match asked.to_str().and_then(|it| LevelFilter::from_str(it).ok()) {
+        Some(level) => (level, None),
+        None => (LevelFilter::INFO, Some(asked.to_string_lossy().into_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_level_is_named_and_info_holds() {
+        let check = |asked: Option<&str>, expect, unknown: Option<&str>| {
+            assert_eq!(level(asked.map(OsStr::new)), (expect, unknown.map(str::to_owned)));
+        };
+        check(None, LevelFilter::INFO, None);
+        check(Some("verbose"), LevelFilter::INFO, Some("verbose"));
+        for known in LEVELS.split(", ") {
+            check(Some(known), known.parse().unwrap(), None);
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! The command line: every command goes through the same methods as the wire; no logic of its own.
 
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
@@ -146,13 +146,14 @@ fn execute(cli: Cli) -> Result<u8, Failure> {
         return Ok(0);
     };
     if let Command::Supervise = command {
-        return Ok(supervise::run().map(|()| 0)?);
+        let begin_log = |state_dir: &Path| log::start(state_dir, Env::of_this_process().as_ref());
+        return Ok(supervise::run(begin_log).map(|()| 0)?);
     }
     let env = world(cli.home, cli.proc)?;
     if let Command::Schema { out } = command {
         return schema(env, out);
     }
-    log::start(&env);
+    log::start(&env.state_dir(), Some(&env));
     match command {
         Command::Serve { framing } => serve(env, framing),
         Command::Call { method, params } => call::run(env, &method, params.as_deref()),

@@ -39,8 +39,9 @@ const GRACE: Duration = Duration::from_secs(5);
 const END_ATTEMPTS: usize = 12;
 const END_PAUSE: Duration = Duration::from_secs(5);
 
-/// Supervises the launch that stdin orders, and returns when all of it is done.
-pub fn run() -> io::Result<()> {
+/// Supervises the launch that stdin orders, and returns when all of it is done. `begin_log` is told the state directory:
+/// that of who launched, whatever the environment is that the agent is given.
+pub fn run(begin_log: impl FnOnce(&Path)) -> io::Result<()> {
     // Fails where this leads a session already, which is as good.
     nix::unistd::setsid().ok();
     heed_signals();
@@ -50,14 +51,22 @@ pub fn run() -> io::Result<()> {
     // So that no file system is held busy; one that cannot be left is.
     nix::unistd::chdir("/").ok();
     let ledger = LedgerFile::at(order.ledger.clone(), Path::new(procs::PROC));
+    if let Some(state_dir) = order.ledger.as_path().parent() {
+        begin_log(state_dir);
+    }
+    let _span = tracing::info_span!("launch", id = order.launch_id).entered();
     if let Err(why) = adopt(&ledger, &order.launch_id) {
         tell(&Event::Refused(why));
         return Ok(());
     }
     let log = LaunchLog::open(order.log.as_path());
     match log.and_then(|log| Ok((log, start(&order, &ledger)?))) {
-        Ok((log, agent)) => Supervisor::new(order, ledger, log, agent).run(),
+        Ok((log, agent)) => {
+            tracing::info!(agent = %order.agent, process = %agent.process.pid, "the agent has begun");
+            Supervisor::new(order, ledger, log, agent).run();
+        }
         Err(error) => {
+            tracing::warn!(agent = %order.agent, %error, "the agent was not started");
             note_end(&ledger, &order.launch_id, End::NotStarted);
             tell(&Event::NotStarted(error.to_string()));
         }
@@ -151,6 +160,7 @@ impl Supervisor {
         memory::give_back_code();
         let end = end_of(self.watch());
         let exit_code = end.exit_code().unwrap_or_default();
+        tracing::info!(exit_code, "the agent has ended");
         // The claim ends with the launch: what an agent that ran out of time has started must have ended by then.
         if let Some(ending) = self.ending.take() {
             drop(ending.join());
@@ -180,6 +190,7 @@ impl Supervisor {
             let (argv, variables) = (&argv[..], &variables[..]);
             let hook = Hook { name, argv, cwd: cwd.as_path(), variables, environment: None };
             if let Err(failure) = hook.run() {
+                tracing::warn!(id, failure, "a hook has failed");
                 note(&ledger, &id, |ledger, id| ledger.hook_failed(id, &failure));
             }
         }

@@ -623,6 +623,7 @@ fn a_hook_that_fails_is_told_and_changes_nothing_else() {
         world.launch("tell", json!({ "onCreate": ["/nonexistent"], "onComplete": hook(&done) }));
     assert_eq!(reply["result"]["launch"]["sessionId"], THREAD);
     done.read();
+    let log = world.home.log();
     // The failure is written after the last hook has ended: looked for until it is there.
     let told = within_patience(move || {
         loop {
@@ -635,6 +636,8 @@ fn a_hook_that_fails_is_told_and_changes_nothing_else() {
     });
     assert!(told.0.contains("onCreate") && told.0.contains("/nonexistent"), "{told:?}");
     assert_eq!(told.1, "stopped");
+    // Its supervisor alone has a log here.
+    assert!(log.contains("a hook has failed") && log.contains("the agent has ended"), "{log}");
 }
 
 #[test]

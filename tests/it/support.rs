@@ -60,6 +60,12 @@ impl Home {
         config
     }
 
+    /// What the program has logged, started with this state directory.
+    pub(crate) fn log(&self) -> String {
+        let logs = std::fs::read_dir(self.path().join("state/logs")).unwrap();
+        logs.map(|it| std::fs::read_to_string(it.unwrap().path()).unwrap()).collect()
+    }
+
     pub(crate) fn env(&self) -> Env {
         let vars =
             [("HOME", self.path().to_owned()), ("HEADCOUNT_STATE_DIR", self.path().join("state"))];
