@@ -313,6 +313,10 @@ impl Connection {
             "$/cancelRequest" | "$/cancel_request" => {
                 message::cancelled_id(params).map_or(Verdict::Nothing, Verdict::Cancel)
             }
+            _ if self.methods.method(method).is_some() => {
+                tracing::warn!(method, "sent without an id, and so not done");
+                Verdict::Nothing
+            }
             _ => {
                 tracing::debug!(method = beginning(method), "notification ignored");
                 Verdict::Nothing

@@ -56,6 +56,24 @@ fn text(bytes: &[u8]) -> &str {
 }
 
 #[test]
+fn a_method_without_an_id_is_not_done_and_the_log_says_so() {
+    let home = Home::empty();
+    let mut server = server(&home, &[]);
+    let mut stdin = server.stdin.take().expect("stdin is piped");
+    let acquire = json!({
+        "jsonrpc": "2.0", "method": "lock.acquire",
+        "params": { "directory": home.path(), "by": "me" },
+    });
+    writeln!(stdin, "{acquire}").expect("the server reads");
+    drop(stdin);
+    assert_eq!(text(&server.wait_with_output().unwrap().stdout), "");
+    let log = home.log();
+    let line = log.lines().find(|it| it.contains("without an id")).unwrap_or_default();
+    assert!(line.contains("WARN") && line.contains("lock.acquire"), "{log}");
+    assert_eq!(home.call("lock.list", &json!({}))["result"]["locks"], json!([]));
+}
+
+#[test]
 fn both_framings_carry_the_same_reply() {
     let initialize = request(1, "initialize");
     let lines = run(&[], &format!("{initialize}\n"));
