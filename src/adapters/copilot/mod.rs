@@ -28,6 +28,7 @@
 //! they stand (their names here are the SDK's).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -125,8 +126,11 @@ fn claims(scope: &Scope, found: &Found, problems: &mut Vec<Problem>) -> Vec<Clai
     let copilots = copilots(&scope.processes);
     let holders =
         if copilots.is_empty() { BTreeMap::new() } else { lock_holders(&scope.processes) };
+    // The kernel shows what is open by its real path.
+    let real = |root: &PathBuf| fs::canonicalize(root.join(SESSIONS)).ok();
+    let stores: Vec<PathBuf> = found.roots.iter().filter_map(real).collect();
     for process in copilots {
-        let open = open_sessions(scope, process, &holders, found);
+        let open = open_sessions(scope, process, &holders, &stores);
         if open.is_empty() {
             idle.push(process);
         }
@@ -180,17 +184,16 @@ fn open_sessions(
     scope: &Scope,
     process: ProcessRef,
     holders: &BTreeMap<(u64, u64), ProcessRef>,
-    found: &Found,
+    stores: &[PathBuf],
 ) -> Vec<Open> {
     let own = format!("inuse.{}.hold", process.pid);
     let mut open = Vec::new();
     for (_, path) in scope.processes.open_files(process) {
         let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else { continue };
-        let is_ours =
-            dir.parent().is_some_and(|it| found.roots.iter().any(|root| it == root.join(SESSIONS)));
+        let is_ours = dir.parent().is_some_and(|it| stores.iter().any(|store| it == store));
         let session = dir.file_name().and_then(|it| it.to_str()).and_then(SessionId::parse);
         let (true, Some(session)) = (is_ours && name == own.as_str(), session) else { continue };
-        let stamp = std::fs::metadata(&path).ok().map(|it| FileStamp::of(&it));
+        let stamp = fs::metadata(&path).ok().map(|it| FileStamp::of(&it));
         let is_locked =
             stamp.is_some_and(|it| holders.get(&(it.device, it.inode)) == Some(&process));
         let bond = if is_locked { Bond::Asserted } else { Bond::Inferred };

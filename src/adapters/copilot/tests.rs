@@ -14,7 +14,7 @@ fn fixtures() -> PathBuf {
 }
 
 fn home() -> PathBuf {
-    fixtures().join("home")
+    fixtures().join("home").canonicalize().unwrap()
 }
 
 fn session(id: &str) -> PathBuf {
@@ -80,11 +80,15 @@ fn where_the_kernel_shows_no_lock_the_open_file_is_inferred_from() {
     let table = FakeProc::new();
     let hold = session(INTERACTIVE).join("inuse.30926.hold");
     table.process(30926, 100, "MainThread").exe("/opt/bin/copilot").open_file(41, &hold);
-    let roster = testing::concluded(&ADAPTER, &table.scope(&home()));
-    let asking =
-        roster["sessions"].as_array().unwrap().iter().find(|it| it["sessionId"] == INTERACTIVE);
-    assert_eq!(asking.unwrap()["status"], "waiting");
-    assert_eq!(asking.unwrap()["certainty"], "inferred");
+    let linked = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(home().join(".copilot"), linked.path().join(".copilot")).unwrap();
+    for home in [&home(), linked.path()] {
+        let roster = testing::concluded(&ADAPTER, &table.scope(home));
+        let asking =
+            roster["sessions"].as_array().unwrap().iter().find(|it| it["sessionId"] == INTERACTIVE);
+        assert_eq!(asking.unwrap()["status"], "waiting");
+        assert_eq!(asking.unwrap()["certainty"], "inferred");
+    }
 }
 
 #[test]
