@@ -10,6 +10,7 @@ use crate::scope::Scope;
 
 /// Most threads that one adapter works with: beyond it the file system is the bound, not the processor.
 const THREADS_MAX: usize = 8;
+
 /// Applies `work` to each item on several threads and returns the results in the order of the items.
 /// Ends early, with what it has, once nobody waits for the answer any more. `state` makes each
 /// thread's own workspace, so that buffers are made once a thread and not once an item. A thread is started
