@@ -209,6 +209,24 @@ def resumed_after_a_kill(world: GeminiWorld) -> None:
     world.headcount.shows(folder, [row(session, "stopped", "completed")])
 
 
+@scenario("the interface: a turn that a person ends has ended")
+def ended_by_hand(world: GeminiWorld) -> None:
+    folder, prompt = world.project("by hand"), "Think [[hold:gm-esc]]"
+    screen = world.terminal(command("gemini") + ["--skip-trust", "-m", MODEL], folder, "gemini-esc")
+    screen.shows("Type your message")
+    screen.say(prompt)
+    world.model.wait_streaming("gm-esc")
+    ref, session = world.worker(screen.pid), world.asked(folder, prompt)
+    world.headcount.shows(folder, [row(session, "running", "turn_in_progress", ref)])
+    screen.key("Escape")
+    screen.shows("Request cancelled")
+    world.headcount.shows(folder, [row(session, "idle", "turn_ended", ref)])
+    # Left by itself, it would remove a session of which nothing is left.
+    os.kill(screen.pid, signal.SIGKILL)
+    os.kill(ref.pid, signal.SIGKILL)
+    world.headcount.shows(folder, [row(session, "stopped", "interrupted")])
+
+
 @scenario("the model refuses: the prompt is taken back")
 def model_error(world: GeminiWorld) -> None:
     folder, session = world.project("refused"), str(uuid.uuid4())

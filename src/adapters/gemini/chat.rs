@@ -11,6 +11,8 @@ use crate::protocol::session::{Role, SessionKind, Source, Turn, Usage};
 
 /// What Gemini's own first message begins with.
 const CONTEXT: &str = "<session_context>";
+/// What it notes when a person has ended a turn.
+const CANCELLED: &str = "Request cancelled.";
 
 /// A line: the header, a change to it, or a message. Of the older whole files, all at once.
 #[derive(Default, Deserialize)]
@@ -132,6 +134,7 @@ impl Message {
             }
             "gemini" => Some(TurnState::InProgress),
             "error" => Some(TurnState::Failed(Failure::Model)),
+            "info" if self.text() == CANCELLED => Some(TurnState::Interrupted),
             _ => None,
         }
     }
@@ -155,7 +158,7 @@ pub(super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, Malformed> 
     let mut record = header(excerpt, &first).ok_or_else(no_header)?;
     let prompt = excerpt.head_lines().flat_map(messages).find_map(|it| it.prompt());
     record.prompt = prompt.as_deref().map(Prompt::of);
-    let mut turn = None;
+    let (mut turn, mut was_taken_back) = (None, false);
     for line in excerpt.tail_lines() {
         let change = jsonl::record::<Line>(line).unwrap_or_default().set.unwrap_or_default();
         let messages = messages(line);
@@ -166,11 +169,13 @@ pub(super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, Malformed> 
         let model = |it: &Message| it.model.clone().filter(|_| it.kind == "gemini");
         record.model = record.model.or_else(|| messages.iter().rev().find_map(model));
         if turn.is_none() {
-            turn = messages.iter().rev().find_map(Message::turn_and_time);
+            turn = messages.iter().rev().find_map(Message::turn_and_time).map(|(turn, moved)| {
+                let is_end = matches!(turn, TurnState::Interrupted | TurnState::Failed(_));
+                // That something was asked does not say how it has come to be taken back.
+                if was_taken_back && !is_end { (TurnState::Unknown, None) } else { (turn, moved) }
+            });
             // All there was has been taken back: what was asked has failed, or was undone.
-            if turn.is_none() && change.messages.is_some() && record.prompt.is_some() {
-                turn = Some((TurnState::Unknown, None));
-            }
+            was_taken_back |= change.messages.is_some() && record.prompt.is_some();
         }
         if turn.is_some() && record.model.is_some() {
             break;

@@ -19,7 +19,8 @@
 //!
 //! - The first message is Gemini's own `<session_context>`; results of tools come as messages of the user's.
 //! - `--resume` goes on in the old file and leaves a second one of the same id that holds nothing else.
-//! - A prompt whose model call failed is taken back out of the messages.
+//! - A prompt whose model call failed, or that a person cancelled, is taken back out of the messages; in the interface,
+//!   what was noted before tells which. One that ends with nothing said removes its chat.
 //! - Nothing is locked or held open. Gemini starts itself again as a child with the same arguments: one session,
 //!   two processes, of which the child is the one that works. `--session-id` and `--resume` may name the session;
 //!   for the others directory and times speak ([`super::pairing`]).

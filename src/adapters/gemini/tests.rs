@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::super::evidence::{Bond, Claim, TurnState};
+use super::super::evidence::{Bond, Claim, Failure, TurnState};
 use super::super::excerpt::Excerpt;
 use super::*;
 use crate::protocol::session::Role;
@@ -162,6 +162,30 @@ fn a_prompt_that_was_taken_back_leaves_it_open_how_it_ended() {
     let record = parse(&chat("session-2026-11-22T23-44-214c6aff.jsonl")).unwrap();
     assert_eq!(record.turn, TurnState::Unknown);
     assert_eq!(record.prompt.as_deref(), Some("fail [[error:400]]"));
+}
+
+#[test]
+fn a_prompt_that_was_taken_back_ended_as_was_noted_before() {
+    let text = String::from_utf8(chat("session-2026-11-22T23-44-214c6aff.jsonl")).unwrap();
+    let (asked, taken_back) = text.trim_end().rsplit_once('\n').unwrap();
+    let check = |noted: &str, turn| {
+        let text = format!("{asked}\n{noted}\n{taken_back}\n");
+        assert_eq!(parse(text.as_bytes()).unwrap().turn, turn, "{noted}");
+    };
+    // As Gemini 0.61.0 writes it after Escape.
+    let at =
+        r#""id":"78342ef3-273f-45c5-80b3-f7e9ff12593f","timestamp":"2026-11-22T23:44:59.204Z""#;
+    let cancelled = format!(r#"{{{at},"type":"info","content":"Request cancelled."}}"#);
+    check(&cancelled, TurnState::Interrupted);
+    check(&format!(r#"{{{at},"type":"error","content":"no"}}"#), TurnState::Failed(Failure::Model));
+    check(&format!(r#"{{{at},"type":"info","content":"Try /help"}}"#), TurnState::Unknown);
+    // What was asked after that was taken back without a word.
+    let again =
+        r#"{"id":"x","timestamp":"2026-11-22T23:45:00.000Z","type":"user","content":"Again"}"#;
+    check(&format!("{cancelled}\n{again}"), TurnState::Unknown);
+    // Before it is taken back, it has ended as well.
+    let text = format!("{asked}\n{cancelled}\n");
+    assert_eq!(parse(text.as_bytes()).unwrap().turn, TurnState::Interrupted);
 }
 
 #[test]
