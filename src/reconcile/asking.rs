@@ -17,8 +17,7 @@ struct Question {
 
 /// Lets the sessions above a waiting subagent wait with it, as far up as they live in its process.
 pub(super) fn pass_up(rows: &mut [Row], now: Timestamp) {
-    let questions: Vec<_> =
-        rows.iter().filter_map(|row| Some((&row.session, Question::of(row)?))).collect();
+    let questions: Vec<_> = rows.iter().filter_map(|row| Some((row, Question::of(row)?))).collect();
     if questions.is_empty() {
         return;
     }
@@ -31,12 +30,14 @@ pub(super) fn pass_up(rows: &mut [Row], now: Timestamp) {
     for (waiting, question) in questions {
         let mut below = waiting;
         for _ in 0..SUBAGENT_DEPTH_MAX {
-            let Some(at) = parent(below).and_then(|it| places.get(it)).copied() else { break };
-            let above = &rows[at].session;
-            if above.process != waiting.process {
+            let Some(at) = parent(&below.session).and_then(|it| places.get(it)).copied() else {
+                break;
+            };
+            let above = &rows[at];
+            if !live_together(above, waiting) {
                 break;
             }
-            if is_held_up(above, waiting) {
+            if is_held_up(&above.session, &waiting.session) {
                 asked.push((at, question.clone()));
             }
             below = above;
@@ -49,6 +50,11 @@ pub(super) fn pass_up(rows: &mut [Row], now: Timestamp) {
 
 fn parent(session: &Session) -> Option<&SessionId> {
     session.parent_session_id.as_ref().filter(|_| session.kind == SessionKind::Subagent)
+}
+
+/// Whether both live in the same process, or in one of the same processes that are alike.
+fn live_together(a: &Row, b: &Row) -> bool {
+    a.session.process == b.session.process && a.candidates == b.candidates
 }
 
 /// A question that is only inferred may be left over from a turn that was cut off: it counts within a turn of the
@@ -67,7 +73,7 @@ impl Question {
         let session = &row.session;
         let is_asking = session.status == Status::Waiting
             && session.kind == SessionKind::Subagent
-            && session.process.is_some();
+            && (session.process.is_some() || !row.candidates.is_empty());
         is_asking.then_some(())?;
         Some(Self {
             subagent: session.session_id.clone()?,

@@ -551,6 +551,17 @@ fn whoever_started_a_subagent_that_waits_waits_with_it() {
 }
 
 #[test]
+fn a_subagents_question_is_told_though_which_process_it_lives_in_is_not() {
+    let asks = TurnState::Waiting(WaitingFor::Permission);
+    let child = seen(subagent("child", "s1", asks));
+    let roster = world().conclude(alike().into_iter().chain([child]).collect());
+    let guessed = Certainty::Inferred;
+    let waits = |id| (Some(id), Status::Waiting, Reason::Permission, guessed, None);
+    let running = (Some("s2"), Status::Running, Reason::TurnInProgress, guessed, None);
+    assert_eq!(verdicts(&roster), [waits("child"), waits("s1"), running]);
+}
+
+#[test]
 fn subagents_that_are_each_others_parents_end_nowhere() {
     let roster = world().conclude(vec![
         seen(subagent("a", "b", TurnState::InProgress)),
