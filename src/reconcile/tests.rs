@@ -726,7 +726,7 @@ fn the_evidence_tells_the_whole_chain() {
     );
 }
 
-/// Sightings of three sessions and their subagents, with claims of live and dead processes.
+/// Sightings of three sessions and their subagents, with claims of live and dead processes and counts.
 fn any_sighting() -> impl Strategy<Value = Sighting> {
     let session = prop::sample::select(vec!["a", "b", "c"]);
     let turn =
@@ -748,6 +748,12 @@ fn any_sighting() -> impl Strategy<Value = Sighting> {
                     path: Some(format!("/{own}/{minute}").into()),
                     ..base
                 })
+            }
+        ),
+        (session.clone(), 0..3_u64, prop::option::of(0..3_u64)).prop_map(
+            |(session, input_tokens, cache_read_tokens)| Sighting::Counted {
+                session: id(session),
+                usage: Usage { input_tokens, cache_read_tokens, ..Usage::default() },
             }
         ),
         (prop::option::of(session), pid, activity, bond).prop_map(
