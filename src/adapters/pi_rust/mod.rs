@@ -21,7 +21,7 @@
 use std::path::Path;
 
 use super::Watched;
-use super::evidence::{Bond, Claim, Hints, Sighting};
+use super::evidence::{Claim, Sighting};
 use super::files::{Beyond, FileAgent, Found, TAIL};
 use super::live;
 use super::pairing::{self, Candidate, Live};
@@ -29,7 +29,6 @@ use super::pi::{self, beyond, store, transcript};
 use crate::base::{AgentId, SessionId};
 use crate::procs::Process;
 use crate::protocol::lifecycle::AgentCard;
-use crate::protocol::session::Source;
 use crate::scope::Scope;
 
 mod databases;
@@ -81,9 +80,7 @@ fn claims(scope: &Scope, found: &Found, beyond: &[Sighting]) -> Vec<Claim> {
         if arguments.keeps_sessions_of(found) {
             live.push(seen);
         } else {
-            let claim = Claim::of(process.identity, None, Source::Process);
-            let hints = Hints { cwd: seen.cwd, ..Hints::default() };
-            claims.push(Claim { bond: Bond::Inferred, hints, ..claim });
+            claims.push(live::away(process.identity, seen.cwd, !seen.is_interactive));
         }
     }
     let in_databases = beyond.iter().filter_map(|it| match it {

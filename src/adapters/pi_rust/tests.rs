@@ -83,6 +83,26 @@ fn a_print_run_keeps_no_session_and_so_has_none() {
 }
 
 #[test]
+fn a_terminal_that_keeps_no_session_may_be_idle() {
+    let tty = Path::new("/dev/pts/3");
+    let row = |arguments: &[&str]| {
+        let (table, home) = (FakeProc::new(), fixture("running"));
+        table
+            .process_like(7, ticks(57, 51), "pi", 1, 34_819)
+            .exe("/opt/bin/pi")
+            .cwd("/home/dev/work/c")
+            .environ(&[("HOME", home.to_str().unwrap())])
+            .arguments(&[&["/opt/bin/pi"], arguments].concat())
+            .open_file(0, tty)
+            .open_file(1, tty);
+        rows(&table).pop().unwrap()
+    };
+    assert_eq!(row(&["--no-session"]), "- unknown process_alive 7");
+    assert_eq!(row(&["--session-dir", "/else"]), "- unknown process_alive 7");
+    assert_eq!(row(&["--no-session", "-p", "hi"]), "- running process_alive 7");
+}
+
+#[test]
 fn a_session_named_in_the_arguments_is_its_processs() {
     let table = FakeProc::new();
     let file = fixture("running").join(FINISHED);
