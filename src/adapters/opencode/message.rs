@@ -102,8 +102,10 @@ impl Message {
         match (step.error, step.completed, step.finish.as_deref()) {
             (Some(Fault::Aborted), ..) => TurnState::Interrupted,
             (Some(Fault::Failed(failure)), ..) => TurnState::Failed(failure),
-            // A tool has answered and the next step is about to begin.
-            (None, None, _) | (None, Some(_), Some("tool-calls")) => TurnState::InProgress,
+            // The next step is about to begin: a tool has answered, or the model stopped without saying why.
+            (None, None, _) | (None, Some(_), Some("tool-calls" | "unknown")) => {
+                TurnState::InProgress
+            }
             (None, Some(_), Some("error")) => TurnState::Failed(Failure::Model),
             (None, Some(_), _) => TurnState::Completed,
         }

@@ -8,7 +8,7 @@
 //!   where both hold a session the database is right ([`database`], [`legacy`], [`message`]).
 //! - **A session's row**: `{"id":"ses_dfb15d5adffeFSSCwmpwPqKa5E","parent_id":null,"directory":"/home/dev/work/a",
 //!   "title":"Mock title","cost":0.00357,"tokens_input":1000,"tokens_output":30,"time_created":1795378784851,…}`
-//! - **The turn** is in progress while the newest message has no `time.completed`, or has `finish: "tool-calls"`.
+//! - **The turn** is in progress while the newest message has no `time.completed`, or has `finish: "tool-calls"` or `"unknown"`.
 //!   Nothing is written while text streams, and nothing at all by a process that is killed: only the processes tell
 //!   an unfinished turn from a dead one ([`process`]).
 //! - **Which session** a process serves is known where its arguments name it or its own server says it ([`server`]); the

@@ -24,6 +24,7 @@ fn a_turn_stands_as_its_newest_step_does() {
     let cases = [
         (r#""time":{"created":1}"#, TurnState::InProgress),
         (r#""time":{"created":1,"completed":2},"finish":"tool-calls""#, TurnState::InProgress),
+        (r#""time":{"created":1,"completed":2},"finish":"unknown""#, TurnState::InProgress),
         (r#""time":{"created":1,"completed":2},"finish":"stop""#, TurnState::Completed),
         (r#""time":{"created":1,"completed":2},"finish":"length""#, TurnState::Completed),
         (
