@@ -99,8 +99,12 @@ impl Census {
 }
 
 fn late(deadline: Duration) -> Survey {
-    let message = format!("no answer within {} ms", deadline.as_millis());
-    Survey { outcome: Outcome::TimedOut, ..Survey::failed(problem(ProblemKind::TimedOut, message)) }
+    Survey { outcome: Outcome::TimedOut, ..Survey::failed(no_answer(deadline)) }
+}
+
+/// That an agent did not answer in the time that it had.
+pub fn no_answer(within: Duration) -> Problem {
+    problem(ProblemKind::TimedOut, format!("no answer within {} ms", within.as_millis()))
 }
 
 fn panicked(error: tokio::task::JoinError) -> Survey {

@@ -173,6 +173,10 @@ pub enum RpcError {
     /// A bug, or a world that nobody thought of: whoever mends the server has to look.
     #[error("internal error: {0}")]
     Internal(String),
+    /// The client can look whether the turn has ended all the same, and ask once more: the agent's own service has
+    /// failed, or takes long.
+    #[error("the turn may not have ended: {0}")]
+    NotEnded(String),
     /// `unanswered` are the adapters that failed or were late, and might have known it.
     #[error("no session is known by `{query}`")]
     SessionNotFound { query: String, unanswered: Vec<AgentId> },
@@ -221,7 +225,7 @@ impl RpcError {
     pub fn code(&self) -> Code {
         match self {
             Self::InvalidParams { .. } => INVALID_PARAMS,
-            Self::Internal(_) => INTERNAL,
+            Self::Internal(_) | Self::NotEnded(_) => INTERNAL,
             Self::SessionNotFound { .. } => SESSION_NOT_FOUND,
             Self::SessionAmbiguous { .. } => SESSION_AMBIGUOUS,
             Self::AgentUnknown { .. } => AGENT_UNKNOWN,
@@ -253,6 +257,9 @@ impl RpcError {
                 Some("nothing was changed; repair or move the file".into())
             }
             Self::NotOurs(_) => Some("look again with session.status".into()),
+            Self::NotEnded(_) => {
+                Some("look with session.status whether it has, or stop it again".into())
+            }
             Self::FuseNotFound(_) => Some("fuse.list shows every fuse".into()),
             Self::InvalidParams { .. } | Self::Internal(_) | Self::AgentUnknown { .. } => None,
         }
@@ -261,7 +268,10 @@ impl RpcError {
     /// Whether the same request may succeed later without any change to it.
     fn is_retryable(&self) -> bool {
         match self {
-            Self::SessionAlive { .. } | Self::DirectoryLocked { .. } | Self::NotOurs(_) => true,
+            Self::SessionAlive { .. }
+            | Self::DirectoryLocked { .. }
+            | Self::NotOurs(_)
+            | Self::NotEnded(_) => true,
             Self::SessionNotFound { unanswered, .. } => !unanswered.is_empty(),
             _ => false,
         }
@@ -287,6 +297,7 @@ impl RpcError {
             Self::LaunchFailed { failure, .. } => serde_json::json!(failure),
             Self::SessionAlive { .. }
             | Self::Internal(_)
+            | Self::NotEnded(_)
             | Self::SessionNotFound { .. }
             | Self::Unsupported { .. }
             | Self::LedgerUnavailable(_)

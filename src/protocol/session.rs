@@ -659,6 +659,9 @@ pub struct PeekResult {
     pub complete: bool,
     /// What each adapter contributed to finding the session.
     pub agents: Vec<AgentReport>,
+    /// Why there are no turns, where the agent could not show them: then the result is not complete.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<Problem>,
 }
 
 impl Method for Peek {

@@ -122,10 +122,14 @@ pub struct WaitResult {
     pub sessions: Vec<Session>,
     /// Whether the time ran out first.
     pub timed_out: bool,
-    /// True when no adapter had failed or missed its deadline when it was asked last.
+    /// True when no adapter had failed or missed its deadline when it was asked last, and the processes of this machine
+    /// could be seen.
     pub complete: bool,
     /// What each adapter contributed when it was asked last.
     pub agents: Vec<AgentReport>,
+    /// What keeps changes from being seen, or the filter's directory from being followed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<Problem>,
 }
 
 impl Method for Wait {

@@ -153,7 +153,7 @@ async fn spawn(call: &Call, request: Request) -> Result<(Launched, Unanswered), 
 pub(super) async fn prune(call: Call, params: PruneParams) -> Result<PruneResult, RpcError> {
     let PruneParams { dry_run, older_than } = params;
     let services = Services::ask(&call.app).await?;
-    let agents = services.reports.clone();
+    let (agents, complete) = (services.reports.clone(), services.are_complete);
     let Pruned { forgotten, released, kept } = if dry_run {
         let life = move |entry: &LaunchEntry| services.life(entry);
         let look =
@@ -178,7 +178,7 @@ pub(super) async fn prune(call: Call, params: PruneParams) -> Result<PruneResult
         released: released.collect(),
         kept: kept as u64,
         dry_run,
-        complete: agents.iter().all(AgentReport::has_answered),
+        complete,
         agents,
     })
 }
@@ -209,6 +209,7 @@ async fn prune_with_logs(
 struct Services {
     at_work: BTreeSet<(AgentId, SessionId)>,
     reports: Vec<AgentReport>,
+    are_complete: bool,
 }
 
 impl Services {
@@ -222,12 +223,14 @@ impl Services {
         let is_wanted = |it: &&&'static dyn Adapter| agents.contains(&it.card().id);
         let adapters: Vec<_> = app.adapters.iter().filter(is_wanted).copied().collect();
         if adapters.is_empty() {
-            return Ok(Self::default());
+            return Ok(Self { are_complete: true, ..Self::default() });
         }
         let roster = roster(app, &adapters, Interest::SESSIONS).await;
+        let are_complete = roster.is_complete();
         let at_work = roster.rows.into_iter().filter(|it| is_at_work(it.session.status));
         let key = |row: Row| Some((row.session.agent, row.session.session_id?));
-        Ok(Self { at_work: at_work.filter_map(key).collect(), reports: roster.reports })
+        let at_work = at_work.filter_map(key).collect();
+        Ok(Self { at_work, reports: roster.reports, are_complete })
     }
 
     fn life(&self, entry: &LaunchEntry) -> Life {

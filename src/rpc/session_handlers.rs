@@ -153,7 +153,13 @@ pub(super) async fn peek(call: Call, params: PeekParams) -> Result<PeekResult, R
     let turns = params.turns.map_or(TURNS, Bounded::as_usize);
     let max_bytes = params.max_bytes.map_or(TURNS_BYTES, Bounded::as_usize);
     let Some(record) = row.record else {
-        return Ok(PeekResult { turns: Vec::new(), earlier: false, complete, agents });
+        return Ok(PeekResult {
+            turns: Vec::new(),
+            earlier: false,
+            complete,
+            agents,
+            problems: Vec::new(),
+        });
     };
     let (scope, _guard) = observe(app, Interest::SESSIONS).await.cancellable();
     let Some(peeking) = app.adapter(&agent).and_then(|it| it.peek(scope, record, turns)) else {
@@ -164,11 +170,14 @@ pub(super) async fn peek(call: Call, params: PeekParams) -> Result<PeekResult, R
         });
     };
     let deadline = census::deadline(settings::now(app).await.0.deadline_ms);
-    let late = || RpcError::Internal(format!("no answer within {} ms", deadline.as_millis()));
-    let peeked = tokio::time::timeout(deadline, peeking).await.map_err(|_| late())?;
-    let peeked = peeked.map_err(|problem| RpcError::Internal(problem.message))?;
+    let peeked = tokio::time::timeout(deadline, peeking).await;
+    let (peeked, problems) = match peeked.unwrap_or_else(|_| Err(census::no_answer(deadline))) {
+        Ok(peeked) => (peeked, Vec::new()),
+        Err(problem) => (Peeked::default(), vec![problem]),
+    };
     let (turns, earlier) = within(peeked, max_bytes);
-    Ok(PeekResult { turns, earlier, complete, agents })
+    let complete = complete && problems.is_empty();
+    Ok(PeekResult { turns, earlier, complete, agents, problems })
 }
 
 /// The newest turns that fit, and whether others came before; the oldest of them is cut where it does not fit whole.

@@ -117,8 +117,8 @@ async fn end_turn(app: &App, row: &Row, grace: Duration) -> Result<StopOutcome, 
         }
         TurnEnd::GoesOn => {
             let waited = grace.as_millis();
-            let what = format!("the turn was asked to end and goes on after {waited} ms");
-            Err(RpcError::Internal(what))
+            let what = format!("it was asked to and goes on after {waited} ms");
+            Err(RpcError::NotEnded(what))
         }
     }
 }
@@ -131,9 +131,9 @@ pub(super) async fn ask_to_end(
 ) -> Result<TurnEnd, RpcError> {
     let limit = served.within + census::DEADLINE;
     let (scope, _guard) = observe(app, Interest::SESSIONS).await.cancellable();
-    let late = |_| RpcError::Internal(format!("no answer within {} ms", limit.as_millis()));
-    let ended = tokio::time::timeout(limit, ask(scope, served)).await.map_err(late)?;
-    ended.map_err(|problem| RpcError::Internal(problem.message))
+    let ended = tokio::time::timeout(limit, ask(scope, served)).await;
+    let ended = ended.unwrap_or_else(|_| Err(census::no_answer(limit)));
+    ended.map_err(|problem| RpcError::NotEnded(problem.message))
 }
 
 /// Whether the agent's own service answers for the session.

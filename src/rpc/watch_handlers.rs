@@ -15,7 +15,7 @@ use crate::base::Timestamp;
 use crate::census;
 use crate::protocol::error::RpcError;
 use crate::protocol::fuse::FUSE_EXPIRED;
-use crate::protocol::session::{AgentReport, Filter, Problem, ProblemKind, Session};
+use crate::protocol::session::{Filter, Problem, ProblemKind, Session};
 use crate::protocol::watch::{Change, Changed, WaitParams, WaitResult};
 use crate::query::{Wanted, select};
 use crate::scope;
@@ -145,9 +145,14 @@ pub(super) async fn wait(call: Call, params: WaitParams) -> Result<WaitResult, R
 }
 
 fn answer(awaited: &Awaited, view: &View, sessions: Vec<Session>) -> WaitResult {
-    let agents = view.reports(view.meant(awaited.filter.agents()));
-    let complete = agents.iter().all(AgentReport::has_answered);
-    WaitResult { timed_out: sessions.is_empty(), sessions, complete, agents }
+    let meant = view.meant(awaited.filter.agents());
+    WaitResult {
+        timed_out: sessions.is_empty(),
+        sessions,
+        complete: view.is_complete(meant),
+        agents: view.reports(meant),
+        problems: awaited.problem.iter().cloned().chain(view.problems(meant)).collect(),
+    }
 }
 
 /// Which sessions are waited for.
@@ -155,6 +160,8 @@ struct Awaited {
     filter: Wanted,
     /// Ids or their beginnings; nothing where the filter alone decides.
     ids: Option<Vec<String>>,
+    /// What is wrong with what is asked for.
+    problem: Option<Problem>,
 }
 
 impl Awaited {
@@ -171,10 +178,7 @@ impl Awaited {
             (None, None) => refuse("sessionIds", "give them, or a `filter`"),
             (None, Some(filter)) => {
                 let (filter, problem) = with_real_paths(filter, within).await;
-                if let Some(Problem { message, path, .. }) = problem {
-                    tracing::warn!(?path, "{message}");
-                }
-                Ok(Self { filter, ids: None })
+                Ok(Self { filter, ids: None, problem })
             }
             (Some(ids), None) if ids.is_empty() => refuse("sessionIds", "at least one is needed"),
             (Some(ids), None) if ids.len() > IDS_MAX => {
@@ -184,7 +188,7 @@ impl Awaited {
                 ids.iter().try_for_each(|it| check_named("sessionIds", it))?;
                 // A session named by its id is meant whatever its kind.
                 let filter = Filter { include_subagents: true, ..Filter::default() };
-                Ok(Self { filter: Wanted::of(filter, |_| None), ids: Some(ids) })
+                Ok(Self { filter: Wanted::of(filter, |_| None), ids: Some(ids), problem: None })
             }
         }
     }

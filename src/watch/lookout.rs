@@ -113,15 +113,14 @@ async fn look(
         work.conclude(&ground.env).await;
         let unwatched =
             [stores.problem.clone(), work.owners.watch(ground.env.proc_root(), &stores.teller())];
-        let [files, ends] = unwatched.map(|it| it.map(looking_instead));
-        let blindness = [files, ends, occasion.scope.processes.problem().cloned()];
-        if blindness.iter().any(Option::is_some) {
+        let sees_processes = occasion.scope.processes.problem().is_none();
+        if !sees_processes || unwatched.iter().any(Option::is_some) {
             for agent in &occasion.agents {
                 work.agenda.plan_once(*agent, Cause::Blind, started + FALLBACK);
             }
         }
-        let blindness = blindness.into_iter().flatten();
-        work.seen.publish(&tell, occasion.scope.now, occasion.usual, blindness);
+        let unwatched = unwatched.into_iter().flatten().map(looking_instead);
+        work.seen.publish(&tell, &occasion.scope, occasion.usual, unwatched);
 
         let mut touched = tokio::select! {
             touched = stores.touched() => touched,

@@ -9,7 +9,7 @@ use super::diff::key;
 use super::files::AgentIndex;
 use super::owners::Owners;
 use super::view::View;
-use crate::base::{AgentId, ProcessRef, Timestamp};
+use crate::base::{AgentId, ProcessRef};
 use crate::census::Surveyed;
 use crate::env::Env;
 use crate::ledger::{Ledger, LedgerFile};
@@ -84,17 +84,19 @@ impl Seen {
     pub(super) fn publish(
         &self,
         tell: &watch::Sender<Option<View>>,
-        observed_at: Timestamp,
+        scope: &Scope,
         usual: Vec<AgentId>,
-        blindness: impl Iterator<Item = Problem>,
+        unwatched: impl Iterator<Item = Problem>,
     ) {
+        let unseen = scope.processes.problem().cloned();
         let seen = self.agents.values();
         let new = View {
-            observed_at,
+            observed_at: scope.now,
+            sees_processes: unseen.is_none(),
             sessions: Arc::new(seen.clone().flat_map(|(_, it)| it).cloned().collect()),
             reports: Arc::new(seen.map(|(report, _)| report.clone()).collect()),
             usual,
-            blindness: blindness.chain(self.ledger.clone()).collect(),
+            blindness: unwatched.chain(unseen).chain(self.ledger.clone()).collect(),
         };
         tell.send_if_modified(|view| {
             let is_new = view.as_ref().is_none_or(|it| !it.is_as(&new));

@@ -20,6 +20,8 @@ pub struct View {
     pub(super) usual: Vec<AgentId>,
     /// What keeps changes of all agents from being seen as they happen.
     pub(super) blindness: Vec<Problem>,
+    /// Whether the processes of this machine could be seen.
+    pub(super) sees_processes: bool,
 }
 
 impl View {
@@ -31,6 +33,11 @@ impl View {
     /// What each of the agents contributed.
     pub fn reports(&self, agents: &[AgentId]) -> Vec<AgentReport> {
         self.reports_of(agents).cloned().collect()
+    }
+
+    /// Whether these agents have answered, and the processes could be seen.
+    pub fn is_complete(&self, agents: &[AgentId]) -> bool {
+        self.sees_processes && self.reports_of(agents).all(AgentReport::has_answered)
     }
 
     /// What keeps changes of these agents from being seen as they happen.
@@ -59,6 +66,7 @@ impl View {
         self.sessions == other.sessions
             && self.usual == other.usual
             && self.blindness == other.blindness
+            && self.sees_processes == other.sees_processes
             && self.reports.iter().map(told).eq(other.reports.iter().map(told))
     }
 }

@@ -342,6 +342,19 @@ fn a_run_that_does_not_end_is_not_called_stopped() {
     let reply = world.call("session.stop", &json!({ "sessionId": key, "graceMs": 0 }));
     assert_eq!(reply["error"]["code"], -32603, "{reply}");
     assert!(reply["error"]["message"].as_str().unwrap().contains("goes on"), "{reply}");
+    assert_eq!(reply["error"]["data"]["retryable"], true, "{reply}");
+    assert!(reply["error"]["data"]["hint"].is_string(), "{reply}");
+}
+
+#[test]
+fn turns_that_the_gateway_does_not_show_are_a_problem_of_the_result() {
+    let world = World::new();
+    let key = key_of(&world.launch(json!({})));
+    // It knows the session, and no method that shows its turns.
+    let reply = world.call("session.peek", &json!({ "sessionId": key }));
+    let peeked = &reply["result"];
+    assert_eq!((&peeked["turns"], &peeked["complete"]), (&json!([]), &json!(false)), "{reply}");
+    assert!(peeked["problems"][0]["message"].as_str().unwrap().contains("unknown method"));
 }
 
 #[test]

@@ -423,6 +423,8 @@ export interface PeekResult {
   readonly complete: boolean;
   /** What each adapter contributed to finding the session. */
   readonly agents: readonly AgentReport[];
+  /** Why there are no turns, where the agent could not show them: then the result is not complete. */
+  readonly problems?: readonly Problem[];
 }
 
 /** One thing said in a conversation. */
@@ -480,10 +482,12 @@ export interface WaitResult {
   readonly sessions: readonly Session[];
   /** Whether the time ran out first. */
   readonly timedOut: boolean;
-  /** True when no adapter had failed or missed its deadline when it was asked last. */
+  /** True when no adapter had failed or missed its deadline when it was asked last, and the processes of this machine could be seen. */
   readonly complete: boolean;
   /** What each adapter contributed when it was asked last. */
   readonly agents: readonly AgentReport[];
+  /** What keeps changes from being seen, or the filter's directory from being followed. */
+  readonly problems?: readonly Problem[];
 }
 
 /** The id of a subscription. */
