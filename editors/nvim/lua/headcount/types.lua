@@ -324,6 +324,7 @@
 ---@field agents headcount.AgentReport[] What each adapter contributed to finding the session.
 ---@field complete boolean True when no adapter failed or missed its deadline, and the processes of this machine could be seen.
 ---@field earlier boolean True where turns came before the first one shown.
+---@field problems headcount.Problem[]|nil Why there are no turns, where the agent could not show them: then the result is not complete.
 ---@field turns headcount.Turn[] The newest turns, oldest of them first.
 
 --- What an agent may do without asking.
@@ -533,6 +534,7 @@
 --- The result of `session.wait`.
 ---@class headcount.WaitResult
 ---@field agents headcount.AgentReport[] What each adapter contributed when it was asked last.
----@field complete boolean True when no adapter had failed or missed its deadline when it was asked last.
+---@field complete boolean True when no adapter had failed or missed its deadline when it was asked last, and the processes of this machine
+---@field problems headcount.Problem[]|nil What keeps changes from being seen, or the filter's directory from being followed.
 ---@field sessions headcount.Session[] The sessions that have one of the states; none where the time ran out first.
 ---@field timedOut boolean Whether the time ran out first.
