@@ -7,6 +7,8 @@ use schemars::JsonSchema;
 use serde::de::{self, Unexpected, Visitor};
 use serde::{Deserialize, Serialize};
 
+use crate::base::Pid;
+
 /// A whole number from `LOW` to `HIGH`, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
@@ -84,9 +86,27 @@ impl<const LOW: u64, const HIGH: u64> JsonSchema for Bounded<LOW, HIGH> {
     }
 }
 
+/// Reads the id of a process, spelled as any other number may be.
+pub fn pid<'de, D: serde::Deserializer<'de>>(json: D) -> Result<Option<Pid>, D::Error> {
+    const MAX: u64 = i32::MAX.unsigned_abs() as u64;
+    let id = Option::<Bounded<1, MAX>>::deserialize(json)?;
+    id.map(|it| i32::try_from(it.get()).map(Pid).map_err(de::Error::custom)).transpose()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_id_is_read_as_any_other_number() {
+        let read = |text: &str| pid(&mut serde_json::Deserializer::from_str(text)).ok();
+        assert_eq!(read("1"), Some(Some(Pid(1))));
+        assert_eq!(read("2147483647.0"), Some(Some(Pid(i32::MAX))));
+        assert_eq!(read("null"), Some(None));
+        for text in ["0", "-1", "2147483648", "1.5", "\"1\""] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn both_edges_are_inside_and_their_neighbours_are_not() {

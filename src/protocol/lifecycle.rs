@@ -17,9 +17,10 @@ pub struct Initialize;
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InitializeParams {
-    /// The client's process; the server exits when it is gone.
+    /// The client's process; the server exits when it is gone. Null where there is none, or none any more.
     #[serde(default)]
-    pub process_id: Option<i64>,
+    #[schemars(with = "Option<i64>")]
+    pub process_id: Option<serde_json::Number>,
     /// Who the client is.
     #[serde(default)]
     pub client_info: Option<ClientInfo>,

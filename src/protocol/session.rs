@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Method;
-use super::bounded::Bounded;
+use super::bounded::{self, Bounded};
 use super::reading::null_as_absent;
 use crate::base::{AbsPath, AgentId, Pid, SessionId, Timestamp};
 
@@ -545,7 +545,7 @@ pub struct StatusParams {
     #[serde(default)]
     pub session_id: Option<String>,
     /// The live process that owns the session: before its agent has given it an id, nothing else names it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded::pid")]
     pub pid: Option<Pid>,
     /// The adapter to ask; all where absent.
     #[serde(default)]

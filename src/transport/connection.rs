@@ -8,7 +8,6 @@ use std::time::Duration;
 use jsonrpsee::types::ErrorObjectOwned;
 use jsonrpsee::types::error::METHOD_NOT_FOUND_CODE;
 use jsonrpsee::{BoundedSubscriptions, Extensions, MethodCallback, Methods};
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -21,7 +20,7 @@ use super::dispatch::{self, Answer};
 use super::flight::{Delivery, Events, Flight, MAX_AT_WORK, MAX_BYTES_IN_FLIGHT, Seat, Ticket};
 use super::frame::{FrameError, Framing};
 use super::message::{self, Call, Id, Message, Request, beginning};
-use super::parent;
+use super::parent::{self, Parent};
 use super::progress::{self, Progress};
 use super::stream::{Input, write};
 
@@ -94,7 +93,7 @@ where
     let mut input = Input::new(reader, options.framing);
     let Some(framing) = input.framing().await else { return Exit::InputEnded };
     let (outbox, texts) = mpsc::channel(MAX_WAITING_TEXTS);
-    let (parent, named_parent) = watch::channel(None);
+    let (parent, named_parent) = watch::channel(Parent::default());
     let connection = Connection::new(methods.into(), outbox, parent);
 
     let (dismiss, dismissed) = oneshot::channel();
@@ -133,7 +132,7 @@ struct Connection {
     /// What the owner of the methods put into their extensions, for every call.
     extensions: Extensions,
     outbox: mpsc::Sender<Box<str>>,
-    parent: watch::Sender<Option<i32>>,
+    parent: watch::Sender<Parent>,
     flight: Flight,
     permits: BoundedSubscriptions,
     /// One task a subscription, carrying its events to the outbox.
@@ -156,7 +155,7 @@ impl Connection {
     fn new(
         mut methods: Methods,
         outbox: mpsc::Sender<Box<str>>,
-        parent: watch::Sender<Option<i32>>,
+        parent: watch::Sender<Parent>,
     ) -> Self {
         Self {
             extensions: methods.extensions().clone(),
@@ -255,7 +254,7 @@ impl Connection {
         method: &'static str,
         seat: Seat,
     ) {
-        let parent = if method == "initialize" { named_process(&request.params) } else { None };
+        let parent = if method == "initialize" { Parent::named_by(&request.params) } else { None };
         let (token, params) = progress::take_token(request.params);
         request.params = params;
         let mut extensions = self.extensions.clone();
@@ -337,7 +336,7 @@ impl Connection {
     /// Sends a text, and only then lets the subscriptions it announces speak, and a client go that may be gone already.
     async fn deliver(&mut self, Delivery { text, events, parent }: Delivery) {
         send(&self.outbox, text).await;
-        if parent.is_some() {
+        if let Some(parent) = parent {
             self.parent.send_replace(parent);
         }
         while self.subscriptions.try_join_next().is_some() {}
@@ -366,17 +365,6 @@ async fn carry(mut events: Events, outbox: mpsc::Sender<Box<str>>) {
             return;
         }
     }
-}
-
-/// The process that `initialize` names as the client's.
-fn named_process(params: &str) -> Option<i32> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Named {
-        process_id: Option<i32>,
-    }
-    let named: Named = serde_json::from_str(params).ok()?;
-    named.process_id.filter(|it| *it > 0)
 }
 
 fn unframed(error: FrameError) -> ErrorObjectOwned {

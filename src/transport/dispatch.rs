@@ -20,6 +20,7 @@ use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 
 use super::message::{self, Id, Request};
+use super::parent::Parent;
 
 /// Counts subscriptions: small numbers survive every client's JSON (Neovim 0.7 writes 14 digits).
 #[derive(Debug)]
@@ -45,8 +46,8 @@ pub(super) struct Answer {
     pub(super) reply: Box<str>,
     /// The notifications of a subscription; dropping this ends it.
     pub(super) events: Option<mpsc::Receiver<Box<RawValue>>>,
-    /// The client's process, where the call named it.
-    pub(super) parent: Option<i32>,
+    /// The client's process, where the call said something of it.
+    pub(super) parent: Option<Parent>,
 }
 
 impl Answer {

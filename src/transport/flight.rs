@@ -12,6 +12,7 @@ use tokio::task::{self, JoinSet};
 use super::cancellation::Cancellation;
 use super::dispatch::Answer;
 use super::message::{self, Id};
+use super::parent::Parent;
 
 /// Requests at work at once; further ones wait for their turn, and are heard and cancelled like the others.
 pub(super) const MAX_AT_WORK: usize = 256;
@@ -77,7 +78,7 @@ struct Batch {
     /// Of the replies.
     bytes: usize,
     events: Vec<Events>,
-    parent: Option<i32>,
+    parent: Option<Parent>,
 }
 
 pub(super) type Events = mpsc::Receiver<Box<RawValue>>;
@@ -87,7 +88,7 @@ pub(super) type Events = mpsc::Receiver<Box<RawValue>>;
 pub(super) struct Delivery {
     pub(super) text: Box<str>,
     pub(super) events: Vec<Events>,
-    pub(super) parent: Option<i32>,
+    pub(super) parent: Option<Parent>,
 }
 
 impl Flight {

@@ -4,28 +4,60 @@ use std::os::fd::OwnedFd;
 
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 
+use super::message;
+
+/// Whose end is the connection's, too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Parent {
+    #[default]
+    Nobody,
+    Process(i32),
+}
+
+impl Parent {
+    /// The one that the parameters of `initialize` name; nothing where they say nothing of it.
+    pub(super) fn named_by(params: &str) -> Option<Self> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Named<'a> {
+            #[serde(borrow, default, deserialize_with = "message::present")]
+            process_id: Option<&'a RawValue>,
+        }
+        let named = serde_json::from_str::<Named>(params).ok()?.process_id?.get();
+        if named == "null" {
+            return Some(Self::Nobody);
+        }
+        // Some clients write whole numbers as `7.0`; every process id is exact in this type.
+        let number: f64 = serde_json::from_str(named).ok()?;
+        let pid = number.to_string().parse().ok().filter(|it: &i32| *it > 0);
+        pid.map(Self::Process)
+    }
+}
+
 /// Returns when the latest process named on `parent` is gone; never if none is named.
-pub(super) async fn gone(mut parent: watch::Receiver<Option<i32>>) {
+pub(super) async fn gone(mut parent: watch::Receiver<Parent>) {
     loop {
-        let pid = *parent.borrow_and_update();
+        let named = *parent.borrow_and_update();
         tokio::select! {
-            () = exited(pid) => return,
+            () = exited(named) => return,
             renamed = parent.changed() => if renamed.is_err() {
                 // The connection is ending and will not name another: the last word stands.
-                return exited(pid).await;
+                return exited(named).await;
             },
         }
     }
 }
 
-async fn exited(pid: Option<i32>) {
-    match pid {
-        Some(pid) => process_end(pid).await,
-        None => std::future::pending().await,
+async fn exited(parent: Parent) {
+    match parent {
+        Parent::Process(pid) => process_end(pid).await,
+        Parent::Nobody => std::future::pending().await,
     }
 }
 

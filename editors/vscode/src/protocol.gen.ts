@@ -2,7 +2,7 @@
 
 /** The parameters of `initialize`; members not named here are ignored, here and only here. */
 export interface InitializeParams {
-  /** The client's process; the server exits when it is gone. */
+  /** The client's process; the server exits when it is gone. Null where there is none, or none any more. */
   readonly processId?: number;
   /** Who the client is. */
   readonly clientInfo?: ClientInfo;
@@ -924,7 +924,7 @@ export interface Methods {
   /** Says who the server is and what it can do. */
   initialize: {
     params: {
-      /** The client's process; the server exits when it is gone. */
+      /** The client's process; the server exits when it is gone. Null where there is none, or none any more. */
       readonly processId?: number;
       /** Who the client is. */
       readonly clientInfo?: ClientInfo;

@@ -916,6 +916,37 @@ mod parents {
     }
 
     #[tokio::test]
+    async fn who_names_nobody_is_not_ended_by_whom_it_named_before() {
+        let mut parent = parent();
+        let mut client = Client::new(Framing::Lines);
+        for process in [json!(parent.id()), json!(null)] {
+            client.request(1, "initialize", json!({"processId": process})).await;
+            client.receive().await;
+        }
+        parent.kill().unwrap();
+        parent.wait().unwrap();
+        client.request(2, "echo", json!({})).await;
+        assert_eq!(client.receive().await, reply(2, json!({})));
+        let (texts, exit) = client.end().await;
+        assert!(texts.is_empty() && matches!(exit, Exit::InputEnded), "{exit:?}");
+    }
+
+    #[test]
+    fn a_process_is_named_by_a_whole_number_and_nobody_by_null() {
+        let check = |json: &str, expect| {
+            assert_eq!(Parent::named_by(&format!("{{{json}}}")), expect, "{json}");
+        };
+        check(r#""processId": 7"#, Some(Parent::Process(7)));
+        check(r#""processId": 7.0"#, Some(Parent::Process(7)));
+        check(r#""processId": 2147483647"#, Some(Parent::Process(i32::MAX)));
+        check(r#""processId": null"#, Some(Parent::Nobody));
+        for nothing in ["2147483648", "1.5", "0", "-1", "\"7\"", "1e400"] {
+            check(&format!("\"processId\": {nothing}"), None);
+        }
+        check("", None);
+    }
+
+    #[tokio::test]
     async fn what_names_no_process_is_ignored() {
         for pid in [json!(null), json!(0), json!(-1), json!("1"), json!(1_u64 << 40), json!(1.5)] {
             let mut client = Client::new(Framing::Lines);

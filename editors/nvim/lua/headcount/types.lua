@@ -155,7 +155,7 @@
 ---@class headcount.InitializeParams
 ---@field clientInfo headcount.ClientInfo|nil Who the client is.
 ---@field initializationOptions headcount.Settings|nil Settings of this connection, over those of the user; the last that came hold.
----@field processId integer|nil The client's process; the server exits when it is gone.
+---@field processId integer|nil The client's process; the server exits when it is gone. Null where there is none, or none any more.
 
 --- The result of `initialize`.
 ---@class headcount.InitializeResult
