@@ -26,13 +26,13 @@ use crate::scope::Scope;
 pub const TAIL: usize = 16 << 10;
 
 /// Bytes of the beginning that are read when the first were not enough, step by step.
-const HEADS: [usize; 3] = [64 << 10, 1 << 20, LONG_LINE];
+const HEADS: [usize; 4] = [64 << 10, USUAL_MAX, 4 << 20, 8 << 20];
 /// Bytes of the end, likewise: it is the last turn that is long, and the last step is where we stop looking. Each step is
 /// another reading of all lines: more of them read fewer bytes and took longer.
-const TAILS: [usize; 4] = [64 << 10, 256 << 10, 1 << 20, LONG_LINE];
-/// The last step of both is for one line that fills most of what was read: a picture that was pasted, or that a tool has
+const TAILS: [usize; 5] = [64 << 10, 256 << 10, USUAL_MAX, 4 << 20, 8 << 20];
+/// What lies beyond is read only where one line fills most of what was read: a picture that was pasted, or that a tool has
 /// answered with. Claude Code writes the latter twice, of some 1.4 MB each.
-const LONG_LINE: usize = 8 << 20;
+const USUAL_MAX: usize = 1 << 20;
 
 /// The longest beginning and the longest end that are read.
 const HEAD_MAX: usize = HEADS[HEADS.len() - 1];
@@ -197,7 +197,7 @@ pub(super) fn read_excerpt(
         let excerpt = excerpt.modified_at(modified);
         let is_whole = excerpt.is_whole();
         let longer = |wanted: bool, steps: &[usize], len: usize, cut_line: usize| {
-            let is_step = |it: &usize| *it > len && (*it < LONG_LINE || cut_line > len / 2);
+            let is_step = |it: &usize| *it > len && (*it <= USUAL_MAX || cut_line > len / 2);
             steps.iter().copied().find(is_step).filter(|_| wanted && !is_whole)
         };
         let outcome = parse(&excerpt);
@@ -298,7 +298,7 @@ mod tests {
         }
     }
 
-    /// How much of the beginning and of the end is read of these lines by who always wants more.
+    /// How much of the beginning and of the end of these lines is read for who always wants more.
     fn read_of(lines: &[usize]) -> (usize, usize) {
         let parse: Parse = |excerpt| {
             let shown = (excerpt.head().len(), excerpt.tail().len());
@@ -326,12 +326,13 @@ mod tests {
         let short = vec![1 << 10; 18 << 10];
         let around = |line: usize| [&[line], &short[..], &[line]].concat();
         assert_eq!(read_of(&short), (MIB, MIB));
-        assert_eq!(read_of(&around(LONG_LINE + MIB)), (LONG_LINE, LONG_LINE));
-        assert_eq!(read_of(&around(MIB + 1)), (LONG_LINE, LONG_LINE));
+        assert_eq!(read_of(&around(MIB + 1)), (4 * MIB, 4 * MIB));
+        assert_eq!(read_of(&around(4 * MIB + 1)), (HEAD_MAX, TAIL_MAX));
+        assert_eq!(read_of(&around(HEAD_MAX + 1)), (HEAD_MAX, TAIL_MAX));
         // It is complete, and what the cuts go through is short.
         assert_eq!(read_of(&around(MIB - 1)), (MIB, MIB));
         assert_eq!(read_of(&[&short[..512], &[2 * MIB], &short[..]].concat()).0, MIB);
-        assert_eq!(read_of(&[&short[..511], &[2 * MIB], &short[..]].concat()).0, LONG_LINE);
+        assert_eq!(read_of(&[&short[..511], &[2 * MIB], &short[..]].concat()).0, 4 * MIB);
     }
 
     #[test]
