@@ -41,15 +41,38 @@ impl Store {
     }
 }
 
+/// Processes, by where they keep their sessions: those whose store is here, to be paired, and what those claim whose
+/// store is elsewhere. `observe` is asked for no other.
+pub fn by_store<'a>(
+    scope: &Scope,
+    processes: impl Iterator<Item = &'a Process>,
+    roots: fn(&Env) -> Vec<PathBuf>,
+    observe: impl Fn(&Process) -> Live,
+) -> (Vec<Live>, Vec<Claim>) {
+    let (mut here, mut elsewhere) = (Vec::new(), Vec::new());
+    for process in processes {
+        match Store::of(scope, process.identity, roots) {
+            Store::Here => here.push(observe(process)),
+            Store::Elsewhere => {
+                let live = observe(process);
+                let is_at_work = live.is_at_work();
+                elsewhere.push(away(live.process, live.cwd, is_at_work));
+            }
+            Store::NotOurs => {}
+        }
+    }
+    (here, elsewhere)
+}
+
 /// Whether the process keeps its sessions in one of the scope's stores.
 pub fn uses_store(scope: &Scope, process: ProcessRef, roots: fn(&Env) -> Vec<PathBuf>) -> bool {
     Store::of(scope, process, roots) == Store::Here
 }
 
-/// The claim of a process whose store is elsewhere and is not looked at: that it lives is all that is known, and with
-/// a single prompt, that it is at work.
-pub fn away(process: ProcessRef, cwd: Option<AbsPath>, is_one_shot: bool) -> Claim {
-    let hints = Hints { cwd, may_be_idle: !is_one_shot, ..Hints::default() };
+/// The claim of a process whose store is elsewhere and is not looked at: that it lives is all that is known, and of some
+/// that they are at work, as of one with a single prompt.
+pub fn away(process: ProcessRef, cwd: Option<AbsPath>, is_at_work: bool) -> Claim {
+    let hints = Hints { cwd, may_be_idle: !is_at_work, ..Hints::default() };
     Claim { bond: Bond::Inferred, hints, ..Claim::of(process, None, Source::Process) }
 }
 

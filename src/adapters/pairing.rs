@@ -53,7 +53,7 @@ impl Live {
     }
 
     /// Whether it has a turn in flight, whichever session that is of.
-    fn is_at_work(&self) -> bool {
+    pub fn is_at_work(&self) -> bool {
         !self.is_interactive || self.runs_a_tool
     }
 }

@@ -59,10 +59,10 @@ class CopilotWorld(World):
         return process.ref()
 
 
-    def below(self, screen: Terminal) -> ProcessRef:
-        """Returns the process that works in a terminal: npm puts a loader in front of it."""
+    def below(self, loader: Terminal | Child) -> ProcessRef:
+        """Returns the process that works: npm puts a loader in front of it."""
         process = wait_for("copilot's loader to start it", lambda: next(
-            (one for one in self.processes() if one.parent == screen.pid and one.comm == "MainThread"), None))
+            (one for one in self.processes() if one.parent == loader.pid and one.comm == "MainThread"), None))
         return process.ref()
 
 
@@ -93,6 +93,19 @@ def streaming(world: CopilotWorld) -> None:
     ended = row(session, "stopped", "completed", model="mock-1", usage=ONE_CALL, **told)
     world.headcount.shows(folder, [ended], within_s=0)
     world.headcount.status(ended)
+
+
+@scenario("one that keeps its sessions in another store is told as a process alone")
+def elsewhere(world: CopilotWorld) -> None:
+    folder, prompt, session = world.project("elsewhere"), "Work [[hold:cp-elsewhere]]", str(uuid.uuid4())
+    world.run(folder, "Before", session).ended(0)
+    here = row(session, "stopped", "completed")
+    child = world.start(command("copilot") + ["--allow-all-tools", "-p", prompt], folder, env={"COPILOT_HOME": str(world.home / "second")})
+    world.model.wait_streaming("cp-elsewhere")
+    world.headcount.shows(folder, [here, row(None, "running", "process_alive", world.below(child))])
+    world.model.release("cp-elsewhere")
+    child.ended(0)
+    world.headcount.shows(folder, [here])
 
 
 @scenario("killed with SIGKILL while streaming, beside a finished one: stale lock files")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import uuid
 from pathlib import Path
@@ -36,9 +37,9 @@ class GeminiWorld(World):
                                         "general": {"enableAutoUpdate": False, "enableAutoUpdateNotification": False},
                                         "privacy": {"usageStatisticsEnabled": False}}))
 
-    def run(self, folder: Path, prompt: str, *args: str) -> Child:
+    def run(self, folder: Path, prompt: str, *args: str, env: dict[str, str] | None = None) -> Child:
         """Starts `gemini -p`, with every permission."""
-        return self.start(command("gemini") + ["--skip-trust", "--yolo", "-m", MODEL, *args, "-p", prompt], folder)
+        return self.start(command("gemini") + ["--skip-trust", "--yolo", "-m", MODEL, *args, "-p", prompt], folder, env=env)
 
     def begin(self, folder: Path, prompt: str, session: str) -> Child:
         """Starts it with a session id of our choice."""
@@ -225,6 +226,19 @@ def ended_by_hand(world: GeminiWorld) -> None:
     os.kill(screen.pid, signal.SIGKILL)
     os.kill(ref.pid, signal.SIGKILL)
     world.headcount.shows(folder, [row(session, "stopped", "interrupted")])
+
+
+@scenario("one that keeps its sessions in another store is told as a process alone")
+def elsewhere(world: GeminiWorld) -> None:
+    folder, store = world.project("elsewhere"), world.home / "second"
+    store.mkdir()
+    shutil.copytree(world.home / ".gemini", store / ".gemini", ignore=shutil.ignore_patterns("tmp"))
+    child = world.run(folder, "Work [[hold:gm-elsewhere]]", env={"GEMINI_CLI_HOME": str(store)})
+    world.model.wait_streaming("gm-elsewhere")
+    world.headcount.shows(folder, [row(None, "running", "process_alive", world.worker(child.pid))])
+    world.model.release("gm-elsewhere")
+    child.ended(0)
+    world.headcount.shows(folder, [])
 
 
 @scenario("the model refuses: the prompt is taken back")

@@ -42,9 +42,9 @@ class PiWorld(World):
             "baseUrl": model.url + "/v1", "api": "openai-completions", "apiKey": "dummy", "models": [mock]}}}))
         (self.store / "settings.json").write_text(json.dumps({"defaultProvider": "mock", "defaultModel": "mock-1"}))
 
-    def run(self, folder: Path, prompt: str, *args: str) -> Child:
+    def run(self, folder: Path, prompt: str, *args: str, env: dict[str, str] | None = None) -> Child:
         """Starts `pi -p`."""
-        return self.start(command("pi") + ["--model", "mock/mock-1", *args, "-p", prompt], folder)
+        return self.start(command("pi") + ["--model", "mock/mock-1", *args, "-p", prompt], folder, env=env)
 
     def headers(self, folder: Path) -> dict[str, Path]:
         """Returns the sessions stored for a folder, with their files."""
@@ -91,6 +91,20 @@ def first_turn(world: PiWorld) -> None:
     ended = row(world.session(folder), "stopped", "completed", prompt=prompt, model=MODEL, usage=ONE_CALL)
     world.headcount.shows(folder, [ended], within_s=0)
     world.headcount.status(ended)
+
+
+@scenario("one that keeps its sessions in another store is told as a process alone")
+def elsewhere(world: PiWorld) -> None:
+    folder, store = world.project("elsewhere"), world.home / "second"
+    shutil.copytree(world.store, store, ignore=shutil.ignore_patterns("sessions"))
+    world.run(folder, "Before").ended(0)
+    here = row(world.session(folder), "stopped", "completed")
+    child = world.run(folder, "Work [[hold:pi-elsewhere]]", env={"PI_CODING_AGENT_DIR": str(store)})
+    world.model.wait_streaming("pi-elsewhere")
+    world.headcount.shows(folder, [here, row(None, "running", "process_alive", child.ref())])
+    world.model.release("pi-elsewhere")
+    child.ended(0)
+    world.headcount.shows(folder, [here])
 
 
 @scenario("in a tool, then finished")

@@ -35,7 +35,7 @@ use std::sync::Arc;
 use super::Watched;
 use super::evidence::{Bond, Claim, Hints, Sighting};
 use super::files::{Beyond, EntryKind, FileAgent, Finder, Found, TAIL, remembered};
-use super::live::{lock_holders, observe, uses_store};
+use super::live::{Store, away, lock_holders, observe};
 use super::parallel;
 use crate::base::{AgentId, ProcessRef, SessionId};
 use crate::env::Env;
@@ -59,7 +59,8 @@ pub static ADAPTER: FileAgent = FileAgent {
         binaries: &["copilot"],
         seen_version: "1.0.102",
         live_signal: "the kernel's lock on `inuse.<pid>.hold` in the session's directory",
-        blind_spots: "subagents, which are recorded inside their parent's session",
+        blind_spots: "subagents, which are recorded inside their parent's session; \
+                      sessions of another store than headcount's (`COPILOT_HOME`), which are seen as processes alone",
     },
     roots,
     watched: |root| vec![Watched::all_below(root.join(SESSIONS))],
@@ -76,6 +77,9 @@ pub static ADAPTER: FileAgent = FileAgent {
 
 /// The sessions, below the root.
 const SESSIONS: &str = "session-state";
+
+/// The options that give it a prompt, with the end of which it ends.
+const ONE_PROMPT: [&str; 2] = ["-p", "--prompt"];
 
 /// Workspaces worth a thread: a file of some 300 bytes each.
 const WORKSPACES_PER_THREAD: usize = 64;
@@ -216,10 +220,14 @@ fn starting(
     // The prompt may be one of these words.
     let is_command = arguments.get(1).is_some_and(|it| COMMANDS.contains(&it.as_str()))
         || arguments.iter().any(|it| OPTIONS.contains(&it.as_str()));
-    if is_command || !uses_store(scope, process, roots) {
+    let store = Store::of(scope, process, roots);
+    if is_command || store == Store::NotOurs {
         return None;
     }
     let live = observe(scope, scope.processes.get(process.pid)?, None);
+    if store == Store::Elsewhere {
+        return Some(away(process, live.cwd, has_option(&arguments, &ONE_PROMPT)));
+    }
     let is_asked = is_asked(&arguments);
     let nothing_asked = live.is_interactive && !is_asked;
     let hints = Hints { cwd: live.cwd, nothing_asked, ..Hints::default() };
@@ -246,10 +254,11 @@ fn unrecorded(scope: &Scope, process: ProcessRef, workspace: Option<&Workspace>)
 
 /// Whether the arguments hold a prompt.
 fn is_asked(arguments: &[String]) -> bool {
-    arguments.iter().any(|it| {
-        let option = it.split_once('=').map_or(it.as_str(), |it| it.0);
-        matches!(option, "-p" | "--prompt" | "-i" | "--interactive")
-    })
+    has_option(arguments, &ONE_PROMPT) || has_option(arguments, &["-i", "--interactive"])
+}
+
+fn has_option(arguments: &[String], options: &[&str]) -> bool {
+    arguments.iter().any(|it| options.contains(&it.split_once('=').map_or(it.as_str(), |it| it.0)))
 }
 
 #[cfg(test)]

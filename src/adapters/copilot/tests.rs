@@ -112,6 +112,23 @@ fn a_process_without_a_session_is_one_that_starts_or_nobodys() {
 }
 
 #[test]
+fn one_whose_store_is_elsewhere_is_told_as_a_process_alone() {
+    let check = |arguments: &[&str], home: &str, expect: &[&str]| {
+        let table = FakeProc::new();
+        let process = table.process(1, 100, "MainThread").exe("/opt/bin/copilot");
+        process.arguments(arguments).environ(&[("HOME", home), ("COPILOT_HOME", "/else")]);
+        let roster = testing::concluded(&ADAPTER, &table.scope(Path::new("/h")));
+        let rows = roster["sessions"].as_array().unwrap().iter();
+        let told: Vec<_> = rows.map(|it| it["status"].as_str().unwrap()).collect();
+        assert_eq!(told, expect, "{arguments:?}");
+    };
+    check(&["copilot"], "/h", &["unknown"]);
+    check(&["copilot", "--prompt=hi"], "/h", &["running"]);
+    check(&["copilot", "--acp"], "/h", &[]);
+    check(&["copilot"], "/home/other", &[]);
+}
+
+#[test]
 fn the_home_may_be_elsewhere() {
     let root = home().join(".copilot");
     let vars = [("COPILOT_HOME", root.to_str().unwrap())];

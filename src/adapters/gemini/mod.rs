@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Watched;
-use super::evidence::{Record, Sighting};
+use super::evidence::{Claim, Record, Sighting};
 use super::files::{Beyond, EntryKind, FileAgent, Finder, Found, TAIL, Transcript, remembered};
 use super::live;
 use super::pairing::{self, Candidate, Live};
@@ -56,7 +56,8 @@ pub static ADAPTER: FileAgent = FileAgent {
         binaries: &["gemini"],
         seen_version: "0.61.0",
         live_signal: "a live process that names the session, or that may have touched it in its directory",
-        blind_spots: "that it waits for an approval; a tool that runs after the model has said something",
+        blind_spots: "that it waits for an approval; a tool that runs after the model has said something; \
+                      sessions of another store than headcount's (`GEMINI_CLI_HOME`), which are seen as processes alone",
     },
     roots,
     watched: |root| vec![Watched::all_below(root.join("tmp"))],
@@ -105,7 +106,8 @@ fn take_chats(finder: &mut Finder<'_>, dir: &Path) -> Vec<PathBuf> {
 fn beyond(scope: &Scope, found: &Found) -> Beyond {
     let mut beyond = Beyond::default();
     let records = located(scope, found, &mut beyond.problems);
-    let claims = pairing::pair(&live_processes(scope), records.iter().filter_map(Candidate::of));
+    let (here, elsewhere) = live_processes(scope);
+    let claims = pairing::pair(&here, records.iter().filter_map(Candidate::of));
     // A server that has no session is nobody's.
     let servers: HashSet<ProcessRef> = scope
         .processes
@@ -113,8 +115,8 @@ fn beyond(scope: &Scope, found: &Found) -> Beyond {
         .filter(|it| is_gemini(scope, it) && is_server(&scope.processes.arguments(it.identity)))
         .map(|it| it.identity)
         .collect();
-    let shown =
-        claims.into_iter().filter(|it| it.session.is_some() || !servers.contains(&it.process));
+    let claims = claims.into_iter().chain(elsewhere);
+    let shown = claims.filter(|it| it.session.is_some() || !servers.contains(&it.process));
     beyond.sightings.extend(shown.map(Sighting::Claimed));
     beyond.sightings.extend(records.into_iter().map(|it| Sighting::Recorded(Arc::new(it))));
     usage::count(scope, found, &mut beyond);
@@ -170,9 +172,9 @@ fn one_of(a: Record, b: Record) -> Record {
     }
 }
 
-/// The processes that each may serve a session of this store; of a Gemini and the child it started itself
-/// again as, the child.
-fn live_processes(scope: &Scope) -> Vec<Live> {
+/// The processes that each may serve a session of this store, and the claims of those whose store is elsewhere; of a
+/// Gemini and the child it started itself again as, the child.
+fn live_processes(scope: &Scope) -> (Vec<Live>, Vec<Claim>) {
     const COMMANDS: [&str; 10] = [
         "--list-sessions",
         "--delete-session",
@@ -187,12 +189,14 @@ fn live_processes(scope: &Scope) -> Vec<Live> {
     ];
     let all: Vec<&Process> = scope.processes.iter().filter(|it| is_gemini(scope, it)).collect();
     let parents: HashSet<_> = all.iter().map(|it| it.parent).collect();
-    all.into_iter()
+    let arguments = |it: &Process| scope.processes.arguments(it.identity);
+    let agents = all
+        .into_iter()
         .filter(|it| !parents.contains(&it.identity.pid))
-        .filter(|it| !has_option(&scope.processes.arguments(it.identity), &COMMANDS))
-        .filter(|it| live::uses_store(scope, it.identity, roots))
-        .map(|it| live::observe(scope, it, named_session(&scope.processes.arguments(it.identity))))
-        .collect()
+        .filter(|it| !has_option(&arguments(it), &COMMANDS));
+    live::by_store(scope, agents, roots, |it| {
+        live::observe(scope, it, named_session(&arguments(it)))
+    })
 }
 
 /// Whether the process runs Gemini: node, with its script.

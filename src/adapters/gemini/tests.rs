@@ -116,6 +116,29 @@ fn claims(scope: &Scope) -> Vec<Claim> {
 }
 
 #[test]
+fn one_whose_store_is_elsewhere_is_told_as_a_process_alone() {
+    let check = |args: &[&str], expect: Option<bool>| {
+        let table = FakeProc::new();
+        let environ = [("HOME", home()), ("GEMINI_CLI_HOME", PathBuf::from("/else"))];
+        let environ = environ.each_ref().map(|(name, value)| (*name, value.to_str().unwrap()));
+        let script = [&["node", "/opt/npm/node_modules/.bin/gemini"][..], args].concat();
+        let tty = Path::new("/dev/pts/3");
+        let process = table.process_like(7, 100, "node", 1, 34_819).environ(&environ);
+        let process = process.arguments(&script).open_file(0, tty);
+        if !args.contains(&"-p") {
+            process.open_file(1, tty);
+        }
+        let claims = claims(&table.scope(&home()));
+        assert!(claims.iter().all(|it| it.session.is_none()));
+        assert_eq!(claims.first().map(|it| it.hints.may_be_idle), expect, "{args:?}");
+    };
+    check(&["--resume", ID], Some(true));
+    check(&["-p", "hi"], Some(false));
+    check(&["--acp"], None);
+    check(&["--version"], None);
+}
+
+#[test]
 fn arguments_name_a_session_only_by_its_whole_id() {
     let named = |args: &[&str]| {
         let args: Vec<String> = args.iter().map(ToString::to_string).collect();

@@ -49,8 +49,10 @@ pub static ADAPTER: FileAgent = FileAgent {
         blind_spots: "a session before its first answer, so that a terminal without a session may be at work or not; \
                       that a turn waits to be tried again after the model's service failed; \
                       which session an idle process serves that has not touched any; \
-                      sessions that are not kept (`--no-session`), kept where an argument says (`--session-dir`), \
-                      or in a folder relative to each project",
+                      that one without a terminal was asked nothing yet (`--mode rpc`): it is told as running; \
+                      sessions that are not kept (`--no-session`), or in another store than headcount's \
+                      (`PI_CODING_AGENT_DIR`, `--session-dir`, a folder relative to each project), \
+                      which are seen as processes alone",
     },
     roots: store::roots,
     watched: |root| vec![Watched::all_below(root.to_owned())],
@@ -71,19 +73,15 @@ pub static ADAPTER: FileAgent = FileAgent {
     driver: &drive::DRIVER,
 };
 
-fn claims<'a>(scope: &'a Scope, found: &'a Found) -> impl Iterator<Item = Sighting> + use<'a> {
-    let live: Vec<Live> = scope
-        .processes
-        .iter()
-        .filter(|it| is_pi(scope, it) && live::uses_store(scope, it.identity, store::roots))
-        .map(|it| Live {
-            runs_a_tool: runs_a_tool(scope, it),
-            tells_prompts: false,
-            ..live::observe(scope, it, None)
-        })
-        .collect();
+fn claims(scope: &Scope, found: &Found) -> impl Iterator<Item = Sighting> + use<> {
+    let agents = scope.processes.iter().filter(|it| is_pi(scope, it));
+    let (here, elsewhere) = live::by_store(scope, agents, store::roots, |it| Live {
+        runs_a_tool: runs_a_tool(scope, it),
+        tells_prompts: false,
+        ..live::observe(scope, it, None)
+    });
     let candidates = found.transcripts.iter().filter_map(|it| Candidate::of(&it.record));
-    pairing::pair(&live, candidates).into_iter().map(Sighting::Claimed)
+    pairing::pair(&here, candidates).into_iter().chain(elsewhere).map(Sighting::Claimed)
 }
 
 /// Whether a tool runs: Pi itself starts nothing else that stays.

@@ -148,6 +148,22 @@ fn processes_of_others_are_not_ours() {
     assert!(rows.iter().all(|it| it.ends_with("null")), "{rows:?}");
 }
 
+#[test]
+fn one_whose_store_is_elsewhere_is_told_as_a_process_alone() {
+    let (table, home) = (FakeProc::new(), fixture("running"));
+    let elsewhere = [("HOME", home.to_str().unwrap()), ("PI_CODING_AGENT_DIR", "/else")];
+    let tty = Path::new("/dev/pts/0");
+    let begin = |pid, tty_nr| {
+        let process = table.process_like(pid, ticks(34, 20), "pi", 1, tty_nr);
+        process.cwd("/home/dev/work/b").exe("/usr/bin/node").environ(&elsewhere)
+    };
+    begin(11, 34_816).open_file(0, tty).open_file(1, tty);
+    begin(12, 0);
+    let rows = standing(&ADAPTER, &table.scope(&home));
+    let live: Vec<_> = rows.iter().filter(|it| !it.ends_with("null")).collect();
+    assert_eq!(live, ["- unknown process_alive 11", "- running process_alive 12"]);
+}
+
 /// A home with the sessions of both agents in one folder, and what else lies there.
 fn shared_home() -> tempfile::TempDir {
     let home = tempfile::tempdir().unwrap();

@@ -23,7 +23,7 @@ use std::path::Path;
 use super::Watched;
 use super::evidence::{Claim, Sighting};
 use super::files::{Beyond, FileAgent, Found, TAIL};
-use super::live;
+use super::live::{self, Store};
 use super::pairing::{self, Candidate, Live};
 use super::pi::{self, beyond, store, transcript};
 use crate::base::{AgentId, SessionId};
@@ -71,13 +71,14 @@ fn claims(scope: &Scope, found: &Found, beyond: &[Sighting]) -> Vec<Claim> {
     let mut live = Vec::new();
     let mut claims = Vec::new();
     for process in scope.processes.iter().filter(|it| is_pi_rust(scope, it)) {
-        if !live::uses_store(scope, process.identity, store::roots) {
+        let store = Store::of(scope, process.identity, store::roots);
+        if store == Store::NotOurs {
             continue;
         }
         let arguments = Arguments(scope.processes.arguments(process.identity));
         let seen = live::observe(scope, process, arguments.session(scope, process, found));
         let seen = Live { is_interactive: seen.is_interactive && !arguments.is_headless(), ..seen };
-        if arguments.keeps_sessions_of(found) {
+        if store == Store::Here && arguments.keeps_sessions_of(found) {
             live.push(seen);
         } else {
             claims.push(live::away(process.identity, seen.cwd, !seen.is_interactive));

@@ -103,6 +103,17 @@ fn a_terminal_that_keeps_no_session_may_be_idle() {
 }
 
 #[test]
+fn one_whose_store_is_elsewhere_is_told_as_a_process_alone() {
+    let (table, home) = (FakeProc::new(), fixture("running"));
+    let vars = [("HOME", home.to_str().unwrap()), ("PI_CODING_AGENT_DIR", "/else")];
+    let process = table.process(7, ticks(57, 51), "pi").exe("/opt/bin/pi").environ(&vars);
+    process.cwd("/home/dev/work/c").arguments(&["/opt/bin/pi", "--mode", "rpc"]);
+    let rows = rows(&table);
+    assert_eq!(rows.last().unwrap(), "- running process_alive 7");
+    assert!(rows.contains(&"18fdb510-c351 stopped killed null".to_owned()), "{rows:?}");
+}
+
+#[test]
 fn a_session_named_in_the_arguments_is_its_processs() {
     let table = FakeProc::new();
     let file = fixture("running").join(FINISHED);
