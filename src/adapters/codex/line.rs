@@ -169,14 +169,15 @@ pub(super) fn message(line: &Line<'_>) -> Option<(Role, String)> {
     (!text.trim().is_empty()).then_some((role, text))
 }
 
-/// How what an editor or the desktop's program puts before a prompt begins: open files, attachments, a selection.
+/// How what an editor or the desktop's program puts before a prompt begins: open files, attachments, a selection. Known
+/// from transcripts that others have published, not from a run.
 const PREAMBLES: [&str; 4] = [
     "# Context from my IDE setup:",
     "# Files mentioned by the user:",
     "# Selected text:",
     "<in-app-browser-context",
 ];
-/// And how it ends. The second is that of newer versions; Codex 0.169.0 itself looks for the first.
+/// And how it ends. The first is a text that Codex 0.169.0 itself holds, the second that of newer programs.
 const REQUESTS: [&str; 2] = ["\n## My request for Codex:\n", "\n## My request:\n"];
 
 /// What the person typed of a message; all of it where nothing was put before it.
