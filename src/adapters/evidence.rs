@@ -56,6 +56,9 @@ pub struct Record {
     /// What sessions have in common that begin with the same history, in agents that copy it: the id of the
     /// first thing recorded. The adapter's own; nothing of it reaches the wire.
     pub lineage: Option<String>,
+    /// The transcript whose history this one begins with a copy of, where the agent names it by its file. The adapter's
+    /// own, too.
+    pub copied_from: Option<PathBuf>,
     pub title: Option<String>,
     /// The first human prompt.
     pub prompt: Option<Prompt>,
@@ -89,6 +92,7 @@ impl Record {
             parent: None,
             forked_from: None,
             lineage: None,
+            copied_from: None,
             title: None,
             prompt: None,
             cwd: None,

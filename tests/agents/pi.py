@@ -195,6 +195,13 @@ def forked(world: PiWorld) -> None:
     fork = world.session(folder, [source])
     world.headcount.shows(folder, [row(source, "stopped", "completed", usage=ONE_CALL),
                                    row(fork, "stopped", "completed", forkedFrom=source, usage=ONE_CALL)], within_s=0)
+    path = world.headers(folder)[source]
+    mine = path.rename(path.with_name("mine.jsonl"))
+    world.run(folder, "Go on", "--fork", str(mine)).ended(0)
+    another = world.session(folder, [source, fork])
+    world.headcount.shows(folder, [row(source, "stopped", "completed", usage=ONE_CALL),
+                                   row(fork, "stopped", "completed", forkedFrom=source, usage=ONE_CALL),
+                                   row(another, "stopped", "completed", forkedFrom=source, usage=ONE_CALL)], within_s=0)
 
 
 @scenario("its sessions kept elsewhere, by variables and by settings")

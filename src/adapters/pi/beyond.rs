@@ -71,6 +71,26 @@ fn within(sum: u64, sizes: impl Iterator<Item = u64>) -> usize {
         .count()
 }
 
+/// Names the sources of forks whose names do not tell an id: such a file a person named, and its own header tells.
+pub(super) fn sources(found: &Found, beyond: &mut Beyond) {
+    for fork in found.transcripts.iter().filter(|it| it.record.forked_from.is_none()) {
+        let Some(path) = &fork.record.copied_from else { continue };
+        let Some(source) = found.transcripts.iter().find(|it| it.path == *path) else { continue };
+        let forked_from = Some(source.record.session.clone());
+        let mut told = beyond.sightings.iter_mut().filter_map(|it| match it {
+            Sighting::Recorded(record) => Some(record),
+            Sighting::Claimed(_) | Sighting::Counted { .. } => None,
+        });
+        match told.find(|it| it.session == fork.record.session) {
+            Some(record) => Arc::make_mut(record).forked_from = forked_from,
+            None => {
+                let record = Record { forked_from, ..(*fork.record).clone() };
+                beyond.sightings.push(Sighting::Recorded(Arc::new(record)));
+            }
+        }
+    }
+}
+
 /// Counts the sessions whose usage is wanted. What a fork has copied was spent by its source: it bears the
 /// times it had there, before the fork's own header.
 pub(in super::super) fn usage(scope: &Scope, found: &Found, beyond: &mut Beyond) {
@@ -79,7 +99,7 @@ pub(in super::super) fn usage(scope: &Scope, found: &Found, beyond: &mut Beyond)
         .iter()
         .filter(|it| scope.interest.usage.includes(&it.record.session, None));
     let (forks, others): (Vec<_>, Vec<_>) =
-        wanted.partition(|it| it.record.forked_from.is_some() && it.record.created.is_some());
+        wanted.partition(|it| it.record.copied_from.is_some() && it.record.created.is_some());
     let spent = scan::all::<Spent>(scope, &others, &mut beyond.problems);
     let spent = spent.into_iter().map(|it| it.and_then(|it| it.0.clone()));
     let calls = scan::all::<Calls>(scope, &forks, &mut beyond.problems);

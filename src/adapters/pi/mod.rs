@@ -63,6 +63,7 @@ pub static ADAPTER: FileAgent = FileAgent {
     beyond: |scope, found| {
         let mut beyond = Beyond::default();
         beyond::names(scope, beyond::in_doubt(found), &mut beyond);
+        beyond::sources(found, &mut beyond);
         beyond::usage(scope, found, &mut beyond);
         beyond.sightings.extend(claims(scope, found));
         beyond

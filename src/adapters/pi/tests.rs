@@ -228,6 +228,41 @@ fn a_flat_folder_is_read_and_what_is_no_session_there_is_left_alone() {
 }
 
 #[test]
+fn a_fork_of_a_file_that_a_person_named_is_not_counted_for_what_its_source_spent() {
+    let recorded = |name: &str| {
+        let path = fixture("final").join(".pi/agent/sessions").join(name);
+        fs::read_to_string(path).unwrap()
+    };
+    let source = recorded(
+        "--home-dev-work-b--/2026-11-22T20-34-21-922Z_01a204f7-8c62-72c2-bcf2-47f894bc9b89.jsonl",
+    );
+    let fork = recorded(
+        "--home-dev-work-a--/2026-11-22T20-37-28-950Z_01a204fa-66f5-74e7-aa14-1581863ad69e.jsonl",
+    );
+    let header: Value = serde_json::from_str(fork.lines().next().unwrap()).unwrap();
+    let told = |source_name: &str| {
+        let home = tempfile::tempdir().unwrap();
+        let dir = home.path().join(".pi/agent/sessions");
+        fs::create_dir_all(&dir).unwrap();
+        let named = dir.join(source_name);
+        let recorded_source = header["parentSession"].as_str().unwrap();
+        fs::write(&named, &source).unwrap();
+        let fork = fork.replace(recorded_source, named.to_str().unwrap());
+        fs::write(dir.join("fork.jsonl"), fork).unwrap();
+        let scope = FakeProc::new().scope_with(home.path(), &[]);
+        let concluded = testing::concluded(&ADAPTER, &scope);
+        let mut rows = concluded["sessions"].as_array().unwrap().iter();
+        let fork = rows.find(|it| it["sessionId"] == header["id"]).unwrap();
+        (fork["forkedFrom"].clone(), fork["usage"].clone())
+    };
+    let by_id = told("2026-11-22T20-34-21-922Z_01a204f7-8c62-72c2-bcf2-47f894bc9b89.jsonl");
+    let by_file = told("mine.jsonl");
+    assert_eq!(by_id, by_file);
+    let source: Value = serde_json::from_str(source.lines().next().unwrap()).unwrap();
+    assert_eq!(by_file.0, source["id"]);
+}
+
+#[test]
 fn nothing_stored_and_nothing_running_is_absent() {
     let home = tempfile::tempdir().unwrap();
     let concluded = testing::concluded(&ADAPTER, &testing::scope_at(home.path()));

@@ -1,6 +1,7 @@
 //! What a transcript of Pi or `pi_agent_rust` says: its header, its last leaf, its turns. PURE.
 
 use std::borrow::Cow;
+use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
@@ -150,7 +151,9 @@ pub(in super::super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, M
     };
 
     let mut record = Record::new(header.session, Source::Transcript);
-    record.forked_from = header.source.and_then(|it| SessionId::parse(store::id_in_name(&it)?));
+    let source = header.source.as_deref();
+    record.forked_from = source.and_then(|it| SessionId::parse(store::id_in_name(it)?));
+    record.copied_from = header.source.map(PathBuf::from);
     record.title = tail.name.or(head.name).filter(|it| !it.is_empty());
     record.prompt = head.prompt.as_deref().map(Prompt::of);
     record.cwd = header.cwd;
