@@ -3,7 +3,7 @@
 use std::fmt;
 
 use jsonrpsee::types::ErrorObjectOwned;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 
 use super::lock::{Holder, Lock, LockKind};
@@ -11,38 +11,50 @@ use super::session::Process;
 use crate::base::{AbsPath, AgentId, Pid, SessionId};
 
 /// A kind of error as the wire names it; code and kind are stable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Code {
     pub code: i32,
     /// The machine word, `data.kind`.
     pub kind: &'static str,
     /// When a request is answered with it.
     pub when: &'static str,
+    /// What comes with it.
+    pub data: fn(&mut SchemaGenerator) -> Schema,
 }
 
-const fn code(code: i32, kind: &'static str, when: &'static str) -> Code {
-    Code { code, kind, when }
+const fn code<Details: JsonSchema>(code: i32, kind: &'static str, when: &'static str) -> Code {
+    Code { code, kind, when, data: SchemaGenerator::subschema_for::<ErrorData<Details>> }
 }
 
-const INVALID_PARAMS: Code =
-    code(-32602, "invalid_params", "a parameter is missing, unknown or cannot be what it is");
-const INTERNAL: Code = code(-32603, "internal", "the server has failed");
-const SESSION_NOT_FOUND: Code = code(1001, "session_not_found", "no session has that id or prefix");
+const INVALID_PARAMS: Code = code::<Member>(
+    -32602,
+    "invalid_params",
+    "a parameter is missing, unknown or cannot be what it is",
+);
+const INTERNAL: Code = code::<NoDetails>(-32603, "internal", "the server has failed");
+const SESSION_NOT_FOUND: Code =
+    code::<NoDetails>(1001, "session_not_found", "no session has that id or prefix");
 const SESSION_AMBIGUOUS: Code =
-    code(1002, "session_ambiguous", "a prefix or an id matches several sessions");
-const AGENT_UNKNOWN: Code = code(1003, "agent_unknown", "no adapter has that id");
-const DIRECTORY_LOCKED: Code = code(1004, "directory_locked", "another claim covers the directory");
-const SESSION_ALIVE: Code = code(1005, "session_alive", "a live process owns the session");
-const LAUNCH_FAILED: Code = code(1006, "launch_failed", "the agent did not come up");
-const UNSUPPORTED: Code = code(1007, "unsupported", "the agent cannot do this");
-const LEDGER_UNAVAILABLE: Code =
-    code(1008, "ledger_unavailable", "the ledger cannot be read or written; nothing was changed");
-const NOT_OURS: Code = code(
+    code::<Ambiguity>(1002, "session_ambiguous", "a prefix or an id matches several sessions");
+const AGENT_UNKNOWN: Code = code::<KnownAgents>(1003, "agent_unknown", "no adapter has that id");
+const DIRECTORY_LOCKED: Code =
+    code::<Claimed>(1004, "directory_locked", "another claim covers the directory");
+const SESSION_ALIVE: Code = code::<Owned>(1005, "session_alive", "a live process owns the session");
+const LAUNCH_FAILED: Code =
+    code::<LaunchFailure>(1006, "launch_failed", "the agent did not come up");
+const UNSUPPORTED: Code = code::<NoDetails>(1007, "unsupported", "the agent cannot do this");
+const LEDGER_UNAVAILABLE: Code = code::<NoDetails>(
+    1008,
+    "ledger_unavailable",
+    "the ledger cannot be read or written; nothing was changed",
+);
+const NOT_OURS: Code = code::<NoDetails>(
     1009,
     "not_ours",
     "the process changed identity between look and signal; nothing was signalled",
 );
-const FUSE_NOT_FOUND: Code = code(1010, "fuse_not_found", "no fuse is set on that directory");
+const FUSE_NOT_FOUND: Code =
+    code::<NoDetails>(1010, "fuse_not_found", "no fuse is set on that directory");
 
 /// The errors of our own, besides those of JSON-RPC.
 pub const OUR_CODES: [Code; 10] = [
@@ -57,6 +69,68 @@ pub const OUR_CODES: [Code; 10] = [
     NOT_OURS,
     FUSE_NOT_FOUND,
 ];
+
+/// What comes with an error, as its `data`.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ErrorWith{Details}")]
+struct ErrorData<Details> {
+    /// What this kind of error alone has.
+    #[serde(flatten)]
+    details: Details,
+    /// The kind of error, for machines.
+    kind: &'static str,
+    /// Whether the same request may succeed later without any change to it.
+    retryable: bool,
+    /// What to do next, where that can be said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+}
+
+/// Nothing that other errors do not have.
+#[derive(Serialize, JsonSchema)]
+struct NoDetails {}
+
+/// Where the parameters are wrong.
+#[derive(Serialize, JsonSchema)]
+struct Member {
+    /// The member that is wrong, as in `status[0]`; empty where it is the whole.
+    path: String,
+}
+
+/// The sessions that may be meant.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Ambiguity {
+    /// The sessions to choose from.
+    candidates: Vec<Candidate>,
+    /// How many more there are, where they are not all listed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    candidates_omitted: Option<usize>,
+}
+
+/// The agents that there are.
+#[derive(Serialize, JsonSchema)]
+struct KnownAgents {
+    /// The ids of all adapters.
+    known: Vec<AgentId>,
+}
+
+/// The claim that stands in the way.
+#[derive(Serialize, JsonSchema)]
+struct Claimed {
+    /// The directory that is claimed.
+    directory: AbsPath,
+    /// Who claims it.
+    holder: Holder,
+}
+
+/// Who keeps the session alive.
+#[derive(Serialize, JsonSchema)]
+struct Owned {
+    /// The live process, where it is a single one that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    process: Option<Process>,
+}
 
 /// A session that a prefix or an id may mean: what tells it from the others for who chooses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -280,29 +354,32 @@ impl RpcError {
     /// The members that this kind of error alone has.
     fn details(&self) -> serde_json::Value {
         match self {
-            Self::InvalidParams { path, .. } => serde_json::json!({ "path": path }),
-            Self::SessionAmbiguous { candidates, omitted: 0, .. } => {
-                serde_json::json!({ "candidates": candidates })
+            Self::InvalidParams { path, .. } => serde_json::json!(Member { path: path.clone() }),
+            Self::SessionAmbiguous { candidates, omitted, .. } => serde_json::json!(Ambiguity {
+                candidates: candidates.clone(),
+                candidates_omitted: (*omitted > 0).then_some(*omitted),
+            }),
+            Self::AgentUnknown { known, .. } => {
+                serde_json::json!(KnownAgents { known: known.clone() })
             }
-            Self::SessionAmbiguous { candidates, omitted, .. } => {
-                serde_json::json!({ "candidates": candidates, "candidatesOmitted": omitted })
-            }
-            Self::AgentUnknown { known, .. } => serde_json::json!({ "known": known }),
-            Self::SessionAlive { owner: LiveOwner::Process(process), .. } => {
-                serde_json::json!({ "process": process })
-            }
-            Self::DirectoryLocked { directory, holder, asked: _ } => {
-                serde_json::json!({ "directory": directory, "holder": holder })
-            }
+            Self::SessionAlive { owner, .. } => serde_json::json!(Owned {
+                process: match owner {
+                    LiveOwner::Process(process) => Some(process.clone()),
+                    LiveOwner::OneOf(_) | LiveOwner::Service => None,
+                },
+            }),
+            Self::DirectoryLocked { directory, holder, asked: _ } => serde_json::json!(Claimed {
+                directory: directory.clone(),
+                holder: Holder::clone(holder),
+            }),
             Self::LaunchFailed { failure, .. } => serde_json::json!(failure),
-            Self::SessionAlive { .. }
-            | Self::Internal(_)
+            Self::Internal(_)
             | Self::NotEnded(_)
             | Self::SessionNotFound { .. }
             | Self::Unsupported { .. }
             | Self::LedgerUnavailable(_)
             | Self::NotOurs(_)
-            | Self::FuseNotFound(_) => serde_json::json!({}),
+            | Self::FuseNotFound(_) => serde_json::json!(NoDetails {}),
         }
     }
 }
@@ -310,12 +387,8 @@ impl RpcError {
 impl From<RpcError> for ErrorObjectOwned {
     fn from(error: RpcError) -> Self {
         let Code { code, kind, .. } = error.code();
-        let mut data = error.details();
-        data["kind"] = kind.into();
-        data["retryable"] = error.is_retryable().into();
-        if let Some(hint) = error.hint() {
-            data["hint"] = hint.into();
-        }
+        let (details, retryable, hint) = (error.details(), error.is_retryable(), error.hint());
+        let data = ErrorData { details, kind, retryable, hint };
         ErrorObjectOwned::owned(code, error.to_string(), Some(data))
     }
 }

@@ -1,6 +1,6 @@
 //! The wire: every method's parameters and result, as the types that the server itself concludes with.
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -35,9 +35,27 @@ pub trait Subscription {
     const UNSUBSCRIBE: &'static str;
     /// The method of its notifications.
     const NOTIFICATION: &'static str;
+    /// What else its subscribers are sent.
+    const OTHERS: &'static [Notification] = &[];
     /// One sentence for the schema.
     const SUMMARY: &'static str;
     type Params: DeserializeOwned + JsonSchema + Send + 'static;
     /// What one notification carries as `params.result`.
     type Event: Serialize + JsonSchema + Send + 'static;
+}
+
+/// What the schema says of a notification that subscribers are sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Notification {
+    /// The method on the wire.
+    pub name: &'static str,
+    /// What `params.result` holds.
+    pub event: fn(&mut SchemaGenerator) -> Schema,
+}
+
+impl Notification {
+    /// The notification of that name, which carries an `Event`.
+    pub const fn of<Event: JsonSchema>(name: &'static str) -> Self {
+        Self { name, event: SchemaGenerator::subschema_for::<Event> }
+    }
 }

@@ -6,8 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::bounded::Bounded;
+use super::fuse::{FUSE_EXPIRED, FuseExpired};
 use super::session::{AgentReport, Filter, Problem, Session, Status};
-use super::{Method, Subscription};
+use super::{Method, Notification, Subscription};
 use crate::base::Timestamp;
 
 /// `session.watch`: tells every change of the sessions that a filter lets through.
@@ -60,6 +61,7 @@ impl Subscription for Watch {
     const NAME: &'static str = "session.watch";
     const UNSUBSCRIBE: &'static str = "session.unwatch";
     const NOTIFICATION: &'static str = "session.changed";
+    const OTHERS: &'static [Notification] = &[Notification::of::<FuseExpired>(FUSE_EXPIRED)];
     const SUMMARY: &'static str =
         "Tells every change of the sessions that a filter lets through, as it happens.";
     type Params = Filter;

@@ -18,12 +18,16 @@ pub fn document(methods: &[MethodCard]) -> Value {
         SchemaSettings::draft07().with(|it| it.definitions_path = "/components/schemas".into());
     let mut generator = SchemaGenerator::new(settings);
     let methods: Vec<Value> = methods.iter().map(|it| method(it, &mut generator)).collect();
-    let mut schemas = generator.take_definitions(true);
-    name_agents(&mut schemas);
+    // OpenRPC has no word for the schema of what comes with an error: its `data` is a value.
     let errors: serde_json::Map<String, Value> = OUR_CODES
         .into_iter()
-        .map(|it| (it.kind.to_owned(), json!({ "code": it.code, "message": it.when })))
+        .map(|it| {
+            let data = (it.data)(&mut generator).to_value();
+            (it.kind.to_owned(), json!({ "code": it.code, "message": it.when, "x-data": data }))
+        })
         .collect();
+    let mut schemas = generator.take_definitions(true);
+    name_agents(&mut schemas);
     json!({
         "openrpc": OPENRPC_VERSION,
         "info": {
@@ -90,18 +94,24 @@ fn method(card: &MethodCard, generator: &mut SchemaGenerator) -> Value {
         "errors": errors,
     });
     // OpenRPC has no word for notifications of the server.
-    if let Some(notification) = card.notification {
-        method["x-notification"] = json!({
-            "method": notification.name,
-            "params": {
-                "type": "object",
-                "required": ["subscription", "result"],
-                "properties": {
-                    "subscription": (card.result)(generator).to_value(),
-                    "result": (notification.event)(generator).to_value(),
+    let notifications = card.notification.iter().chain(card.other_notifications);
+    let notifications: Vec<Value> = notifications
+        .map(|it| {
+            json!({
+                "method": it.name,
+                "params": {
+                    "type": "object",
+                    "required": ["subscription", "result"],
+                    "properties": {
+                        "subscription": (card.result)(generator).to_value(),
+                        "result": (it.event)(generator).to_value(),
+                    },
                 },
-            },
-        });
+            })
+        })
+        .collect();
+    if !notifications.is_empty() {
+        method["x-notifications"] = notifications.into();
     }
     method
 }

@@ -12,7 +12,7 @@ use super::subscription::{self, Client};
 use crate::protocol::error::RpcError;
 use crate::protocol::reading;
 use crate::protocol::watch::{SubscriptionId, UnwatchParams};
-use crate::protocol::{Method, Subscription};
+use crate::protocol::{Method, Notification, Subscription};
 use crate::transport::{Cancellation, Progress};
 
 /// One request as its handler sees it.
@@ -57,15 +57,9 @@ pub struct MethodCard {
     pub params: fn(&mut SchemaGenerator) -> Schema,
     pub result: fn(&mut SchemaGenerator) -> Schema,
     /// What follows, where the method subscribes to something.
-    pub notification: Option<NotificationCard>,
-}
-
-/// What the schema says of the notifications of a subscription.
-#[derive(Clone, Copy)]
-pub struct NotificationCard {
-    pub name: &'static str,
-    /// What `params.result` holds.
-    pub event: fn(&mut SchemaGenerator) -> Schema,
+    pub notification: Option<Notification>,
+    /// What else may follow.
+    pub other_notifications: &'static [Notification],
 }
 
 /// The methods under construction.
@@ -97,6 +91,7 @@ impl Router {
             params: SchemaGenerator::subschema_for::<M::Params>,
             result: SchemaGenerator::subschema_for::<M::Result>,
             notification: None,
+            other_notifications: &[],
         });
         self.register.push(Box::new(|module, table| {
             let table = table.clone();
@@ -137,10 +132,8 @@ impl Router {
             summary: S::SUMMARY,
             params: SchemaGenerator::subschema_for::<S::Params>,
             result: SchemaGenerator::subschema_for::<SubscriptionId>,
-            notification: Some(NotificationCard {
-                name: S::NOTIFICATION,
-                event: SchemaGenerator::subschema_for::<S::Event>,
-            }),
+            notification: Some(Notification::of::<S::Event>(S::NOTIFICATION)),
+            other_notifications: S::OTHERS,
         });
         self.cards.push(MethodCard {
             name: S::UNSUBSCRIBE,
@@ -148,6 +141,7 @@ impl Router {
             params: SchemaGenerator::subschema_for::<UnwatchParams>,
             result: SchemaGenerator::subschema_for::<bool>,
             notification: None,
+            other_notifications: &[],
         });
         self.register.push(Box::new(|module, table| {
             subscription::register::<S, F, Fut>(module, table, handler);

@@ -112,6 +112,27 @@ fn every_reference_in_the_document_leads_somewhere() {
 }
 
 #[test]
+fn what_comes_with_an_error_and_all_that_a_watch_tells_is_described() {
+    let document = document();
+    for (kind, member) in [
+        ("session_ambiguous", "candidates"),
+        ("agent_unknown", "known"),
+        ("directory_locked", "holder"),
+        ("session_alive", "process"),
+        ("launch_failed", "stage"),
+        ("fuse_not_found", "hint"),
+    ] {
+        let data = document["components"]["errors"][kind]["x-data"]["$ref"].as_str().unwrap();
+        let data = &document.pointer(&data[1..]).unwrap()["properties"];
+        assert!(data[member].is_object() && data["retryable"].is_object(), "{kind}: {data}");
+    }
+    let methods = document["methods"].as_array().unwrap();
+    let notifications = methods.iter().filter_map(|it| it["x-notifications"].as_array()).flatten();
+    let notifications: Vec<&Value> = notifications.map(|it| &it["method"]).collect();
+    assert_eq!(notifications, ["session.changed", "fuse.expired"]);
+}
+
+#[test]
 fn initialize_tells_every_method_and_every_agent() {
     let reply =
         Home::empty().call("initialize", &json!({"processId": null, "capabilities": {"x": 1}}));

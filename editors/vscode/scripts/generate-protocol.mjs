@@ -70,7 +70,7 @@ function paramsOf(method) {
   return objectType({ properties, required });
 }
 
-const notifications = methods.flatMap((it) => it["x-notification"] ?? []);
+const notifications = methods.flatMap((it) => it["x-notifications"] ?? []);
 const text = await format(
   `// Generated from schema/openrpc.json by scripts/generate-protocol.mjs. Do not edit.
 

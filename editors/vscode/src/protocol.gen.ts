@@ -516,6 +516,40 @@ export interface Change {
 /** What became of a session. */
 export type ChangeKind = "added" | "changed" | "removed";
 
+/** What a webhook and a `fuse.expired` notification carry. */
+export interface FuseExpired {
+  /** The fuse. */
+  readonly fuse: Fuse;
+  /** When it was fired. */
+  readonly firedAt: Timestamp;
+  /** Whether nobody was there to fire it in time. */
+  readonly late: boolean;
+}
+
+/** A timer on a directory. */
+export interface Fuse {
+  /** The directory, without symbolic links where it exists. */
+  readonly directory: AbsPath;
+  /** When it runs out. */
+  readonly expiresAt: Timestamp;
+  /** What it is for. */
+  readonly label?: string;
+  /** The session it is about. */
+  readonly sessionId?: SessionId;
+  /** What happens then. */
+  readonly onExpire: OnExpire;
+}
+
+/** What happens when a fuse runs out: one thing or several, each at most once. Where the server was killed just then, nobody can tell whether it happened, and nobody does it again. */
+export interface OnExpire {
+  /** A program and its arguments, run in the directory, without a shell. It outlives its server, which else ends it after five minutes. */
+  readonly command?: readonly string[];
+  /** An `http://` or `https://` address that is sent the fuse as JSON by POST. */
+  readonly webhook?: string;
+  /** A name under which watching clients are told, by `fuse.expired`. */
+  readonly event?: string;
+}
+
 /** The parameters that end a subscription; an array of the id alone is accepted too. */
 export interface UnwatchParams {
   /** The subscription's id, as it was given. */
@@ -727,34 +761,10 @@ export interface FuseSetParams {
   readonly label?: string;
 }
 
-/** What happens when a fuse runs out: one thing or several, each at most once. Where the server was killed just then, nobody can tell whether it happened, and nobody does it again. */
-export interface OnExpire {
-  /** A program and its arguments, run in the directory, without a shell. It outlives its server, which else ends it after five minutes. */
-  readonly command?: readonly string[];
-  /** An `http://` or `https://` address that is sent the fuse as JSON by POST. */
-  readonly webhook?: string;
-  /** A name under which watching clients are told, by `fuse.expired`. */
-  readonly event?: string;
-}
-
 /** The result of `fuse.set` and `fuse.extend`. */
 export interface FuseResult {
   /** The fuse. */
   readonly fuse: Fuse;
-}
-
-/** A timer on a directory. */
-export interface Fuse {
-  /** The directory, without symbolic links where it exists. */
-  readonly directory: AbsPath;
-  /** When it runs out. */
-  readonly expiresAt: Timestamp;
-  /** What it is for. */
-  readonly label?: string;
-  /** The session it is about. */
-  readonly sessionId?: SessionId;
-  /** What happens then. */
-  readonly onExpire: OnExpire;
 }
 
 /** The parameters of `fuse.extend`. */
@@ -918,6 +928,117 @@ export interface LockListResult {
   /** The claims that hold now, by directory. */
   readonly locks: readonly Lock[];
 }
+
+/** What comes with an error, as its `data`. */
+export interface ErrorWithNoDetails {
+  /** The kind of error, for machines. */
+  readonly kind: string;
+  /** Whether the same request may succeed later without any change to it. */
+  readonly retryable: boolean;
+  /** What to do next, where that can be said. */
+  readonly hint?: string;
+}
+
+/** What comes with an error, as its `data`. */
+export interface ErrorWithAmbiguity {
+  /** The sessions to choose from. */
+  readonly candidates: readonly Candidate[];
+  /** How many more there are, where they are not all listed. */
+  readonly candidatesOmitted?: number;
+  /** The kind of error, for machines. */
+  readonly kind: string;
+  /** Whether the same request may succeed later without any change to it. */
+  readonly retryable: boolean;
+  /** What to do next, where that can be said. */
+  readonly hint?: string;
+}
+
+/** A session that a prefix or an id may mean: what tells it from the others for who chooses. */
+export interface Candidate {
+  /** The agent; the same id may be known to several. */
+  readonly agent: AgentId;
+  /** The whole id. */
+  readonly sessionId: SessionId;
+  /** Where it works, as far as that is known. */
+  readonly cwd?: AbsPath;
+  /** The agent's own title of it, where it has one. */
+  readonly title?: string;
+}
+
+/** What comes with an error, as its `data`. */
+export interface ErrorWithKnownAgents {
+  /** The ids of all adapters. */
+  readonly known: readonly AgentId[];
+  /** The kind of error, for machines. */
+  readonly kind: string;
+  /** Whether the same request may succeed later without any change to it. */
+  readonly retryable: boolean;
+  /** What to do next, where that can be said. */
+  readonly hint?: string;
+}
+
+/** What comes with an error, as its `data`. */
+export interface ErrorWithClaimed {
+  /** The directory that is claimed. */
+  readonly directory: AbsPath;
+  /** Who claims it. */
+  readonly holder: Holder;
+  /** The kind of error, for machines. */
+  readonly kind: string;
+  /** Whether the same request may succeed later without any change to it. */
+  readonly retryable: boolean;
+  /** What to do next, where that can be said. */
+  readonly hint?: string;
+}
+
+/** Who stands in the way, and for how long: what 1004 says of a claim. */
+export interface Holder {
+  /** Who holds it. */
+  readonly by: string;
+  /** Who made the claim, which says what ends it. */
+  readonly kind: LockKind;
+  /** The process whose life the claim is bound to. */
+  readonly pid?: Pid;
+  /** The session that was launched. */
+  readonly sessionId?: SessionId;
+  /** Since when. */
+  readonly since: Timestamp;
+  /** When the claim runs out; absent where it does not. */
+  readonly expiresAt?: Timestamp;
+  /** Why it was claimed. */
+  readonly reason?: string;
+}
+
+/** What comes with an error, as its `data`. */
+export interface ErrorWithOwned {
+  /** The live process, where it is a single one that is known. */
+  readonly process?: Process;
+  /** The kind of error, for machines. */
+  readonly kind: string;
+  /** Whether the same request may succeed later without any change to it. */
+  readonly retryable: boolean;
+  /** What to do next, where that can be said. */
+  readonly hint?: string;
+}
+
+/** What comes with an error, as its `data`. */
+export interface ErrorWithLaunchFailure {
+  /** What it failed at. */
+  readonly stage: Stage;
+  /** The exit code; 128 + n where signal n ended it. */
+  readonly exitCode?: number;
+  /** The last 2 KiB that the agent said. */
+  readonly output: string;
+  /** The kind of error, for machines. */
+  readonly kind: string;
+  /** Whether the same request may succeed later without any change to it. */
+  readonly retryable: boolean;
+  /** What to do next, where that can be said. */
+  readonly hint?: string;
+}
+
+/** What a launch failed at. */
+export type Stage = "spawn" | "exit" | "auth" | "trust" | "model";
 
 /** What a client may ask, by method. */
 export interface Methods {
@@ -1208,6 +1329,10 @@ export interface Notifications {
   "session.changed": {
     readonly subscription: SubscriptionId;
     readonly result: Changed;
+  };
+  "fuse.expired": {
+    readonly subscription: SubscriptionId;
+    readonly result: FuseExpired;
   };
 }
 

@@ -42,6 +42,13 @@
 ---@field failed integer Of these, the ones answered with an error.
 ---@field latency headcount.Latency How long the answered took.
 
+--- A session that a prefix or an id may mean: what tells it from the others for who chooses.
+---@class headcount.Candidate
+---@field agent headcount.AgentId The agent; the same id may be known to several.
+---@field cwd headcount.AbsPath|nil Where it works, as far as that is known.
+---@field sessionId headcount.SessionId The whole id.
+---@field title string|nil The agent's own title of it, where it has one.
+
 --- What the server can do, where LSP has room for it.
 ---@class headcount.Capabilities
 ---@field experimental headcount.Experimental Capabilities outside LSP.
@@ -74,6 +81,51 @@
 
 --- The parameters of `rpc.discover`: none.
 ---@alias headcount.DiscoverParams table
+
+--- What comes with an error, as its `data`.
+---@class headcount.ErrorWithAmbiguity
+---@field candidates headcount.Candidate[] The sessions to choose from.
+---@field candidatesOmitted integer|nil How many more there are, where they are not all listed.
+---@field hint string|nil What to do next, where that can be said.
+---@field kind string The kind of error, for machines.
+---@field retryable boolean Whether the same request may succeed later without any change to it.
+
+--- What comes with an error, as its `data`.
+---@class headcount.ErrorWithClaimed
+---@field directory headcount.AbsPath The directory that is claimed.
+---@field hint string|nil What to do next, where that can be said.
+---@field holder headcount.Holder Who claims it.
+---@field kind string The kind of error, for machines.
+---@field retryable boolean Whether the same request may succeed later without any change to it.
+
+--- What comes with an error, as its `data`.
+---@class headcount.ErrorWithKnownAgents
+---@field hint string|nil What to do next, where that can be said.
+---@field kind string The kind of error, for machines.
+---@field known headcount.AgentId[] The ids of all adapters.
+---@field retryable boolean Whether the same request may succeed later without any change to it.
+
+--- What comes with an error, as its `data`.
+---@class headcount.ErrorWithLaunchFailure
+---@field exitCode integer|nil The exit code; 128 + n where signal n ended it.
+---@field hint string|nil What to do next, where that can be said.
+---@field kind string The kind of error, for machines.
+---@field output string The last 2 KiB that the agent said.
+---@field retryable boolean Whether the same request may succeed later without any change to it.
+---@field stage headcount.Stage What it failed at.
+
+--- What comes with an error, as its `data`.
+---@class headcount.ErrorWithNoDetails
+---@field hint string|nil What to do next, where that can be said.
+---@field kind string The kind of error, for machines.
+---@field retryable boolean Whether the same request may succeed later without any change to it.
+
+--- What comes with an error, as its `data`.
+---@class headcount.ErrorWithOwned
+---@field hint string|nil What to do next, where that can be said.
+---@field kind string The kind of error, for machines.
+---@field process headcount.Process|nil The live process, where it is a single one that is known.
+---@field retryable boolean Whether the same request may succeed later without any change to it.
 
 --- One step of the chain that led to a status; never transcript text.
 ---@class headcount.Evidence
@@ -119,6 +171,12 @@
 ---@class headcount.FuseCancelResult
 ---@field cancelled boolean Whether there was a fuse.
 
+--- What a webhook and a `fuse.expired` notification carry.
+---@class headcount.FuseExpired
+---@field firedAt headcount.Timestamp When it was fired.
+---@field fuse headcount.Fuse The fuse.
+---@field late boolean Whether nobody was there to fire it in time.
+
 --- The parameters of `fuse.extend`.
 ---@class headcount.FuseExtendParams
 ---@field directory headcount.AbsPath The directory.
@@ -147,6 +205,16 @@
 ---@class headcount.HeadcountCapabilities
 ---@field agents headcount.AgentCard[] The agents that it knows.
 ---@field methods string[] The methods that it serves.
+
+--- Who stands in the way, and for how long: what 1004 says of a claim.
+---@class headcount.Holder
+---@field by string Who holds it.
+---@field expiresAt headcount.Timestamp|nil When the claim runs out; absent where it does not.
+---@field kind headcount.LockKind Who made the claim, which says what ends it.
+---@field pid headcount.Pid|nil The process whose life the claim is bound to.
+---@field reason string|nil Why it was claimed.
+---@field sessionId headcount.SessionId|nil The session that was launched.
+---@field since headcount.Timestamp Since when.
 
 --- What may be asked for beyond the session itself.
 ---@alias headcount.Include 'usage'
@@ -460,6 +528,9 @@
 
 --- Where a piece of evidence comes from.
 ---@alias headcount.Source 'registry'|'lock'|'process'|'transcript'|'database'|'gateway'|'ledger'
+
+--- What a launch failed at.
+---@alias headcount.Stage 'spawn'|'exit'|'auth'|'trust'|'model'
 
 --- What a session is doing, concluded once, from evidence.
 ---@alias headcount.Status 'waiting'|'running'|'idle'|'stopped'|'failed'|'unknown'
