@@ -131,7 +131,7 @@ pub enum SessionKind {
 pub struct Process {
     /// The process id.
     pub pid: Pid,
-    /// When the process started, by the kernel's clock.
+    /// When the process started, by the kernel's clock: up to a second early, and the same whenever it is asked.
     pub started_at: Timestamp,
 }
 

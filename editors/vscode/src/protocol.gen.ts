@@ -230,7 +230,7 @@ export type Certainty = "inferred" | "asserted";
 export interface Process {
   /** The process id. */
   readonly pid: Pid;
-  /** When the process started, by the kernel's clock. */
+  /** When the process started, by the kernel's clock: up to a second early, and the same whenever it is asked. */
   readonly startedAt: Timestamp;
 }
 

@@ -414,7 +414,7 @@
 --- A live process, by its identity.
 ---@class headcount.Process
 ---@field pid headcount.Pid The process id.
----@field startedAt headcount.Timestamp When the process started, by the kernel's clock.
+---@field startedAt headcount.Timestamp When the process started, by the kernel's clock: up to a second early, and the same whenever it is asked.
 
 --- The parameters of `session.prune`.
 ---@class headcount.PruneParams
