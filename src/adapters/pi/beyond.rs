@@ -81,12 +81,11 @@ pub(super) fn sources(found: &Found, beyond: &mut Beyond) {
             Sighting::Recorded(record) => Some(record),
             Sighting::Claimed(_) | Sighting::Counted { .. } => None,
         });
-        match told.find(|it| it.session == fork.record.session) {
-            Some(record) => Arc::make_mut(record).forked_from = forked_from,
-            None => {
-                let record = Record { forked_from, ..(*fork.record).clone() };
-                beyond.sightings.push(Sighting::Recorded(Arc::new(record)));
-            }
+        if let Some(record) = told.find(|it| it.session == fork.record.session) {
+            Arc::make_mut(record).forked_from = forked_from;
+        } else {
+            let record = Record { forked_from, ..(*fork.record).clone() };
+            beyond.sightings.push(Sighting::Recorded(Arc::new(record)));
         }
     }
 }
