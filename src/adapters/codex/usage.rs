@@ -49,10 +49,7 @@ struct Count {
 
 /// Counts the sessions whose usage is wanted.
 pub(super) fn observe(scope: &Scope, found: &Found, beyond: &mut Beyond) {
-    let is_wanted = |it: &&Transcript| {
-        scope.interest.usage.includes(&it.record.session, it.record.parent.as_ref())
-    };
-    let wanted: Vec<&Transcript> = found.transcripts.iter().filter(is_wanted).collect();
+    let wanted = found.to_count(&scope.interest);
     let counted =
         parallel::map(scope, &wanted, ROLLOUTS_PER_THREAD, || (), |(), it| remembered(scope, it));
     for (transcript, counted) in wanted.into_iter().zip(counted) {

@@ -5,17 +5,14 @@ use std::collections::{BTreeMap, HashSet};
 use serde::Deserialize;
 
 use super::super::evidence::Sighting;
-use super::super::files::{Beyond, Found, Transcript};
+use super::super::files::{Beyond, Found};
 use super::super::{jsonl, scan};
 use crate::protocol::session::Usage;
 use crate::scope::Scope;
 
 /// Counts the sessions whose usage is wanted.
 pub(super) fn count(scope: &Scope, found: &Found, beyond: &mut Beyond) {
-    let is_wanted = |it: &&Transcript| {
-        scope.interest.usage.includes(&it.record.session, it.record.parent.as_ref())
-    };
-    let wanted: Vec<&Transcript> = found.transcripts.iter().filter(is_wanted).collect();
+    let wanted = found.to_count(&scope.interest);
     let counted = scan::all::<Calls>(scope, &wanted, &mut beyond.problems);
     for (transcript, calls) in wanted.into_iter().zip(counted) {
         let session = transcript.record.session.clone();

@@ -18,7 +18,7 @@ use crate::memo::FileStamp;
 use crate::offload::blocking;
 use crate::protocol::lifecycle::AgentCard;
 use crate::protocol::session::{Problem, ProblemKind, Turn};
-use crate::scope::Scope;
+use crate::scope::{Interest, Scope};
 
 mod between;
 mod branch;
@@ -80,6 +80,16 @@ pub struct Found {
     /// The roots that exist.
     pub roots: Vec<PathBuf>,
     pub transcripts: Vec<Transcript>,
+}
+
+impl Found {
+    /// The transcripts of the sessions whose usage is wanted.
+    pub fn to_count(&self, interest: &Interest) -> Vec<&Transcript> {
+        let is_wanted = |it: &&Transcript| {
+            interest.usage.includes(&it.record.session, it.record.parent.as_ref())
+        };
+        self.transcripts.iter().filter(is_wanted).collect()
+    }
 }
 
 /// A transcript that was read.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::evidence::Sighting;
-use super::super::files::{Beyond, Found, Transcript};
+use super::super::files::{Beyond, Found};
 use super::super::scan;
 use super::chat;
 use crate::base::SessionId;
@@ -12,10 +12,7 @@ use crate::scope::Scope;
 
 /// Counts the sessions whose usage is wanted.
 pub(super) fn count(scope: &Scope, found: &Found, beyond: &mut Beyond) {
-    let is_wanted = |it: &&Transcript| {
-        scope.interest.usage.includes(&it.record.session, it.record.parent.as_ref())
-    };
-    let wanted: Vec<&Transcript> = found.transcripts.iter().filter(is_wanted).collect();
+    let wanted = found.to_count(&scope.interest);
     let counted = scan::all::<Answers>(scope, &wanted, &mut beyond.problems);
     let mut sessions: BTreeMap<&SessionId, BTreeMap<String, Usage>> = BTreeMap::new();
     for (transcript, answers) in wanted.into_iter().zip(counted) {
