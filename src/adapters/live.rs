@@ -99,6 +99,7 @@ pub fn observe(scope: &Scope, process: &Process, session: Option<SessionId>) -> 
         session,
         is_interactive: is_interactive(scope, process),
         runs_a_tool: false,
+        is_one_shot: false,
         tells_prompts: true,
     }
 }

@@ -21,7 +21,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::evidence::{Bond, Claim, Hints, Record};
+use super::evidence::{Activity, Bond, Claim, Hints, Record};
 use crate::base::{AbsPath, ProcessRef, SessionId, Timestamp};
 use crate::procs;
 use crate::protocol::session::{SessionKind, Source};
@@ -31,6 +31,10 @@ use crate::protocol::session::{SessionKind, Source};
 const FIRST_SESSION_MS: i64 = 15_000;
 
 /// A live process of an agent.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is seen for itself, and any may come with any"
+)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Live {
     pub process: ProcessRef,
@@ -42,6 +46,8 @@ pub struct Live {
     pub is_interactive: bool,
     /// Whether a tool of it runs, where its tools can be told from its other helpers.
     pub runs_a_tool: bool,
+    /// Whether it ends with the one turn that it was started for.
+    pub is_one_shot: bool,
     /// Whether its store shows a session as soon as something was asked, and not only when the first answer ends.
     pub tells_prompts: bool,
 }
@@ -95,7 +101,8 @@ pub fn pair<'a>(live: &[Live], candidates: impl IntoIterator<Item = Candidate<'a
         let claim = Claim::of(it.process, it.session.clone(), Source::Process);
         let hints =
             Hints { cwd: it.cwd.clone(), may_be_idle: !it.is_at_work(), ..Hints::default() };
-        claims.insert(it.process, vec![Claim { hints, ..claim }]);
+        let activity = it.is_one_shot.then_some(Activity::OneTurn);
+        claims.insert(it.process, vec![Claim { activity, hints, ..claim }]);
         if let (None, Some(cwd), Some(started)) = (&it.session, &it.cwd, it.started) {
             let waiting = Waiting { live: it, started };
             directories.entry(cwd).or_default().processes.push(waiting);

@@ -58,7 +58,8 @@ pub(super) fn claim_launched(
             it.session.is_none().then(|| it.activity.clone()).flatten()
         });
         // The turn that it was started for may not be written down yet: what the records end in is the one before.
-        let is_untold = related.iter().all(|it| it.activity.is_none());
+        let is_untold =
+            related.iter().all(|it| matches!(it.activity, None | Some(Activity::OneTurn)));
         let activity = activity.or_else(|| is_untold.then_some(Activity::OneTurn));
         claims.push(Claim {
             activity,

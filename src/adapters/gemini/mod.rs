@@ -195,7 +195,9 @@ fn live_processes(scope: &Scope) -> (Vec<Live>, Vec<Claim>) {
         .filter(|it| !parents.contains(&it.identity.pid))
         .filter(|it| !has_option(&arguments(it), &COMMANDS));
     live::by_store(scope, agents, roots, |it| {
-        live::observe(scope, it, named_session(&arguments(it)))
+        let arguments = arguments(it);
+        let live = live::observe(scope, it, named_session(&arguments));
+        Live { is_one_shot: !live.is_interactive && !is_server(&arguments), ..live }
     })
 }
 

@@ -80,16 +80,24 @@ fn a_turn_that_was_cut_off_is_none_of_a_process_that_resumes_its_session() {
     let chat = String::from_utf8(chat("session-2026-11-22T20-28-f0553513.jsonl")).unwrap();
     let (asked, _) = chat.split_once("{\"id\":\"f4b0e806").unwrap();
     let home = store("session-2026-11-22T20-28-f0553513.jsonl", asked);
-    let reason = |ticks| {
+    let reason = |ticks, is_at_terminal| {
         let table = FakeProc::new();
-        gemini(&table, (7, 8), ticks, home.path(), &["--resume", SLOW]);
+        let arguments = &["node", "/opt/npm/node_modules/.bin/gemini", "--resume", SLOW];
+        let process = table.process_like(8, ticks, "node", 1, 34_819).arguments(arguments);
+        let process = process.environ(&[("HOME", home.path().to_str().unwrap())]);
+        if is_at_terminal {
+            let tty = Path::new("/dev/pts/3");
+            process.open_file(0, tty).open_file(1, tty);
+        }
         let rows = testing::concluded(&ADAPTER, &table.scope(home.path()));
         assert_eq!(rows["sessions"][0]["process"]["pid"], 8);
         rows["sessions"][0]["reason"].as_str().unwrap().to_owned()
     };
     // It was asked 1721 seconds after the kernel's boot, and what it is called changed later.
-    assert_eq!(reason(171_900), "turn_in_progress");
-    assert_eq!(reason(180_000), "turn_ended");
+    assert_eq!(reason(171_900, true), "turn_in_progress");
+    assert_eq!(reason(180_000, true), "turn_ended");
+    // One without a terminal was started for a turn, which is not written down yet.
+    assert_eq!(reason(180_000, false), "process_alive");
 }
 
 #[test]

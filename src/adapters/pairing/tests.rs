@@ -47,6 +47,7 @@ fn tui(pid: i32, started: i64) -> Live {
         session: None,
         is_interactive: true,
         runs_a_tool: false,
+        is_one_shot: false,
         tells_prompts: true,
     }
 }

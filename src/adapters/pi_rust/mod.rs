@@ -77,7 +77,11 @@ fn claims(scope: &Scope, found: &Found, beyond: &[Sighting]) -> Vec<Claim> {
         }
         let arguments = Arguments(scope.processes.arguments(process.identity));
         let seen = live::observe(scope, process, arguments.session(scope, process, found));
-        let seen = Live { is_interactive: seen.is_interactive && !arguments.is_headless(), ..seen };
+        let seen = Live {
+            is_interactive: seen.is_interactive && !arguments.is_headless(),
+            is_one_shot: arguments.has(&["-p", "--print"]),
+            ..seen
+        };
         if store == Store::Here && arguments.keeps_sessions_of(found) {
             live.push(seen);
         } else {

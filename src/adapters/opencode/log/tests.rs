@@ -91,6 +91,7 @@ fn check_runs(started: &[i64], began: &[i64], expected: &[(i64, i64)]) {
             session: None,
             is_interactive: true,
             runs_a_tool: false,
+            is_one_shot: false,
             tells_prompts: true,
         },
         is_service: false,
