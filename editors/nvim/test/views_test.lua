@@ -153,6 +153,18 @@ test('where there is no room for a window the current one is taken', function()
   vim.o.lines = lines
 end)
 
+test('a transcript that cannot be read is not said to be empty', function()
+  local session = roster.get('claude-code ' .. recorded.id)
+  local function last_line(problems)
+    local peek = { turns = {}, earlier = false, problems = problems }
+    local lines = require('headcount.pages').transcript(session, peek)
+    return lines[#lines - 1]
+  end
+  equal(last_line(), '[Nothing was said yet.]')
+  local problems = { { kind = 'unreadable', message = 'permission denied' } }
+  equal(last_line(problems), '[The turns cannot be shown: permission denied]')
+end)
+
 test('a page that follows its session keeps its filetype, and follows a status too', function()
   open_transcript()
   local fired = 0

@@ -1,12 +1,13 @@
 /** Sessions as text to read: the transcript, and why the status is what it is. */
 
 import type { Certainty, PeekResult, Role, Session, Source, StatusResult } from "./protocol.gen";
+import { problemInWords } from "./trouble";
 import { clock, oneLine, statusInWords, titleOf, usageInWords, wordFor } from "./words";
 
 /** The last turns of a session, as Markdown source. */
 export function transcriptPage(
   session: Session,
-  { turns, earlier }: Pick<PeekResult, "turns" | "earlier">,
+  { turns, earlier, problems = [] }: Pick<PeekResult, "turns" | "earlier" | "problems">,
   agent: string,
 ): string {
   const speaker: Record<Role, string> = { user: "You", assistant: agent, tool: "Tool" };
@@ -16,8 +17,9 @@ export function transcriptPage(
     return `${heading}\n\n${text.trimEnd()}${truncated ? "\n\n[…]" : ""}`;
   });
   const gap = earlier ? ["[Earlier turns are not shown.]"] : [];
-  const nothing = turns.length ? [] : ["[Nothing was said yet.]"];
-  return [header(session, agent), ...gap, ...sections, ...nothing].join("\n\n") + "\n";
+  const unseen = problems.map((it) => `[The turns cannot be shown: ${oneLine(problemInWords(it))}]`);
+  const nothing = turns.length || unseen.length ? [] : ["[Nothing was said yet.]"];
+  return [header(session, agent), ...gap, ...sections, ...unseen, ...nothing].join("\n\n") + "\n";
 }
 
 const SOURCE: Record<Source, string> = {

@@ -52,8 +52,13 @@ function M.transcript(session, peek)
   if peek.earlier then
     vim.list_extend(lines, { '[Earlier turns are not shown.]', '' })
   end
-  if #peek.turns == 0 then
+  local unseen = peek.problems or {}
+  if #peek.turns == 0 and #unseen == 0 then
     vim.list_extend(lines, { '[Nothing was said yet.]', '' })
+  end
+  for _, problem in ipairs(unseen) do
+    local why = words.clean(problem.message)
+    vim.list_extend(lines, { ('[The turns cannot be shown: %s]'):format(why), '' })
   end
   local speaker = { user = 'You', assistant = client.agent_name(session.agent), tool = 'Tool' }
   for _, turn in ipairs(peek.turns) do

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { evidencePage, fileName, transcriptPage } from "../../src/pages";
+import type { Problem } from "../../src/protocol.gen";
 import { session } from "./support";
 
 test("a transcript reads from the top", () => {
@@ -45,6 +46,16 @@ cargo test
 […]
 `,
   );
+});
+
+test("a transcript that cannot be read is not said to be empty", () => {
+  const page = (problems: Problem[] = []) =>
+    transcriptPage(session({}), { turns: [], earlier: false, problems }, "Codex");
+  assert.match(page(), /\n\n\[Nothing was said yet\.\]\n$/);
+  const problem: Problem = { kind: "unreadable", message: "permission denied", path: "/s/a.jsonl" };
+  const told = page([problem]);
+  assert.match(told, /\n\n\[The turns cannot be shown: permission denied \(\/s\/a\.jsonl\)\]\n$/);
+  assert.doesNotMatch(told, /Nothing was said/);
 });
 
 test("words of a later server stand as they are", () => {
