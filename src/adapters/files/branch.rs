@@ -16,17 +16,19 @@ pub struct Link {
 /// Reads where a line's entry hangs; nothing for lines that are no entries of a tree.
 pub type ReadLink = fn(&[u8]) -> Option<Link>;
 
-/// The lines that were not abandoned, of the end of a transcript, the newest first; nothing where the conversation went
-/// back to before these lines, so that they cannot tell. `is_whole`: nothing before them is looked at.
+/// The lines that were not abandoned, of the end of a transcript, the newest first, and each before what it follows;
+/// nothing where the conversation went back to before these lines, so that they cannot tell. `is_whole`: nothing before
+/// them is looked at.
 pub(super) fn followed(
     newest_first: Vec<&[u8]>,
     read: ReadLink,
     is_whole: bool,
 ) -> Option<Vec<&[u8]>> {
-    let links: Vec<Option<Link>> = newest_first.iter().map(|it| read(it)).collect();
-    let oldest_first = || links.iter().rev().flatten();
-    let turns = || oldest_first().filter(|it| it.may_go_back);
-    let known: HashSet<&str> = oldest_first().map(|it| it.id.as_str()).collect();
+    let written: Vec<_> = newest_first.into_iter().rev().map(|it| (it, read(it))).collect();
+    let ordered = in_order(&written);
+    let links = || ordered.iter().filter_map(|(_, link)| *link);
+    let turns = || links().filter(|it| it.may_go_back);
+    let known: HashSet<&str> = links().map(|it| it.id.as_str()).collect();
     let is_known = |it: &Link| it.parent.as_deref().is_some_and(|it| known.contains(it));
     // What the oldest of them follows stands before it.
     if !is_whole && !turns().skip(1).all(is_known) {
@@ -35,17 +37,46 @@ pub(super) fn followed(
     let newest: HashMap<Option<&str>, &str> =
         turns().map(|it| (it.parent.as_deref(), it.id.as_str())).collect();
     let mut abandoned = HashSet::new();
-    for Link { id, parent, may_go_back } in oldest_first() {
+    for Link { id, parent, may_go_back } in links() {
         let parent = parent.as_deref();
         let is_outdated = *may_go_back && newest[&parent] != id;
         if is_outdated || parent.is_some_and(|it| abandoned.contains(it)) {
             abandoned.insert(id.as_str());
         }
     }
-    let is_followed =
-        |it: &Option<Link>| it.as_ref().is_none_or(|it| !abandoned.contains(it.id.as_str()));
-    let kept = newest_first.into_iter().zip(&links).filter(|(_, link)| is_followed(link));
-    Some(kept.map(|(line, _)| line).collect())
+    let is_followed = |it: Option<&Link>| it.is_none_or(|it| !abandoned.contains(it.id.as_str()));
+    let followed = ordered.iter().rev().filter(|(_, link)| is_followed(*link));
+    Some(followed.map(|(line, _)| *line).collect())
+}
+
+/// Puts each line behind the one that it follows, and leaves the others where they are: an answer may be written down
+/// before what was asked.
+fn in_order<'text, 'link>(
+    lines: &'link [(&'text [u8], Option<Link>)],
+) -> Vec<(&'text [u8], Option<&'link Link>)> {
+    let ids = lines.iter().filter_map(|(_, link)| Some(link.as_ref()?.id.as_str()));
+    let mut to_come: HashSet<&str> = ids.collect();
+    let mut held: HashMap<&str, Vec<usize>> = HashMap::new();
+    let mut ordered = Vec::with_capacity(lines.len());
+    for (at, (_, link)) in lines.iter().enumerate() {
+        let parent = link.as_ref().and_then(|it| it.parent.as_deref());
+        if let Some(parent) = parent.filter(|it| to_come.contains(it)) {
+            held.entry(parent).or_default().push(at);
+            continue;
+        }
+        let mut next = vec![at];
+        while let Some(at) = next.pop() {
+            ordered.push(at);
+            let Some(link) = &lines[at].1 else { continue };
+            to_come.remove(link.id.as_str());
+            next.extend(held.remove(link.id.as_str()).into_iter().flatten().rev());
+        }
+    }
+    // What follows itself, by whatever way round, stands before nothing and behind nothing.
+    let mut left: Vec<usize> = held.into_values().flatten().collect();
+    left.sort_unstable();
+    ordered.extend(left);
+    ordered.into_iter().map(|at| (lines[at].0, lines[at].1.as_ref())).collect()
 }
 
 #[cfg(test)]
@@ -73,14 +104,22 @@ mod tests {
             ("?a< b<a ?c<b d<c ?e<b f<e", "?a< b<a ?e<b f<e"),
             ("?a< b<a ?c<b d<c ?e<b note ?f<d ?g<b", "?a< b<a note ?g<b"),
             ("?a< b<a ?c<b d<c ?e< f<e", "?e< f<e"),
-            // Results of two tools, and an answer that was written before what was asked.
+            // An answer that was written before what was asked.
+            ("b<a ?a< ?c<b d<c ?e< f<e", "?e< f<e"),
+            // Results of two tools.
             ("?a< b<a r1<b r2<b ?c<r2", "?a< b<a r1<b r2<b ?c<r2"),
-            ("b<a ?a< ?c<b", "b<a ?a< ?c<b"),
-            // One that follows itself, or what is not there.
-            ("?a<a b<a ?c<x", "?a<a b<a ?c<x"),
         ] {
             check(lines, true, Some(expect));
         }
+    }
+
+    #[test]
+    fn each_stands_behind_the_one_that_it_follows() {
+        check("b<a ?a< ?c<b", true, Some("?a< b<a ?c<b"));
+        check("c<b note d<b b<a ?a< ?e<d", true, Some("note ?a< b<a c<b d<b ?e<d"));
+        // Some follow themselves, or what is not there.
+        check("?a<a b<a ?c<x", true, Some("?c<x ?a<a b<a"));
+        check("a<b b<a ?c<", true, Some("?c< a<b b<a"));
     }
 
     #[test]
