@@ -225,9 +225,8 @@ def kept_elsewhere(world: PiWorld) -> None:
             [seen] = headcount.rows(folder)
             told = (seen["status"], seen["reason"], seen["process"]["pid"], seen["cwd"], seen["prompt"])
             assert told == ("running", "turn_in_progress", child.pid, str(folder), f"Run it [[bash:{tool.command}]]"), seen
-            # Without the variables its session is not found; and with another agent directory it is another's process.
-            unseen = row(None, "running", "process_alive", child.ref())
-            world.headcount.shows(folder, [unseen] if store == flat else [])
+            # Without the variables its session is not found, and it is a process alone.
+            world.headcount.shows(folder, [row(None, "running", "process_alive", child.ref())])
             tool.release()
             child.ended(0)
             [seen] = headcount.rows(folder)
