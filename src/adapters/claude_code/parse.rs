@@ -261,8 +261,7 @@ impl Tail {
 
     fn told(&self, line: &Line<'_>) -> Option<TurnState> {
         let turn = turn(line)?;
-        let is_open = matches!(turn, TurnState::InProgress | TurnState::Waiting(_));
-        Some(if self.is_closed && is_open { TurnState::Interrupted } else { turn })
+        Some(if self.is_closed && turn.is_in_flight() { TurnState::Interrupted } else { turn })
     }
 }
 

@@ -28,7 +28,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use crate::adapters::Survey;
-use crate::adapters::evidence::{Activity, Claim, Sighting, TurnState, WaitingFor, problem};
+use crate::adapters::evidence::{Activity, Claim, Sighting, WaitingFor, problem};
 use crate::adapters::service::{Patience, Served, TurnEnd};
 use crate::base::{AbsPath, Pid, SessionId};
 use crate::protocol::session::{Problem, ProblemKind, Source};
@@ -81,7 +81,7 @@ fn open_questions(survey: &Survey) -> Vec<(Pid, SessionId)> {
             Sighting::Recorded(record) => Some(record),
             Sighting::Claimed(_) | Sighting::Counted { .. } => None,
         })
-        .filter(|it| !matches!(it.turn, TurnState::InProgress | TurnState::Waiting(_)))
+        .filter(|it| !it.turn.is_in_flight())
         .map(|it| &it.session)
         .collect();
     let owned = survey.sightings.iter().filter_map(|it| match it {

@@ -11,6 +11,7 @@ use tokio_tungstenite::tungstenite::accept;
 
 use super::*;
 use crate::adapters::Record;
+use crate::adapters::evidence::TurnState;
 use crate::base::ProcessRef;
 use crate::testing;
 
