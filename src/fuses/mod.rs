@@ -214,12 +214,8 @@ async fn wait_for(instant: Option<Timestamp>) {
 async fn follow(mut watcher: StoreWatcher, env: &Env) -> StoreWatcher {
     let dir = env.state_dir();
     blocking(move || {
-        // Further up, every program of the machine would be heard.
-        let wanted = Wanted {
-            home: dir.clone(),
-            stores: vec![(0, Watched::just(dir))],
-            ..Wanted::default()
-        };
+        // Nothing above it: there, other programs would be heard.
+        let wanted = Wanted { stores: vec![(0, Watched::just(dir))], ..Wanted::default() };
         watcher.follow(&wanted);
         if let Some(problem) = &watcher.problem {
             tracing::warn!(problem.message, "changes of the ledger by others are not seen");

@@ -23,8 +23,9 @@ pub(crate) struct Wanted {
     pub(crate) stores: Vec<(AgentIndex, Watched)>,
     /// The files of their programs: opening one is how a process begins.
     pub(crate) programs: Vec<(AgentIndex, PathBuf)>,
-    /// The home directory: whatever lies between it and a store may be renamed or replaced.
-    pub(crate) home: PathBuf,
+    /// The home directory: whatever lies between it and a store may be renamed or replaced. Nothing where only the stores
+    /// themselves are watched.
+    pub(crate) home: Option<PathBuf>,
 }
 
 /// Whose part may have changed.
@@ -284,7 +285,9 @@ fn targets(wanted: &Wanted) -> BTreeMap<PathBuf, RecursiveMode> {
         targets.insert(there.to_owned(), RecursiveMode::NonRecursive);
         // A directory that is renamed, or a link that is put in its place, tells those alone who watch its parent.
         let above = there.ancestors().skip(1).enumerate();
-        let above = above.take_while(|(up, it)| *up == 0 || it.starts_with(&wanted.home));
+        let home = wanted.home.as_ref();
+        let above =
+            above.take_while(|(up, it)| home.is_some_and(|home| *up == 0 || it.starts_with(home)));
         targets.extend(above.map(|(_, it)| (it.to_owned(), RecursiveMode::NonRecursive)));
     }
     // Not their directories: there, every program of the machine would be heard.

@@ -273,7 +273,7 @@ async fn prepare(
 
 /// What to watch: the stores and programs of these agents, and for all of them the ledger.
 fn wanted(env: &Env, adapters: &[&'static dyn Adapter], agents: &BTreeSet<AgentIndex>) -> Wanted {
-    let mut wanted = Wanted { home: env.in_home(""), ..Wanted::default() };
+    let mut wanted = Wanted { home: Some(env.in_home("")), ..Wanted::default() };
     for agent in agents.iter().copied() {
         let adapter = adapters[agent];
         let stores = adapter.watched(env).into_iter().chain([Watched::just(env.state_dir())]);

@@ -27,7 +27,7 @@ impl Watch {
     fn of(store: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
         let stores = vec![(AGENT, Watched::all_below(home.path().join(store)))];
-        let wanted = Wanted { stores, home: home.path().to_owned(), ..Wanted::default() };
+        let wanted = Wanted { stores, home: Some(home.path().to_owned()), ..Wanted::default() };
         Self { home, watcher: StoreWatcher::new(), wanted }
     }
 
@@ -247,4 +247,18 @@ fn a_limit_that_is_reached_is_a_problem_with_a_name() {
         StoreWatcher::made_by(|_| Err(notify::Error::io(std::io::Error::from_raw_os_error(24))));
     watcher.follow(&wanted);
     assert_eq!(watcher.problem.unwrap().kind, ProblemKind::Unreadable);
+}
+
+#[test]
+fn without_a_home_the_stores_alone_are_watched() {
+    let home = tempfile::tempdir().unwrap();
+    let store = home.path().join("store");
+    std::fs::create_dir(&store).unwrap();
+    let watched = |home: Option<&Path>| {
+        let stores = vec![(0, Watched::just(store.clone()))];
+        let wanted = Wanted { stores, home: home.map(Path::to_owned), ..Wanted::default() };
+        targets(&wanted).into_keys().collect::<Vec<_>>()
+    };
+    assert_eq!(watched(None), [&*store]);
+    assert_eq!(watched(Some(home.path())), [home.path(), &store]);
 }
