@@ -333,7 +333,8 @@ def background(world: ClaudeWorld) -> None:
     ended = [one for one in world.headcount.rows(folder) if one["status"] == "stopped"]
     assert not ended, f"ended before it has begun: {ended}"
     world.model.wait_streaming("cc-background")
-    process = next(one for one in world.processes() if "--session-id" in one.argv and "--bg-pty-host" not in one.argv)
+    process = wait_for("the process of the background session", lambda: next(
+        (one for one in world.processes() if "--session-id" in one.argv and "--bg-pty-host" not in one.argv), None))
     session = world.registered(process.pid)["sessionId"]
     world.headcount.shows(folder, [row(session, "running", "turn_in_progress", process.ref(), kind="background", prompt=prompt)])
     world.model.release("cc-background")
