@@ -8,6 +8,7 @@ use crate::base::{AbsPath, ProcessRef, SessionId, Timestamp};
 use crate::protocol::session::{
     Certainty, Outcome, Problem, ProblemKind, Reason, SessionKind, Source, Usage,
 };
+use crate::scope::Interest;
 
 /// What one adapter saw in one request.
 #[derive(Debug)]
@@ -44,6 +45,16 @@ pub enum Sighting {
     Claimed(Claim),
     /// The model calls of this session alone: its subagents' and its parent's are not among them.
     Counted { session: SessionId, usage: Usage },
+}
+
+impl Sighting {
+    /// What a store says, where it is that.
+    pub fn record(&self) -> Option<&Arc<Record>> {
+        match self {
+            Self::Recorded(record) => Some(record),
+            Self::Claimed(_) | Self::Counted { .. } => None,
+        }
+    }
 }
 
 /// What a store says of one session.
@@ -109,6 +120,11 @@ impl Record {
             owner: Owner::Process,
             path: None,
         }
+    }
+
+    /// Whether its tokens are wanted.
+    pub fn is_to_count(&self, interest: &Interest) -> bool {
+        interest.usage.includes(&self.session, self.parent.as_ref())
     }
 }
 

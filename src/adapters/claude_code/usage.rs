@@ -29,9 +29,7 @@ pub(super) fn count(scope: &Scope, found: &Found, beyond: &mut Beyond) {
     if scope.interest.usage == UsageWanted::None {
         return;
     }
-    let is_wanted = |it: &Transcript| {
-        scope.interest.usage.includes(&it.record.session, it.record.parent.as_ref())
-    };
+    let is_wanted = |it: &Transcript| it.record.is_to_count(&scope.interest);
     let wanted_lineages: HashSet<&str> =
         found.transcripts.iter().filter(|it| is_wanted(it)).filter_map(lineage).collect();
     let is_relative =

@@ -77,10 +77,7 @@ fn open_questions(survey: &Survey) -> Vec<(Pid, SessionId)> {
     let settled: HashSet<&SessionId> = survey
         .sightings
         .iter()
-        .filter_map(|it| match it {
-            Sighting::Recorded(record) => Some(record),
-            Sighting::Claimed(_) | Sighting::Counted { .. } => None,
-        })
+        .filter_map(Sighting::record)
         .filter(|it| !it.turn.is_in_flight())
         .map(|it| &it.session)
         .collect();

@@ -85,10 +85,7 @@ pub struct Found {
 impl Found {
     /// The transcripts of the sessions whose usage is wanted.
     pub fn to_count(&self, interest: &Interest) -> Vec<&Transcript> {
-        let is_wanted = |it: &&Transcript| {
-            interest.usage.includes(&it.record.session, it.record.parent.as_ref())
-        };
-        self.transcripts.iter().filter(is_wanted).collect()
+        self.transcripts.iter().filter(|it| it.record.is_to_count(interest)).collect()
     }
 }
 
@@ -174,7 +171,8 @@ impl FileAgent {
         if found.roots.is_empty() && beyond.sightings.is_empty() && problems.is_empty() {
             return Survey::absent();
         }
-        let retold: HashSet<&SessionId> = beyond.sightings.iter().filter_map(told).collect();
+        let retold = beyond.sightings.iter().filter_map(Sighting::record);
+        let retold: HashSet<&SessionId> = retold.map(|it| &it.session).collect();
         let recorded = found.transcripts.into_iter().map(|it| it.record);
         let recorded = recorded.filter(|it| !retold.contains(&it.session)).map(Sighting::Recorded);
         let recorded: Vec<_> = recorded.collect();
@@ -250,14 +248,6 @@ fn read_transcript(
 /// Whether another look at the same bytes would say the same; a read that failed may well succeed then.
 fn says_what_the_file_holds(outcome: &Remembered) -> bool {
     outcome.as_ref().err().is_none_or(|it| it.kind != ProblemKind::Unreadable)
-}
-
-/// The session that a sighting records.
-fn told(sighting: &Sighting) -> Option<&SessionId> {
-    match sighting {
-        Sighting::Recorded(record) => Some(&record.session),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

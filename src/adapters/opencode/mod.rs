@@ -162,8 +162,8 @@ impl Look {
             self.sessions.iter().map(|it| it.record.session.clone()).collect();
         let legacy = legacy::sessions(scope, storage, &known, &mut self.problems);
         for it in &legacy {
-            let Record { session, parent, .. } = &*it.record;
-            if scope.interest.usage.includes(session, parent.as_ref()) {
+            if it.record.is_to_count(&scope.interest) {
+                let session = &it.record.session;
                 let usage = legacy::usage(scope, storage, &it.record, &mut self.problems);
                 self.counted.extend(
                     usage.map(|usage| Sighting::Counted { session: session.clone(), usage }),
@@ -185,10 +185,7 @@ impl Look {
         if scope.interest.usage == UsageWanted::None {
             return;
         }
-        let is_wanted = |it: &&Stored| {
-            scope.interest.usage.includes(&it.record.session, it.record.parent.as_ref())
-        };
-        let wanted = listing.sessions.iter().filter(is_wanted);
+        let wanted = listing.sessions.iter().filter(|it| it.record.is_to_count(&scope.interest));
         let (told, untold): (Vec<_>, Vec<_>) = wanted.partition(|it| it.usage.is_some());
         let mut count = |it: &Stored, usage: Option<&Usage>| {
             let session = it.record.session.clone();

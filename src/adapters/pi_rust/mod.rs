@@ -88,10 +88,7 @@ fn claims(scope: &Scope, found: &Found, beyond: &[Sighting]) -> Vec<Claim> {
             claims.push(live::away(process.identity, seen.cwd, !seen.is_interactive));
         }
     }
-    let in_databases = beyond.iter().filter_map(|it| match it {
-        Sighting::Recorded(record) => Some(record),
-        Sighting::Claimed(_) | Sighting::Counted { .. } => None,
-    });
+    let in_databases = beyond.iter().filter_map(Sighting::record);
     let records = found.transcripts.iter().map(|it| &it.record).chain(in_databases);
     claims.extend(pairing::pair(&live, records.filter_map(|it| Candidate::of(it))));
     claims
