@@ -1,5 +1,7 @@
 //! What no excerpt can tell for sure: the name that stands in the middle of a transcript, and exact tokens.
 
+use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -10,7 +12,7 @@ use super::super::jsonl::{self, Text};
 use super::super::scan::{self, Tally};
 use super::HEAD;
 use super::transcript::{Entry, NAMES};
-use crate::base::Timestamp;
+use crate::base::{SessionId, Timestamp};
 use crate::protocol::session::{Problem, ProblemKind, Usage};
 use crate::scope::Scope;
 
@@ -73,19 +75,27 @@ fn within(sum: u64, sizes: impl Iterator<Item = u64>) -> usize {
 
 /// Names the sources of forks whose names do not tell an id: such a file a person named, and its own header tells.
 pub(super) fn sources(found: &Found, beyond: &mut Beyond) {
-    for fork in found.transcripts.iter().filter(|it| it.record.forked_from.is_none()) {
-        let Some(path) = &fork.record.copied_from else { continue };
-        let Some(source) = found.transcripts.iter().find(|it| it.path == *path) else { continue };
-        let forked_from = Some(source.record.session.clone());
-        let mut told = beyond.sightings.iter_mut().filter_map(|it| match it {
-            Sighting::Recorded(record) => Some(record),
-            Sighting::Claimed(_) | Sighting::Counted { .. } => None,
-        });
-        if let Some(record) = told.find(|it| it.session == fork.record.session) {
-            Arc::make_mut(record).forked_from = forked_from;
-        } else {
-            let record = Record { forked_from, ..(*fork.record).clone() };
-            beyond.sightings.push(Sighting::Recorded(Arc::new(record)));
+    let is_untold = |it: &&Transcript| it.record.forked_from.is_none();
+    let forks = found.transcripts.iter().filter(is_untold);
+    let forks: Vec<_> =
+        forks.filter_map(|it| Some((it, it.record.copied_from.as_ref()?))).collect();
+    if forks.is_empty() {
+        return;
+    }
+    let by_path: HashMap<&PathBuf, &SessionId> =
+        found.transcripts.iter().map(|it| (&it.path, &it.record.session)).collect();
+    let retold = beyond.sightings.iter().enumerate();
+    let retold: HashMap<SessionId, usize> =
+        retold.filter_map(|(at, it)| Some((it.record()?.session.clone(), at))).collect();
+    for (fork, path) in forks {
+        let Some(source) = by_path.get(path) else { continue };
+        let told = retold.get(&fork.record.session).copied();
+        let record = told.and_then(|at| beyond.sightings[at].record()).unwrap_or(&fork.record);
+        let forked_from = Some((*source).clone());
+        let sighting = Sighting::Recorded(Arc::new(Record { forked_from, ..(**record).clone() }));
+        match told {
+            Some(at) => beyond.sightings[at] = sighting,
+            None => beyond.sightings.push(sighting),
         }
     }
 }
@@ -93,12 +103,9 @@ pub(super) fn sources(found: &Found, beyond: &mut Beyond) {
 /// Counts the sessions whose usage is wanted. What a fork has copied was spent by its source: it bears the
 /// times it had there, before the fork's own header.
 pub(in super::super) fn usage(scope: &Scope, found: &Found, beyond: &mut Beyond) {
-    let wanted = found
-        .transcripts
-        .iter()
-        .filter(|it| scope.interest.usage.includes(&it.record.session, None));
+    let is_fork = |it: &&Transcript| it.record.copied_from.is_some() && it.record.created.is_some();
     let (forks, others): (Vec<_>, Vec<_>) =
-        wanted.partition(|it| it.record.copied_from.is_some() && it.record.created.is_some());
+        found.to_count(&scope.interest).into_iter().partition(is_fork);
     let spent = scan::all::<Spent>(scope, &others, &mut beyond.problems);
     let spent = spent.into_iter().map(|it| it.and_then(|it| it.0.clone()));
     let calls = scan::all::<Calls>(scope, &forks, &mut beyond.problems);
