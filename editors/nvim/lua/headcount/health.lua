@@ -37,8 +37,7 @@ end
 
 ---@param problem headcount.Problem
 local function tell_problem(problem)
-  local at = problem.path and (' (%s)'):format(problem.path) or ''
-  report.warn(words.clean(problem.message .. at))
+  report.warn(words.problem(problem))
 end
 
 ---@param agent headcount.AgentReport

@@ -57,7 +57,7 @@ function M.transcript(session, peek)
     vim.list_extend(lines, { '[Nothing was said yet.]', '' })
   end
   for _, problem in ipairs(unseen) do
-    local why = words.clean(problem.message)
+    local why = words.problem(problem)
     vim.list_extend(lines, { ('[The turns cannot be shown: %s]'):format(why), '' })
   end
   local speaker = { user = 'You', assistant = client.agent_name(session.agent), tool = 'Tool' }

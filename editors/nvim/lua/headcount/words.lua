@@ -248,6 +248,14 @@ local function last_words(data)
   return last
 end
 
+--- A problem in words, with what it concerns.
+---@param problem headcount.Problem
+---@return string
+function M.problem(problem)
+  local at = problem.path and (' (%s)'):format(problem.path) or ''
+  return M.clean(problem.message .. at)
+end
+
 --- An error in words, with what the agent said, or what can be done about it.
 ---@param err headcount.Error
 ---@return string
