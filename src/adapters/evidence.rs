@@ -319,3 +319,23 @@ pub fn problem_at(
 ) -> Problem {
     Problem { path: AbsPath::parse(path), ..problem(kind, message) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scope::UsageWanted;
+
+    #[test]
+    fn the_tokens_of_a_subagent_are_wanted_with_those_of_who_started_it() {
+        let id = |text: &str| SessionId::parse(text).unwrap();
+        let record = |session, parent: Option<&str>| Record {
+            parent: parent.map(id),
+            ..Record::new(id(session), Source::Transcript)
+        };
+        let interest = Interest { usage: UsageWanted::Of("1111".into()), ..Interest::SESSIONS };
+        assert!(record("1111-2222", None).is_to_count(&interest));
+        assert!(record("3333", Some("1111-2222")).is_to_count(&interest));
+        assert!(!record("3333", Some("4444")).is_to_count(&interest));
+        assert!(!record("1111-2222", None).is_to_count(&Interest::SESSIONS));
+    }
+}
