@@ -4,7 +4,6 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -33,14 +32,12 @@ pub fn ended(
     reason = "unsound for a type that changes its descriptor; `OwnedFd` does not, and the new is unsafe"
 )]
 fn pidfd(root: &Path, process: ProcessRef) -> io::Result<Option<AsyncFd<OwnedFd>>> {
-    let Some(pid) = Pid::from_raw(process.pid.0) else { return Ok(None) };
-    match pidfd_open(pid, PidfdFlags::empty()) {
-        // The id may have passed to another process before the handle was made.
-        Ok(_) if super::who_is(root, process.pid)? != Some(process) => Ok(None),
-        Ok(pidfd) => AsyncFd::with_interest(pidfd, Interest::READABLE).map(Some),
-        Err(rustix::io::Errno::SRCH) => Ok(None),
-        Err(error) => Err(error.into()),
+    let Some(pidfd) = super::pidfd::of(process.pid)? else { return Ok(None) };
+    // The id may have passed to another process before the handle was made.
+    if super::who_is(root, process.pid)? != Some(process) {
+        return Ok(None);
     }
+    AsyncFd::with_interest(pidfd, Interest::READABLE).map(Some)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use crate::protocol::session;
 
 mod ended;
 mod linux;
+mod pidfd;
 pub mod pinned;
 mod place;
 

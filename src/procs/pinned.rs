@@ -24,12 +24,7 @@ impl Pinned {
     /// Holds the process; nothing where it has ended, and where its id is another's now; an error where that cannot be
     /// told, as with too many open files.
     pub fn hold(proc_root: &Path, process: ProcessRef) -> io::Result<Option<Self>> {
-        let Some(pid) = rustix::process::Pid::from_raw(process.pid.0) else { return Ok(None) };
-        let fd = match pidfd_open(pid, PidfdFlags::empty()) {
-            Ok(fd) => fd,
-            Err(rustix::io::Errno::SRCH) => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
+        let Some(fd) = super::pidfd::of(process.pid)? else { return Ok(None) };
         // Looked at after it is held: from here on the id cannot come to mean another.
         let found = super::who_is(proc_root, process.pid)?;
         Ok((found == Some(process)).then_some(Self { process, fd }))
