@@ -40,12 +40,11 @@ impl Env {
     }
 
     /// The same world seen from another home: its stores lie below `home`, wherever variables point.
-    /// What is headcount's own (`HEADCOUNT_…`, `PATH`, `NO_COLOR`) stays.
+    /// What is headcount's own (`HEADCOUNT_…`, `PATH`) and what tells of the terminal (`NO_COLOR`, `TERM`) stays.
     #[must_use]
     pub fn at_home(&self, home: AbsPath) -> Self {
         let ours = |name: &OsStr| {
-            name == "PATH"
-                || name == "NO_COLOR"
+            ["PATH", "NO_COLOR", "TERM"].iter().any(|it| name == *it)
                 || name.as_encoded_bytes().starts_with(b"HEADCOUNT_")
         };
         let vars = self.vars.iter().filter(|(name, _)| ours(name));
@@ -146,10 +145,12 @@ mod tests {
             ("HEADCOUNT_STATE_DIR", "/s"),
             ("PATH", "/bin"),
             ("NO_COLOR", "1"),
+            ("TERM", "dumb"),
         ]);
         let there = here.at_home(AbsPath::parse("/home/b").unwrap());
         assert_eq!(there.path_var("CODEX_HOME"), None);
         assert_eq!(there.var("NO_COLOR"), Some(OsStr::new("1")));
+        assert_eq!(there.var("TERM"), Some(OsStr::new("dumb")));
         assert_eq!(there.state_dir(), PathBuf::from("/s"));
         assert_eq!(there.in_home(".codex"), PathBuf::from("/home/b/.codex"));
         assert_eq!(there.var("HOME"), Some(OsStr::new("/home/b")));

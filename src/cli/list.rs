@@ -73,7 +73,7 @@ fn left_out(shown: usize, total: usize) -> Option<String> {
 
 pub(super) fn run(env: Env, options: Options) -> Result<u8, Failure> {
     let home = env.home().clone();
-    let is_plain = env.var("NO_COLOR").is_some();
+    let has_colour = io::stdout().is_terminal() && wants_colour(&env);
     let Options { agent, status, cwd, json: as_json } = options;
     let under = cwd.map(std::path::absolute).transpose()?;
     let mut params = json!({ "limit": ROWS });
@@ -96,9 +96,8 @@ pub(super) fn run(env: Env, options: Options) -> Result<u8, Failure> {
     }
     let listed: Listed = serde_json::from_value(result)
         .map_err(|error| Failure::Request(format!("unreadable reply: {error}")))?;
-    let is_terminal = io::stdout().is_terminal();
     let width = terminal_width().unwrap_or(WIDTH);
-    let table = Table { home: &home, now: now(), has_colour: is_terminal && !is_plain, width };
+    let table = Table { home: &home, now: now(), has_colour, width };
     out.write_all(table.render(&listed.sessions).as_bytes())?;
     let left_out = left_out(listed.sessions.len(), listed.total);
     if let Some(left_out) = &left_out {
@@ -107,6 +106,11 @@ pub(super) fn run(env: Env, options: Options) -> Result<u8, Failure> {
     out.flush()?;
     report(&listed, left_out);
     Ok(0)
+}
+
+/// Whether a terminal is to be shown colours: its user may not want them, and it may know none.
+fn wants_colour(env: &Env) -> bool {
+    env.var("NO_COLOR").is_none() && env.var("TERM").is_none_or(|it| it != "dumb")
 }
 
 /// Names what is left out, on stderr: the table stays a table.
@@ -276,6 +280,19 @@ mod tests {
     }
 
     #[test]
+    fn colours_are_for_those_who_can_see_them_and_want_to() {
+        let check = |variable: (&str, &str), expect: bool| {
+            let vars =
+                [("HOME", "/home/dev"), variable].map(|(name, value)| (name.into(), value.into()));
+            assert_eq!(wants_colour(&Env::of_vars(vars.into()).unwrap()), expect, "{variable:?}");
+        };
+        check(("TERM", "xterm-256color"), true);
+        check(("TERM", "dumb"), false);
+        check(("NO_COLOR", "1"), false);
+        check(("NO_COLOR", ""), true);
+    }
+
+    #[test]
     fn ages_use_the_largest_unit() {
         let cases =
             [(0, "0s"), (59_999, "59s"), (60_000, "1m"), (3_599_999, "59m"), (3_600_000, "1h")];
@@ -302,6 +319,10 @@ mod tests {
         let home = AbsPath::parse("/home/dev").unwrap();
         let now = Timestamp::parse("2026-11-22T20:02:00Z").unwrap();
         let sessions = [
+            session(
+                "⚠\u{fe0f} ❤\u{fe0f} ⚠\u{fe0f} ❤\u{fe0f} ⚠\u{fe0f} ❤\u{fe0f} ⚠\u{fe0f} all of it",
+                "/srv/⚠\u{fe0f}⚠\u{fe0f}⚠\u{fe0f}",
+            ),
             session(
                 "a title that says more than anybody wants to read in a table",
                 "/home/dev/work/api",

@@ -52,7 +52,7 @@ enum Command {
     },
     /// Call one method and print its result as JSON.
     Call {
-        /// The method, for example `session.list`.
+        /// The method, for example `session.list`; `headcount schema` describes them all.
         method: String,
         /// Its parameters, as a JSON object; `-` reads them from stdin.
         params: Option<String>,
@@ -246,9 +246,12 @@ fn schema(env: Env, out: Option<PathBuf>) -> Result<u8, Failure> {
     match out {
         None => io::stdout().write_all(text.as_bytes())?,
         Some(dir) => {
-            std::fs::create_dir_all(&dir)?;
-            std::fs::write(dir.join("openrpc.json"), text)?;
-            std::fs::write(dir.join("config.json"), rpc::openrpc::config_text())?;
+            let refused =
+                |error: io::Error| Failure::Request(format!("--out `{}`: {error}", dir.display()));
+            std::fs::create_dir_all(&dir).map_err(refused)?;
+            std::fs::write(dir.join("openrpc.json"), text).map_err(refused)?;
+            std::fs::write(dir.join("config.json"), rpc::openrpc::config_text())
+                .map_err(refused)?;
         }
     }
     Ok(0)

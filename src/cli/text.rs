@@ -63,7 +63,9 @@ pub(super) fn cut_end(text: &str, columns: usize) -> String {
     if width(text) <= columns {
         return text.to_owned();
     }
-    fitting(text.chars(), columns).into_iter().chain(['…']).collect()
+    let ends = text.char_indices().map(|(at, it)| at + it.len_utf8());
+    let beginnings = ends.map(|end| &text[..end]);
+    format!("{}…", longest(beginnings, columns))
 }
 
 /// The text in at most so many columns; its start is what it loses: the end of a path says more.
@@ -71,19 +73,17 @@ pub(super) fn cut_start(text: &str, columns: usize) -> String {
     if width(text) <= columns {
         return text.to_owned();
     }
-    let end = fitting(text.chars().rev(), columns);
-    std::iter::once('…').chain(end.into_iter().rev()).collect()
+    let starts = text.char_indices().rev().map(|(at, _)| at);
+    let ends = starts.map(|start| &text[start..]);
+    // A mark that has lost its character would stand on the sign of the cut.
+    let is_mark = |it: char| it.width() == Some(0);
+    format!("…{}", longest(ends, columns).trim_start_matches(is_mark))
 }
 
-/// The first of these characters, as many as leave one column free for the mark of a cut.
-fn fitting(characters: impl Iterator<Item = char>, columns: usize) -> Vec<char> {
-    let mut left = columns.saturating_sub(1);
-    let fits = |it: &char| {
-        let rest = left.checked_sub(it.width().unwrap_or(0));
-        left = rest.unwrap_or(left);
-        rest.is_some()
-    };
-    characters.take_while(fits).collect()
+/// The last of these ever longer pieces that leaves one column free for the mark of a cut. A piece is measured as a whole: a
+/// character may be wide by what stands behind it, as an emoji is by its selector.
+fn longest<'a>(pieces: impl Iterator<Item = &'a str>, columns: usize) -> &'a str {
+    pieces.take_while(|it| width(it) < columns).last().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -131,6 +131,8 @@ mod tests {
         assert_eq!(cut_end("日本語です", 8), "日本語…");
         assert_eq!(cut_start("日本語です", 4), "…す");
         assert_eq!(width(&cut_end("e\u{301}e\u{301}e\u{301}", 2)), 2);
+        assert_eq!(cut_end("⚠\u{fe0f}⚠\u{fe0f}⚠\u{fe0f}", 5), "⚠\u{fe0f}⚠\u{fe0f}…");
+        assert_eq!(cut_start("⚠\u{fe0f}⚠\u{fe0f}⚠\u{fe0f}", 4), "…⚠\u{fe0f}");
         assert_eq!(padded("日本", 6), "日本  ");
     }
 }
