@@ -5,6 +5,7 @@ use std::path::Path;
 
 use memchr::memmem::Finder;
 
+use super::jsonl;
 use crate::base::Timestamp;
 
 /// What a parser is shown of one transcript: its first and its last bytes.
@@ -130,7 +131,7 @@ impl<'a> Excerpt<'a> {
     /// The complete lines of the tail that hold the text, in order. One that is cut off at its beginning counts:
     /// it is no JSON, and who reads it finds out.
     pub fn tail_lines_holding(&self, text: &Finder<'_>) -> impl Iterator<Item = &'a [u8]> {
-        lines_holding(self.tail, text)
+        jsonl::lines_holding(self.tail, text)
     }
 
     /// The lines before the tail that hold the text, in order, as far as they are shown; what lies between head
@@ -138,20 +139,8 @@ impl<'a> Excerpt<'a> {
     pub fn earlier_lines_holding(&self, text: &Finder<'_>) -> impl Iterator<Item = &'a [u8]> {
         let (head, between) =
             if self.is_whole { (&[][..], &[][..]) } else { (self.head, self.between) };
-        lines_holding(head, text).chain(lines_holding(between, text))
+        jsonl::lines_holding(head, text).chain(jsonl::lines_holding(between, text))
     }
-}
-
-/// The complete lines that hold the text. Searched forward, for that is the direction in which it is fast.
-fn lines_holding<'a>(mut rest: &'a [u8], text: &Finder<'_>) -> impl Iterator<Item = &'a [u8]> {
-    std::iter::from_fn(move || {
-        let hit = text.find(rest)?;
-        let start = memchr::memrchr(b'\n', &rest[..hit]).map_or(0, |it| it + 1);
-        let end = hit + memchr::memchr(b'\n', &rest[hit..])?;
-        let line = &rest[start..end];
-        rest = &rest[end + 1..];
-        Some(line)
-    })
 }
 
 /// What a parser made of an excerpt.

@@ -49,6 +49,18 @@ pub fn holds(line: &[u8], text: &Finder<'_>) -> bool {
     text.find(line).is_some()
 }
 
+/// The complete lines that hold the text. Searched forward, for that is the direction in which it is fast.
+pub fn lines_holding<'a>(mut rest: &'a [u8], text: &Finder<'_>) -> impl Iterator<Item = &'a [u8]> {
+    std::iter::from_fn(move || {
+        let hit = text.find(rest)?;
+        let start = memchr::memrchr(b'\n', &rest[..hit]).map_or(0, |it| it + 1);
+        let end = hit + memchr::memchr(b'\n', &rest[hit..])?;
+        let line = &rest[start..end];
+        rest = &rest[end + 1..];
+        Some(line)
+    })
+}
+
 /// A text, borrowed from its line where it has no escapes. Anything else than a text is an empty one:
 /// a member that changes its type in some version costs itself and not its record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -23,7 +23,7 @@ pub fn map<T: Sync, S, R: Send>(
     work: impl Fn(&mut S, &T) -> R + Sync,
 ) -> Vec<R> {
     let processors = thread::available_parallelism().map_or(1, NonZero::get);
-    let threads = processors.min(THREADS_MAX).min(items.len() / per_thread.max(1) + 1);
+    let threads = processors.min(THREADS_MAX).min(items.len().div_ceil(per_thread));
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Vec::with_capacity(items.len()));
     let lane = || {

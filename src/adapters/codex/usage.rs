@@ -1,27 +1,18 @@
 //! Exact tokens: the last cumulative count of a rollout, less what a fork had inherited with its history.
 
-use std::cell::Cell;
-use std::fs::File;
-use std::io::{self, Read};
-use std::sync::Arc;
-
 use memchr::memmem::Finder;
 use serde::Deserialize;
 
-use super::super::evidence::{Sighting, problem_at};
-use super::super::files::{Beyond, Found, Transcript, open_regular};
-use super::super::{jsonl, parallel, scan};
+use super::super::evidence::Sighting;
+use super::super::files::{Beyond, Found};
+use super::super::jsonl;
+use super::super::scan::{self, Opened, Unread};
 use super::line::Line;
-use crate::memo::FileStamp;
-use crate::protocol::session::{ProblemKind, SessionKind, Usage};
+use crate::protocol::session::{SessionKind, Usage};
 use crate::scope::Scope;
 
 /// What each record of tokens holds and, with its quotes, no text inside another record.
 const NEEDLE: &str = r#""total_tokens""#;
-/// Names what is remembered of a rollout here.
-const PURPOSE: &str = "codex usage";
-/// Fewest rollouts worth a thread: the end of each is read, and seldom more.
-const ROLLOUTS_PER_THREAD: usize = 32;
 
 /// Tokens as Codex counts them: what a cache served is part of the input, reasoning part of the output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -50,59 +41,24 @@ struct Count {
 /// Counts the sessions whose usage is wanted.
 pub(super) fn observe(scope: &Scope, found: &Found, beyond: &mut Beyond) {
     let wanted = found.to_count(&scope.interest);
-    let counted =
-        parallel::map(scope, &wanted, ROLLOUTS_PER_THREAD, || (), |(), it| remembered(scope, it));
-    for (transcript, counted) in wanted.into_iter().zip(counted) {
-        let session = transcript.record.session.clone();
-        match counted {
-            Ok(usage) => {
-                let counted = usage.as_ref().clone();
-                beyond.sightings.extend(counted.map(|usage| Sighting::Counted { session, usage }));
-            }
-            // Moved or removed since it was found: `codex archive` does so.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => beyond.problems.push(problem_at(
-                ProblemKind::Unreadable,
-                &transcript.path,
-                error.to_string(),
-            )),
-        }
-    }
-}
-
-fn remembered(scope: &Scope, transcript: &Transcript) -> io::Result<Arc<Option<Usage>>> {
-    if let Some(known) = scope.memo.recall(PURPOSE, transcript.stamp) {
-        return Ok(known);
-    }
-    let (file, meta) = open_regular(&transcript.path)?;
-    let stamp = FileStamp::of(&meta);
-    let record = &transcript.record;
-    let has_history = record.forked_from.is_some() || record.kind == SessionKind::Subagent;
-    let usage = Arc::new(count(&file, stamp.size, has_history)?);
-    scope.memo.remember(PURPOSE, stamp, usage.clone());
-    Ok(usage)
+    let needle = Finder::new(NEEDLE);
+    let counted = scan::each(scope, "codex usage", &wanted, &mut beyond.problems, |opened| {
+        count(opened, &needle)
+    });
+    beyond.sightings.extend(wanted.into_iter().zip(counted).filter_map(|(it, counted)| {
+        let usage = (*counted?).clone()?;
+        Some(Sighting::Counted { session: it.record.session.clone(), usage })
+    }));
 }
 
 /// What the calls of one thread came to; nothing where no call was recorded.
-fn count(file: &File, size: u64, has_history: bool) -> io::Result<Option<Usage>> {
-    let Some(last) = scan::last_holding(file, size, NEEDLE, Count::read)? else { return Ok(None) };
-    let first = if has_history { first(file, size)? } else { None };
+fn count(mut opened: Opened<'_>, needle: &Finder<'_>) -> Result<Option<Usage>, Unread> {
+    let Some(last) = opened.last_holding(needle, Count::read)? else { return Ok(None) };
+    let record = &opened.transcript.record;
+    let has_history = record.forked_from.is_some() || record.kind == SessionKind::Subagent;
+    let first = if has_history { opened.first_holding(needle, Count::read)? } else { None };
     let inherited = first.and_then(|it| Some(it.total.less(it.last?)));
     Ok(Some(last.total.less(inherited.unwrap_or_default()).shown()))
-}
-
-fn first(file: &File, size: u64) -> io::Result<Option<Count>> {
-    let mut start = file.try_clone()?;
-    io::Seek::rewind(&mut start)?;
-    let first = Cell::new(None);
-    scan::lines_holding(
-        &Finder::new(NEEDLE),
-        start.take(size),
-        &mut Vec::new(),
-        || first.get().is_some(),
-        |line| first.set(first.get().or_else(|| Count::read(line))),
-    )?;
-    Ok(first.get())
 }
 
 impl Count {

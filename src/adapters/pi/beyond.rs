@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use memchr::memmem::Finder;
 use serde::Deserialize;
 
 use super::super::evidence::{Record, Sighting};
@@ -44,10 +45,14 @@ pub(in super::super) fn names(scope: &Scope, mut in_doubt: Vec<&Transcript>, bey
         });
         in_doubt.truncate(searched);
     }
-    let names = scan::all::<LastName>(scope, &in_doubt, &mut beyond.problems);
+    let needle = Finder::new(NAMES);
+    let last = |line: &[u8]| Entry::parse(line).and_then(|it| it.name());
+    let names = scan::each(scope, "pi name", &in_doubt, &mut beyond.problems, |mut opened| {
+        opened.last_holding(&needle, last)
+    });
     for (transcript, found) in in_doubt.into_iter().zip(names) {
         if let Some(found) = found {
-            name(transcript, found.0.as_deref(), beyond);
+            name(transcript, found.as_deref(), beyond);
         }
     }
 }
@@ -114,21 +119,6 @@ pub(in super::super) fn usage(scope: &Scope, found: &Found, beyond: &mut Beyond)
     beyond.sightings.extend(counted.filter_map(|(transcript, usage)| {
         Some(Sighting::Counted { session: transcript.record.session.clone(), usage: usage? })
     }));
-}
-
-/// The last name that a session was given; an empty one took it away.
-#[derive(Default)]
-struct LastName(Option<String>);
-
-impl Tally for LastName {
-    const PURPOSE: &'static str = "pi name";
-    const NEEDLE: &'static str = NAMES;
-
-    fn add(&mut self, line: &[u8]) {
-        if let Some(name) = Entry::parse(line).and_then(|it| it.name()) {
-            self.0 = Some(name);
-        }
-    }
 }
 
 /// What all calls of a transcript add up to; nothing where it shows no call.
