@@ -198,7 +198,7 @@ def interface(world: CopilotWorld) -> None:
     world.headcount.shows(folder, [old, row(session, "stopped", "completed", prompt=prompt)])
 
 
-@scenario("the interface: asking a question, refused a permission, killed while it asks, resumed, two at one session")
+@scenario("the interface: asking a question, a plan to be approved, refused a permission, killed while it asks, resumed, two at one session")
 def asks_and_is_resumed(world: CopilotWorld) -> None:
     folder = world.project("asks")
     screen = world.terminal(command("copilot"), folder, "copilot-asks")
@@ -213,6 +213,15 @@ def asks_and_is_resumed(world: CopilotWorld) -> None:
     screen.key("Enter")
     screen.shows("all done")
     world.headcount.shows(folder, [row(session, "idle", "turn_ended", ref)])
+    screen.key("BTab")
+    screen.shows("· Plan ·")
+    plan = {"summary": "do it", "actions": ["interactive"], "recommendedAction": "interactive"}
+    screen.say(f"Plan [[tool:exit_plan_mode {json.dumps(plan)}]]")
+    screen.shows("Plan Ready for Review")
+    world.headcount.shows(folder, [row(session, "waiting", "plan", ref)])
+    screen.key("Escape")
+    world.headcount.shows(folder, [row(session, "idle", "turn_ended", ref)])
+    screen.press("BTab", "· Interactive ·")
     screen.say("Run it [[bash:touch refused]]")
     screen.shows("Do you want to")
     world.headcount.shows(folder, [row(session, "waiting", "permission", ref)])

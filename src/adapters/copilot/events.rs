@@ -229,14 +229,18 @@ fn waiting(event: &Event<'_>, answered: &mut BTreeSet<String>) -> Option<TurnSta
     }
 }
 
-/// The tool with which the model asks a person does nothing but wait; no request of its own is recorded.
+/// A tool with which the model asks a person does nothing but wait; no request of its own is recorded (1.0.102).
 fn asking(event: &Event<'_>, step: &str, answered: &mut BTreeSet<String>) -> Option<TurnState> {
     let data = event.data::<Data<'_>>()?;
     let call = data.tool_call_id?;
-    let is_question = data.tool_name.as_deref() == Some("ask_user");
     match step {
-        "execution_start" if is_question && !answered.contains(&call) => {
-            Some(TurnState::Waiting(WaitingFor::Question))
+        "execution_start" if !answered.contains(&call) => {
+            let waiting = match data.tool_name.as_deref()? {
+                "ask_user" => WaitingFor::Question,
+                "exit_plan_mode" => WaitingFor::Plan,
+                _ => return None,
+            };
+            Some(TurnState::Waiting(waiting))
         }
         "execution_complete" => {
             answered.insert(call);

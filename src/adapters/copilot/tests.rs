@@ -205,6 +205,8 @@ fn a_question_of_the_models_waits_until_its_call_has_ended() {
     let start = r#"{"type":"session.start","data":{"sessionId":"s"}}
 {"type":"assistant.turn_start","data":{}}"#;
     let asks = r#"{"type":"tool.execution_start","data":{"toolCallId":"c","toolName":"ask_user"}}"#;
+    let plans =
+        r#"{"type":"tool.execution_start","data":{"toolCallId":"c","toolName":"exit_plan_mode"}}"#;
     let works = r#"{"type":"tool.execution_start","data":{"toolCallId":"d","toolName":"bash"}}"#;
     let told = r#"{"type":"tool.execution_complete","data":{"toolCallId":"c"}}"#;
     let check = |events: &[&str], expect| {
@@ -214,6 +216,8 @@ fn a_question_of_the_models_waits_until_its_call_has_ended() {
     check(&[asks], TurnState::Waiting(WaitingFor::Question));
     check(&[asks, works], TurnState::Waiting(WaitingFor::Question));
     check(&[asks, told], TurnState::InProgress);
+    check(&[plans], TurnState::Waiting(WaitingFor::Plan));
+    check(&[plans, told], TurnState::InProgress);
     check(&[works], TurnState::InProgress);
 }
 
