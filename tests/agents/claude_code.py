@@ -368,6 +368,32 @@ def questions(world: ClaudeWorld) -> None:
     world.headcount.shows(folder, [row(session, "stopped")])
 
 
+@scenario("the interface in a menu that a person has opened: nobody is waited for, and a turn goes on behind it")
+def in_a_menu(world: ClaudeWorld) -> None:
+    folder = world.project("menu")
+    screen = world.interface(folder, "claude-menu")
+    screen.shows(STATUS_LINE)
+    ref, session = screen.process().ref(), world.registered(screen.pid)["sessionId"]
+
+    def open_menu() -> None:
+        screen.say("/status")
+        screen.shows("Session ID")
+        wait_for("claude to register its menu", lambda: world.registered(screen.pid).get("waitingFor") == "dialog open")
+
+    screen.say("Think [[hold:cc-menu]]")
+    world.model.wait_streaming("cc-menu")
+    world.headcount.shows(folder, [row(session, "running", "turn_in_progress", ref)])
+    open_menu()
+    world.headcount.shows(folder, [row(session, "running", "turn_in_progress", ref, certainty="inferred")], within_s=0)
+    world.model.release("cc-menu")
+    world.headcount.shows(folder, [row(session, "idle", "turn_ended", ref, certainty="inferred")])
+    screen.key("Escape")
+    world.headcount.shows(folder, [row(session, "idle", "turn_ended", ref, certainty="asserted")])
+    screen.say("/exit")
+    screen.ended()
+    world.headcount.shows(folder, [row(session, "stopped")])
+
+
 @scenario("the interface goes back to before a prompt: what was abandoned is no part of the conversation")
 def rewound(world: ClaudeWorld) -> None:
     folder = world.project("rewound")

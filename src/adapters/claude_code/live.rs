@@ -209,16 +209,19 @@ pub(super) fn transcript_of<'a>(found: &'a Found, session: &SessionId) -> Option
     found.transcripts.iter().find(|it| it.record.session == *session)
 }
 
+/// What a live record says that its process does; nothing where the transcript has to tell.
 fn activity(entry: &Registered<'_>) -> Option<Activity> {
     Some(match entry.status.get() {
         "" => return None,
+        // A person looks through a menu (`/status`, `/resume`), and the word for that hides whether a turn goes on.
+        "waiting" if entry.waiting_for.get() == "dialog open" => return None,
         "busy" => Activity::Busy,
         // A command in the background; when it ends, a turn begins by itself.
         "shell" => Activity::Background,
         "idle" => Activity::Idle,
         "waiting" => Activity::Waiting(match entry.waiting_for.get() {
             "permission prompt" | "worker request" | "sandbox request" => WaitingFor::Permission,
-            // `input needed`, `dialog open`, and what later versions may wait for.
+            // `input needed`, and what later versions may wait for.
             _ => WaitingFor::Input,
         }),
         word => Activity::Unrecognised(word.to_owned()),

@@ -53,6 +53,7 @@ pub(super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, Malformed> 
         }),
     };
     let titles = late.or_else(|| Titles::of(excerpt.earlier_lines_holding(&TITLES)));
+    let turn = tail.turn.unwrap_or_else(|| untold(excerpt));
     let value = Record {
         kind,
         parent,
@@ -64,7 +65,8 @@ pub(super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, Malformed> 
         model: tail.model,
         created: head.created,
         updated: tail.updated.or(excerpt.modified_unseen()).or(head.created),
-        turn: tail.turn.unwrap_or_else(|| untold(excerpt)),
+        turn_moved: tail.updated.filter(|_| turn.is_in_flight()),
+        turn,
         ..Record::new(session, Source::Transcript)
     };
     Ok(Parsed { value, wants })

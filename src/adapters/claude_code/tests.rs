@@ -223,6 +223,27 @@ mod live {
     }
 
     #[test]
+    fn a_menu_that_a_person_has_opened_is_no_question_of_the_agents() {
+        let menu = json!({"status": "waiting", "waitingFor": "dialog open"});
+        let in_session = |session: &str| {
+            let mut entry = menu.clone();
+            entry["sessionId"] = session.into();
+            registered(&entry)
+        };
+        assert_eq!(in_session(HELLO).state(HELLO), "idle turn_ended inferred 77");
+        assert_eq!(in_session(KILLED).state(KILLED), "running turn_in_progress inferred 77");
+        let new = "99999999-0000-4000-8000-000000000001";
+        assert_eq!(in_session(new).state(new), "idle never_prompted inferred 77");
+        let later = in_session(KILLED);
+        later.proc.process(77, 900_000_000, "claude");
+        let mut entry = menu.clone();
+        entry["sessionId"] = KILLED.into();
+        entry["procStart"] = "900000000".into();
+        later.put("sessions/77.json", entry.to_string());
+        assert_eq!(later.state(KILLED), "idle turn_ended inferred 77", "the turn is another's");
+    }
+
+    #[test]
     fn no_member_of_another_type_hides_the_process() {
         for member in
             ["cwd", "startedAt", "kind", "name", "nameSource", "updatedAt", "statusUpdatedAt"]
