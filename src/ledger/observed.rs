@@ -24,7 +24,7 @@ fn life_of(proc_root: &Path, process: ProcessRef) -> Life {
     match procs::who_is(proc_root, process.pid) {
         Ok(Some(found)) if found == process => Life::Alive,
         Ok(Some(_)) => Life::Dead,
-        Ok(None) if proc_root.join("stat").exists() => Life::Dead,
+        Ok(None) if procs::is_shown(proc_root) => Life::Dead,
         Ok(None) | Err(_) => Life::Unknown,
     }
 }

@@ -383,4 +383,13 @@ mod tests {
         assert_eq!(table.arguments(recycled), Vec::<String>::new());
         assert_eq!(table.lineage(Pid(28352)).count(), 1);
     }
+
+    #[test]
+    fn a_directory_in_which_the_kernel_shows_nothing_is_no_table() {
+        let nothing = tempfile::tempdir().unwrap();
+        let error = super::super::ProcessTable::snapshot(nothing.path()).unwrap_err();
+        assert_eq!(error.to_string(), "none is shown, not even this one");
+        let nobody = crate::testing::FakeProc::new();
+        assert!(super::super::ProcessTable::snapshot(nobody.root()).is_ok());
+    }
 }

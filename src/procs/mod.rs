@@ -42,6 +42,11 @@ pub fn this_process() -> Option<ProcessRef> {
 /// Where the kernel of this machine shows its processes.
 pub const PROC: &str = "/proc";
 
+/// Whether the kernel shows anything there: a sandbox may have the directory alone, and nothing in it.
+pub fn is_shown(root: &Path) -> bool {
+    root.join("stat").exists()
+}
+
 /// How far the start of a process may seem to lie behind something that it did: start times are known to a few ticks.
 /// Not more: one agent is often started as soon as another has written something.
 const START_SLACK_MS: i64 = 50;
@@ -81,10 +86,14 @@ pub struct ProcessTable {
 }
 
 impl ProcessTable {
-    /// Reads one small file of each process.
+    /// Reads one small file of each process; an error where processes are not shown.
     pub fn snapshot(root: &Path) -> io::Result<Self> {
         let boot = linux::boot_time(root);
-        let processes = linux::walk(root)?.into_iter().map(|it| (it.identity.pid, it)).collect();
+        let processes: BTreeMap<_, _> =
+            linux::walk(root)?.into_iter().map(|it| (it.identity.pid, it)).collect();
+        if processes.is_empty() && !is_shown(root) {
+            return Err(io::Error::other("none is shown, not even this one"));
+        }
         let uptime_millis = linux::uptime_millis(root);
         Ok(Self { root: root.to_owned(), boot, uptime_millis, processes, problem: None })
     }

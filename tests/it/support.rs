@@ -31,6 +31,8 @@ impl Home {
     pub(crate) fn empty() -> Self {
         let temporary = || tempfile::tempdir().expect("a temporary directory can be made");
         let home = Self { dir: temporary(), proc: temporary() };
+        // By this a table that shows no process is told from none.
+        std::fs::write(home.proc_root().join("stat"), "").unwrap();
         // On a busy machine a look may take long.
         home.configure(include_str!("../fixtures/patient.json"));
         home

@@ -131,6 +131,7 @@ impl World {
             std::fs::create_dir(home.path().join(adapter.card.id.as_str())).unwrap();
         }
         std::fs::create_dir(home.path().join("proc")).unwrap();
+        std::fs::write(home.path().join("proc/stat"), "").unwrap();
         let program = home.path().join("program");
         std::fs::write(&program, "x").unwrap();
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
