@@ -13,7 +13,7 @@ use crate::protocol::error::RpcError;
 use crate::protocol::reading;
 use crate::protocol::watch::{SubscriptionId, UnwatchParams};
 use crate::protocol::{Method, Notification, Subscription};
-use crate::transport::{Cancellation, Progress};
+use crate::transport::{Cancellation, Progress, Turn};
 
 /// One request as its handler sees it.
 #[derive(Clone)]
@@ -25,6 +25,8 @@ pub struct Call {
     pub progress: Option<Progress>,
     /// Whether the client has cancelled the request.
     pub cancellation: Cancellation,
+    /// Its turn to be at work.
+    pub turn: Turn,
 }
 
 impl Call {
@@ -38,6 +40,7 @@ impl Call {
             table: table.clone(),
             progress: extensions.get().cloned(),
             cancellation: extensions.get().cloned().unwrap_or_default(),
+            turn: extensions.get().cloned().unwrap_or_default(),
         }
     }
 

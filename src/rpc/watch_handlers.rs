@@ -131,6 +131,8 @@ pub(super) async fn wait(call: Call, params: WaitParams) -> Result<WaitResult, R
         view = views.next().await.map_err(lost)?;
     }
     let end = Instant::now() + Duration::from_millis(timeout_ms.get());
+    // Who waits for every session by itself is to be answered meanwhile.
+    call.turn.give_up();
     loop {
         let mut sessions = awaited.among(&view)?;
         sessions.retain(|it| until.contains(&it.status));

@@ -17,12 +17,13 @@ use tracing::Instrument;
 
 use super::cancellation::Cancellation;
 use super::dispatch::{self, Answer};
-use super::flight::{Delivery, Events, Flight, MAX_AT_WORK, MAX_BYTES_IN_FLIGHT, Seat, Ticket};
+use super::flight::{Delivery, Events, Flight, MAX_BYTES_IN_FLIGHT, Seat, Ticket};
 use super::frame::{FrameError, Framing};
 use super::message::{self, Call, Id, Message, Request, beginning};
 use super::parent::{self, Parent};
 use super::progress::{self, Progress};
 use super::stream::{Input, write};
+use super::turn::{MAX_AT_WORK, Turn};
 
 /// Texts waiting for the writer; when they are this many, everything that produces texts waits.
 const MAX_WAITING_TEXTS: usize = 16;
@@ -259,11 +260,12 @@ impl Connection {
         request.params = params;
         let mut extensions = self.extensions.clone();
         extensions.insert(Progress::new(token, &self.outbox));
-        let cancellation = Cancellation::default();
+        let (cancellation, turn) = (Cancellation::default(), Turn::default());
         extensions.insert(cancellation.clone());
+        extensions.insert(turn.clone());
 
-        let ticket =
-            Ticket { id: request.id.clone(), bytes: request.params.len(), seat, cancellation };
+        let (id, bytes) = (request.id.clone(), request.params.len());
+        let ticket = Ticket { id, bytes, seat, cancellation, turn };
         let span = tracing::info_span!("request", method, id = %ticket.id);
         let call = dispatch::call(callback, request, extensions, self.permits.clone());
         let answer = async move { Answer { parent, ..call.await } }.instrument(span);

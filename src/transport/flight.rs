@@ -1,8 +1,7 @@
 //! The requests in flight: their tasks, their cancellation, and the batches they belong to.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 
-use futures_util::future::BoxFuture;
 use jsonrpsee::types::ErrorObjectOwned;
 use jsonrpsee::types::error::INTERNAL_ERROR_CODE;
 use serde_json::value::RawValue;
@@ -13,9 +12,7 @@ use super::cancellation::Cancellation;
 use super::dispatch::Answer;
 use super::message::{self, Id};
 use super::parent::Parent;
-
-/// Requests at work at once; further ones wait for their turn, and are heard and cancelled like the others.
-pub(super) const MAX_AT_WORK: usize = 256;
+use super::turn::{Turn, Turns};
 
 /// Bytes that requests hold, at work and waiting; further ones are refused. The connection never stops reading for their
 /// sake, since what it would not hear may be what ends them.
@@ -35,10 +32,10 @@ const CANCELLED_CODE: i32 = -32800;
 #[derive(Default)]
 pub(super) struct Flight {
     tasks: JoinSet<Answer>,
-    /// Calls at work that are not answered yet. A task without an entry here has been cancelled.
-    at_work: HashMap<task::Id, (Ticket, task::AbortHandle)>,
-    /// Calls that begin when others are answered, in the order they came.
-    waiting: VecDeque<(Ticket, BoxFuture<'static, Answer>)>,
+    turns: Turns,
+    /// Calls that are not answered yet, at work or waiting for their turn. A task without an entry here has been
+    /// cancelled.
+    unanswered: HashMap<task::Id, (Ticket, task::AbortHandle)>,
     bytes: usize,
     batches: HashMap<u64, Batch>,
     batches_opened: u64,
@@ -52,6 +49,7 @@ pub(super) struct Ticket {
     pub(super) bytes: usize,
     pub(super) seat: Seat,
     pub(super) cancellation: Cancellation,
+    pub(super) turn: Turn,
 }
 
 impl Ticket {
@@ -99,7 +97,7 @@ impl Flight {
 
     /// Returns whether every request is answered.
     pub(super) fn is_empty(&self) -> bool {
-        self.at_work.is_empty()
+        self.unanswered.is_empty()
     }
 
     /// Starts a request as soon as it is its turn.
@@ -111,17 +109,8 @@ impl Flight {
             self.batches.entry(batch).or_default().pending += 1;
         }
         self.bytes += ticket.bytes_held();
-        self.waiting.push_back((ticket, Box::pin(answer)));
-        self.begin_waiting();
-    }
-
-    fn begin_waiting(&mut self) {
-        while self.at_work.len() < MAX_AT_WORK
-            && let Some((ticket, answer)) = self.waiting.pop_front()
-        {
-            let abort = self.tasks.spawn(answer);
-            self.at_work.insert(abort.id(), (ticket, abort));
-        }
+        let abort = self.tasks.spawn(self.turns.take(ticket.turn.clone(), answer));
+        self.unanswered.insert(abort.id(), (ticket, abort));
     }
 
     /// Returns the next text that is ready; `None` when nothing is in flight. Safe to drop at any moment.
@@ -147,28 +136,20 @@ impl Flight {
     ///
     /// Ids are the client's: several requests may carry the same, and then all of them are meant.
     pub(super) fn cancel(&mut self, id: &Id) -> Vec<Delivery> {
-        let waiting = std::mem::take(&mut self.waiting);
-        let (meant, others): (VecDeque<_>, _) =
-            waiting.into_iter().partition(|(it, _)| it.id == *id);
-        self.waiting = others;
-        let mut cancelled: Vec<Ticket> = meant.into_iter().map(|(ticket, _)| ticket).collect();
         // What is done and not yet delivered is answered as what it is: it can no longer be undone.
-        let at_work =
-            self.at_work.extract_if(|_, (it, abort)| it.id == *id && !abort.is_finished());
-        cancelled.extend(at_work.map(|(_, (ticket, abort))| {
+        let meant =
+            self.unanswered.extract_if(|_, (it, abort)| it.id == *id && !abort.is_finished());
+        let cancelled: Vec<_> = meant.map(|(_, it)| it).collect();
+        let mut deliveries = Vec::new();
+        for (ticket, abort) in cancelled {
+            tracing::debug!(id = %ticket.id, "request cancelled");
             // First: what the request drops asks why.
             ticket.cancellation.ask();
             abort.abort();
-            ticket
-        }));
-        let mut deliveries = Vec::new();
-        for ticket in cancelled {
-            tracing::debug!(id = %ticket.id, "request cancelled");
             self.bytes -= ticket.bytes_held();
             let reply = message::error_reply(&ticket.id, &cancelled_error());
             deliveries.extend(self.land(ticket.seat, Answer::of(reply)));
         }
-        self.begin_waiting();
         deliveries
     }
 
@@ -196,11 +177,10 @@ impl Flight {
         self.land(seat, Answer::of(reply))
     }
 
-    /// Takes what has been at work out of the flight, and lets the next begin.
+    /// Takes what has ended out of the flight.
     fn take(&mut self, task: task::Id) -> Option<Ticket> {
-        let (ticket, _) = self.at_work.remove(&task)?;
+        let (ticket, _) = self.unanswered.remove(&task)?;
         self.bytes -= ticket.bytes_held();
-        self.begin_waiting();
         Some(ticket)
     }
 
@@ -268,11 +248,14 @@ fn internal_error() -> ErrorObjectOwned {
 mod tests {
     use super::*;
 
+    fn ticket(id: i128, seat: Seat) -> Ticket {
+        let (cancellation, turn) = (Cancellation::default(), Turn::default());
+        Ticket { id: Id::Integer(id), bytes: 0, seat, cancellation, turn }
+    }
+
     /// Answers the next request of a batch, after those before it.
     async fn answer(flight: &mut Flight, seat: Seat, id: i128, reply: String) {
-        let cancellation = Cancellation::default();
-        let ticket = Ticket { id: Id::Integer(id), bytes: 0, seat, cancellation };
-        flight.start(ticket, async move { Answer::of(reply.into()) });
+        flight.start(ticket(id, seat), async move { Answer::of(reply.into()) });
         assert!(flight.next().await.is_none(), "the batch is open");
     }
 
@@ -293,11 +276,9 @@ mod tests {
     #[tokio::test]
     async fn what_is_done_is_answered_though_it_is_cancelled_then() {
         let mut flight = Flight::default();
-        let (id, cancellation) = (Id::Integer(1), Cancellation::default());
-        let ticket = Ticket { id: id.clone(), bytes: 0, seat: Seat::Alone, cancellation };
-        flight.start(ticket, async { Answer::of("done".into()) });
+        flight.start(ticket(1, Seat::Alone), async { Answer::of("done".into()) });
         tokio::task::yield_now().await;
-        assert!(flight.cancel(&id).is_empty());
+        assert!(flight.cancel(&Id::Integer(1)).is_empty());
         assert_eq!(&*flight.next().await.unwrap().text, "done");
     }
 }

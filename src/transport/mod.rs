@@ -13,6 +13,7 @@
 //! - `extensions.get::<Progress>()` is there in every call; see [`Progress`]. The `workDoneToken` that asked for it
 //!   has been taken out of `params`.
 //! - `extensions.get::<Cancellation>()` tells which of the two it was.
+//! - `extensions.get::<Turn>()` is there too: one that has nothing to do but to wait gives its [`Turn`] up.
 //! - A subscription's sink closes when the client stops listening, at `shutdown` and at the end of input.
 //! - Unsubscribing works with `{"subscription": id}` and with `[id]`.
 //! - A reply may be as large as it likes.
@@ -30,9 +31,11 @@ mod message;
 mod parent;
 mod progress;
 mod stream;
+mod turn;
 
 pub use cancellation::Cancellation;
 pub use connection::{Exit, Options, serve};
 pub use frame::Framing;
 pub use hangup::reader_gone;
 pub use progress::Progress;
+pub use turn::Turn;

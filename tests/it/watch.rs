@@ -184,6 +184,19 @@ async fn a_wait_whose_time_runs_out_says_so() {
     assert_eq!(result["agents"].as_array().unwrap().len(), REGISTRY.len());
 }
 
+#[tokio::test]
+async fn who_waits_for_hundreds_of_sessions_one_by_one_is_answered_meanwhile() {
+    let home = Home::empty();
+    let mut tasks = tokio::task::JoinSet::new();
+    let mut client = Conversation::with(&home, &mut tasks);
+    let wait = json!({ "filter": {}, "until": ["waiting"], "timeoutMs": 3_600_000 });
+    for id in 0..300 {
+        client.send(id, "session.wait", wait.clone()).await;
+    }
+    client.send(300, "lock.list", json!({})).await;
+    assert_eq!(client.next().await["id"], 300);
+}
+
 #[test]
 fn a_wait_that_cannot_see_the_processes_says_so() {
     let home = Home::empty();

@@ -10,8 +10,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::{Notify, Semaphore};
 
 use super::*;
-use crate::transport::flight::{BYTES_EACH, MAX_AT_WORK, MAX_BYTES_IN_FLIGHT};
+use crate::transport::flight::{BYTES_EACH, MAX_BYTES_IN_FLIGHT};
 use crate::transport::frame::{self, MAX_MESSAGE_BYTES};
+use crate::transport::turn::{MAX_AT_WORK, Turn};
 
 /// Room for everything a well-behaved test sends or receives.
 const WIDE: usize = 1 << 20;
@@ -89,6 +90,13 @@ fn methods(world: &Arc<World>) -> Methods {
             let _alive = Alive(Arc::clone(&world));
             world.gate.acquire().await.unwrap().forget();
             raw(params.as_str().unwrap_or("absent"))
+        })
+        .unwrap();
+    module
+        .register_async_method("rest", async |_, world, extensions| {
+            world.add(&world.begun, 1);
+            extensions.get::<Turn>().unwrap().give_up();
+            world.gate.acquire().await.unwrap().forget();
         })
         .unwrap();
     module
@@ -774,6 +782,21 @@ async fn a_client_is_heard_while_as_many_as_may_be_are_at_work() {
     assert_eq!(client.receive().await, reply("end", Value::Null));
     client.notify("exit", json!({})).await;
     assert!(matches!(client.exit().await, Exit::AfterShutdown));
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_merely_wait_keep_nobody_waiting() {
+    let mut client = Client::new(Framing::Lines);
+    for id in 0..=MAX_AT_WORK {
+        client.request(id, "rest", json!({})).await;
+    }
+    client.request("echo", "echo", json!({})).await;
+    assert_eq!(client.receive().await, reply("echo", json!({})));
+    assert_eq!(client.world.begun.load(Ordering::SeqCst), MAX_AT_WORK + 1);
+
+    client.world.gate.add_permits(MAX_AT_WORK + 1);
+    let (texts, exit) = client.end().await;
+    assert_eq!((texts.len(), exit.code()), (MAX_AT_WORK + 1, 0));
 }
 
 #[tokio::test(start_paused = true)]
