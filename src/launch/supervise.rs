@@ -35,9 +35,17 @@ const FIND_EVERY: Duration = Duration::from_millis(500);
 const FIND_FOR: Duration = Duration::from_mins(2);
 /// How long an agent that ran out of time may take to end by itself.
 const GRACE: Duration = Duration::from_secs(5);
-/// How often an end is noted again where the ledger could not be written, and how long we wait in between.
-const END_ATTEMPTS: usize = 12;
-const END_PAUSE: Duration = Duration::from_secs(5);
+/// After how long an end is noted again where the ledger could not be written, each time since the time before; a minute
+/// in all.
+const END_PAUSES: [Duration; 7] = [
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+    Duration::from_secs(8),
+    Duration::from_secs(16),
+    Duration::from_secs(32),
+];
 
 /// Supervises the launch that stdin orders, and returns when all of it is done. `begin_log` is told the state directory:
 /// that of who launched, whatever the environment is that the agent is given.
@@ -67,8 +75,8 @@ pub fn run(begin_log: impl FnOnce(&Path)) -> io::Result<()> {
         }
         Err(error) => {
             tracing::warn!(agent = %order.agent, %error, "the agent was not started");
-            note_end(&ledger, &order.launch_id, End::NotStarted);
-            tell(&Event::NotStarted(error.to_string()));
+            let told = Event::NotStarted(error.to_string());
+            end_launch(&ledger, &order.launch_id, End::NotStarted, &told);
         }
     }
     Ok(())
@@ -165,8 +173,8 @@ impl Supervisor {
         if let Some(ending) = self.ending.take() {
             drop(ending.join());
         }
-        note_end(&self.ledger, &self.order.launch_id, end);
-        tell(&Event::Ended { exit_code, output: self.log.tail() });
+        let told = Event::Ended { exit_code, output: self.log.tail() };
+        end_launch(&self.ledger, &self.order.launch_id, end, &told);
         // One that panicked has said so in its own way; what is left to do is done all the same.
         if let Some(on_create) = self.on_create.take() {
             drop(on_create.join());
@@ -307,16 +315,19 @@ fn note(
     }
 }
 
-/// The end is noted more than once, if need be: nobody else will ever know the exit code.
-fn note_end(ledger: &LedgerFile, id: &str, end: End) {
+/// Notes the end and then tells it: who is told finds the directory free. Where the ledger cannot be written it is told all
+/// the same, and noted when it can be: nobody else will ever know the exit code.
+fn end_launch(ledger: &LedgerFile, id: &str, end: End, told: &Event) {
     let now = scope::now();
-    for attempt in 0..END_ATTEMPTS {
-        if attempt > 0 {
-            thread::sleep(END_PAUSE);
-        }
-        if note(ledger, id, |ledger, id| ledger.ended(id, end, now)) {
+    let note_end = || note(ledger, id, |ledger, id| ledger.ended(id, end, now));
+    let mut is_noted = note_end();
+    tell(told);
+    for pause in END_PAUSES {
+        if is_noted {
             return;
         }
+        thread::sleep(pause);
+        is_noted = note_end();
     }
 }
 

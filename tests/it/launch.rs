@@ -537,6 +537,22 @@ fn what_cannot_be_launched_is_refused_before_anything_happens() {
 }
 
 #[test]
+fn how_an_agent_failed_is_told_though_it_cannot_be_noted_yet() {
+    let world = World::new();
+    let (state, over) = (world.home.path().join("state"), world.pipe("over"));
+    let break_ledger = format!("cd '{}'; mv ledger.db aside; mkdir ledger.db", state.display());
+    let prompt = format!("{break_ledger}; echo 'it is broken' >&2; exit 3");
+    let reply = world.launch(&prompt, json!({ "onComplete": hook(&over) }));
+    let data = &reply["error"]["data"];
+    assert_eq!((&data["exitCode"], &data["output"]), (&json!(3), &json!("it is broken\n")));
+
+    fs::remove_dir(state.join("ledger.db")).unwrap();
+    fs::rename(state.join("aside"), state.join("ledger.db")).unwrap();
+    assert!(over.read().contains("HEADCOUNT_EXIT_CODE=3"));
+    assert_eq!(world.call("server.metrics", &json!({}))["result"]["launches"]["failed"], 1);
+}
+
+#[test]
 fn the_agent_gets_a_long_prompt_a_clean_environment_and_its_directory() {
     let world = World::new();
     let done = world.pipe("done");
