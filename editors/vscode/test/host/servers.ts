@@ -54,22 +54,30 @@ const list = (
   } satisfies ListResult,
 });
 
+/** Has another server started, as if none had been heard before: nothing that the one before says is heard any more. */
+async function switchTo({ headcount, until }: World, program: unknown, args: unknown): Promise<void> {
+  const { server, sessions } = headcount;
+  // Neither of the two programs is a server with the other's arguments.
+  await config().update("server.args", args, Global);
+  await until("the one before has left", () => server.state !== "ready");
+  sessions.roster.replace([]);
+  sessions.isKnown = false;
+  sessions.pushes = 0;
+  await config().update("server.path", program, Global);
+}
+
 /** Lets the stand-in speak for a while; then the real server is back. */
 async function spokenToBy(world: World, script: Script, run: (say: (it: Script) => void) => Promise<void>) {
   const { server, sessions } = world.headcount;
   const file = path.join(world.root, "script.json");
-  // The stand-in reads whenever the file has changed, and ends over half a script: it gets whole ones only.
+  // The stand-in reads it at any time, and ends over half a script: it gets whole ones only.
   const say = (it: Script) => {
     writeFileSync(`${file}.new`, JSON.stringify(it));
     renameSync(`${file}.new`, file);
   };
   const [program, args] = [config().get("server.path"), config().get("server.args")];
   say(script);
-  sessions.roster.replace([]);
-  sessions.isKnown = false;
-  // Two settings at once would start two servers; the first is over before it is heard.
-  await config().update("server.args", [file], Global);
-  await config().update("server.path", path.join(world.root, "stand-in"), Global);
+  await switchTo(world, path.join(world.root, "stand-in"), [file]);
   try {
     await world.until(
       "the stand-in speaks",
@@ -77,11 +85,9 @@ async function spokenToBy(world: World, script: Script, run: (say: (it: Script) 
     );
     await run(say);
   } finally {
-    const { pushes } = sessions;
-    await config().update("server.args", args, Global);
-    await config().update("server.path", program, Global);
-    await world.until("the real one is back", () => server.state === "ready" && server.can("session.launch"));
-    await world.until("with its sessions", () => sessions.roster.size === 14 && sessions.pushes > pushes);
+    await switchTo(world, program, args);
+    await world.until("the real one is back", () => server.can("session.launch"));
+    await world.until("with its sessions", () => sessions.roster.size === 14 && sessions.pushes > 0);
   }
 }
 
@@ -205,9 +211,8 @@ export const tests: Record<string, Test> = {
       pushes: [{ changes: [{ kind: "added", session: runs }] }, ...more],
     });
     const statuses = () => sessions.roster.sessions().map((it) => it.status);
-    const { pushes } = sessions;
     await spokenToBy(world, script(list([runs])), async (say) => {
-      await world.until("it is pushed", () => sessions.pushes > pushes);
+      await world.until("it is pushed", () => sessions.pushes > 0);
       const slow = { ...list([runs, { ...runs, sessionId: "0ther" }]), after: 2 };
       say(script(slow));
       const refreshed = sessions.refresh();
@@ -265,13 +270,11 @@ export const tests: Record<string, Test> = {
     const script = path.join(world.root, "script.json");
     writeFileSync(script, JSON.stringify({ isOther: true, methods: [], replies: {}, pushes: [] }));
     const other = path.join(world.root, "stand-in");
-    await config().update("server.args", [script], Global);
-    await config().update("server.path", other, Global);
+    await switchTo(world, other, [script]);
     await world.until("it is said", () =>
       (treeView.message ?? "").includes(`\`${other}\` is no headcount server`),
     );
-    await config().update("server.args", args, Global);
-    await config().update("server.path", program, Global);
+    await switchTo(world, program, args);
     await world.until("the real one is back", () => server.state === "ready" && world.drawn().length > 0);
     return undefined;
   },

@@ -163,6 +163,7 @@ export const tests: Record<string, Test> = {
 
   "only what looks different is drawn again, and the selected row stays selected": async (world) => {
     const { tree, treeView, sessions } = world.headcount;
+    const said = world.said.length;
     await vscode.commands.executeCommand("headcount.sessions.focus");
     const title = "Find out why the retry test is flaky";
     const [selected, working, told] = [
@@ -188,19 +189,26 @@ export const tests: Record<string, Test> = {
     await world.until("and moved back", () => treeView.badge?.value === 2 && world.row(title) === working);
     listening.dispose();
     await world.until("it is selected still", isSelected);
+    await world.until("that it waits is said", () => world.said.length > said);
     return undefined;
   },
 
   "what is not wanted is not said": async (world) => {
     const { treeView } = world.headcount;
     const said = world.said.length;
+    const waitsAndRuns = async () => {
+      world.rewrite(4303, { status: "waiting", waitingFor: "permission prompt" });
+      await world.until("it waits", () => treeView.badge?.value === 3);
+      world.rewrite(4303, { status: "busy", waitingFor: undefined });
+      await world.until("it runs", () => treeView.badge?.value === 2);
+    };
     await config().update("notify.waiting", false, vscode.ConfigurationTarget.Global);
-    world.rewrite(4303, { status: "waiting", waitingFor: "permission prompt" });
-    await world.until("it waits", () => treeView.badge?.value === 3);
-    world.rewrite(4303, { status: "busy", waitingFor: undefined });
-    await world.until("it runs", () => treeView.badge?.value === 2);
-    assert.equal(world.said.length, said);
+    await waitsAndRuns();
     await config().update("notify.waiting", undefined, vscode.ConfigurationTarget.Global);
+    // A notice follows the badge some time later: that nothing was said is known once something is.
+    await waitsAndRuns();
+    await world.until("it is said", () => world.said.length > said);
+    assert.equal(world.said.length, said + 1);
     return undefined;
   },
 
