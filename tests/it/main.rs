@@ -4,6 +4,7 @@
 
 mod alike;
 mod demo;
+mod editors;
 mod examples;
 mod fuse;
 mod hostile;

@@ -44,7 +44,7 @@ test('the list shows who waits, in what state and where', function()
   eventually('the row', row)
   equal(h.lines()[1], '1 needs you')
   local line = row()
-  assert(line:find('^▲ needs permission  Claude Code  Mock session title'), line)
+  assert(line:find('^▲ needs a permission  Claude Code  Mock session title'), line)
   assert(line:find('/my.repo_A b', 1, true), line)
   equal(vim.bo.filetype, 'headcount')
   equal(vim.bo.modifiable, false)
@@ -62,10 +62,10 @@ test('rows fit into the narrowest window that shows them', function()
   vim.cmd('vnew | wincmd p')
   local age = words.age('2026-11-22T20:40:00Z', os.time())
   for width, expected in pairs({
-    [70] = '^▲ needs permission  Claude Code  Mock session title  ….*A b  ' .. age .. '$',
-    [60] = '^▲ needs permission  Claude Code  Mock session title  ' .. age .. '$',
-    [45] = '^▲ needs permission  Mock session title  ' .. age .. '$',
-    [40] = '^▲ needs permission  Mock session ti…  ' .. age .. '$',
+    [72] = '^▲ needs a permission  Claude Code  Mock session title  ….*A b  ' .. age .. '$',
+    [62] = '^▲ needs a permission  Claude Code  Mock session title  ' .. age .. '$',
+    [47] = '^▲ needs a permission  Mock session title  ' .. age .. '$',
+    [42] = '^▲ needs a permission  Mock session ti…  ' .. age .. '$',
   }) do
     vim.api.nvim_win_set_width(0, width)
     require('headcount.list').render()
@@ -89,7 +89,7 @@ test('the status line says how many need somebody', function()
 end)
 
 test('the first look is no news', function()
-  equal(h.times_said('needs you'), 0)
+  equal(h.times_said('needs'), 0)
 end)
 
 test('enter opens the transcript', function()
@@ -163,8 +163,9 @@ test('e explains the status', function()
   eventually('the evidence', function()
     return h.line_with('## Evidence')
   end)
-  assert(h.line_with('- Status: waiting (permission), asserted'))
-  assert(h.line_with(' · registry: '))
+  assert(h.line_with('- Status: waiting (permission)'))
+  assert(h.line_with('- Certainty: asserted: the agent itself or the system says so'))
+  assert(h.line_with("- the agent's record of its live processes: "))
   vim.cmd('bwipeout!')
 end)
 
@@ -172,7 +173,7 @@ test('a session without an id is explained by its process', function()
   require('headcount.actions').explain({ agent = 'claude-code', process = { pid = 3826 } })
   equal(vim.fn.bufname(), 'headcount://evidence/claude-code/process 3826')
   eventually('the evidence', function()
-    return h.line_with('- Status: waiting (permission), asserted')
+    return h.line_with('- Status: waiting (permission)')
   end)
   vim.cmd('bwipeout!')
   require('headcount.list').open()
@@ -206,9 +207,9 @@ end)
 test('a session that starts to wait is told once', function()
   becomes('waiting', 1795379651000)
   eventually('the message', function()
-    return h.times_said('needs you') > 0
+    return h.times_said('needs') > 0
   end)
-  equal(h.said[1].text, 'Claude Code needs you (permission): Mock session title')
+  equal(h.said[1].text, 'Claude Code needs a permission: Mock session title')
   equal(h.said[1].level, vim.log.levels.WARN)
   -- The list asked for anew, and what it held before, are no news.
   local is_done = false
@@ -218,7 +219,7 @@ test('a session that starts to wait is told once', function()
   eventually('the list', function()
     return is_done
   end)
-  equal(h.times_said('needs you'), 1)
+  equal(h.times_said('needs'), 1)
 end)
 
 test('only main sessions that start to wait or fail are worth a message', function()
@@ -247,13 +248,32 @@ test('what begins with a question is told, and what is merely new to us is not',
   equal(topic({ after = failed, is_born = true }), nil)
 end)
 
+test('what a session needs that says a word of a later server is not guessed', function()
+  equal(words.need_of({ status = 'waiting', reason = 'suspended' }), 'needs to be continued')
+  equal(words.need_of({ status = 'waiting', reason = 'a reason of tomorrow' }), 'needs you')
+  equal(words.status({ status = 'waiting', reason = 'a reason of tomorrow' }), 'waiting for you')
+  equal(
+    words.status({ status = 'dreaming', reason = 'process_alive' }),
+    'unknown: its process lives'
+  )
+end)
+
+test('tokens fit a line', function()
+  local usage = { inputTokens = 950, outputTokens = 1530000 }
+  equal(words.usage(usage), '950 in · 1.5M out')
+  local all =
+    { cacheReadTokens = 1200, cacheWriteTokens = 33000, costUsd = 0.5, costIsEstimate = true }
+  local whole = vim.tbl_extend('error', usage, all)
+  equal(words.usage(whole), '950 in · 34k cached · 1.5M out · about $0.50')
+end)
+
 test('what happens at once is one message', function()
   local text = require('headcount.notices').text
   local function notice(topic)
     return { topic = topic, session = { agent = 'claude-code', title = 'A', reason = 'plan' } }
   end
   local waiting, failed = notice('waiting'), notice('failed')
-  equal({ text({ waiting }) }, { 'Claude Code needs you (plan approval): A', 3 })
+  equal({ text({ waiting }) }, { 'Claude Code needs a plan approved: A', 3 })
   equal({ text({ failed }) }, { 'Claude Code failed: A', 4 })
   equal({ text({ waiting, waiting }) }, { 'Headcount: 2 need you', 3 })
   equal({ text({ waiting, failed, failed }) }, { 'Headcount: 1 needs you, 2 failed', 4 })

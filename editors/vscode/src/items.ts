@@ -12,11 +12,11 @@ import {
   agoInWords,
   clock,
   folderOf,
+  needOf,
   oneLine,
   statusInWords,
   titleOf,
   usageInWords,
-  wantOf,
   wordFor,
 } from "./words";
 
@@ -55,7 +55,7 @@ export function rowItem({ key, session, children, rank }: Row, { groupBy, nameOf
   item.id = key;
   // What a narrow side bar cuts off comes last.
   const details = [
-    session.status === "waiting" && wantOf(session.reason),
+    session.status === "waiting" && needOf(session.reason),
     session.updatedAt && ageOf(session.updatedAt, now),
     groupBy !== "folder" && session.cwd && folderOf(session.cwd),
     groupBy !== "agent" && agent,

@@ -2,7 +2,7 @@
 
 import type { Session } from "./protocol.gen";
 import { keyOf, type Step } from "./roster";
-import { titleOf, wantOf, withoutLinks } from "./words";
+import { needOf, titleOf, withoutLinks } from "./words";
 
 /** What a notification is about; each has its own setting. */
 export type Topic = "waiting" | "failed" | "finished";
@@ -54,7 +54,7 @@ function bornTopicOf({ status }: Session): Topic | undefined {
 function predicate(topic: Topic, { reason }: Session): string {
   switch (topic) {
     case "waiting":
-      return wantOf(reason);
+      return needOf(reason);
     case "failed":
       return "failed";
     case "finished":

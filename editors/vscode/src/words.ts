@@ -98,20 +98,18 @@ function aliveInWords(status: string): string {
   return status === STATUS.unknown ? "unknown: its process lives" : `${status}, as far as can be seen`;
 }
 
-/** What a waiting session wants of a person: `wants a permission`. */
-export function wantOf(reason: Reason): string {
-  switch (reason) {
-    case "permission":
-      return "wants a permission";
-    case "question":
-      return "has a question";
-    case "plan":
-      return "wants a plan approved";
-    case "login":
-      return "wants a login";
-    default:
-      return "wants input";
-  }
+const NEED: Partial<Record<Reason, string>> = {
+  permission: "a permission",
+  question: "an answer",
+  plan: "a plan approved",
+  input: "input",
+  login: "a login",
+  suspended: "to be continued",
+};
+
+/** What a waiting session needs of a person: `needs a permission`. */
+export function needOf(reason: Reason): string {
+  return `needs ${wordFor(NEED, reason) ?? "you"}`;
 }
 
 /** What ends when a session is stopped. */

@@ -29,7 +29,7 @@ end
 ---@return string[] cells
 function M.cells(session, now)
   local is_waiting = session.status == 'waiting'
-  local state = is_waiting and 'needs ' .. words.want(session) or session.status
+  local state = is_waiting and words.need_of(session) or session.status
   return {
     (words.SYMBOL[session.status] or '?') .. ' ' .. state,
     client.agent_name(session.agent),

@@ -39,8 +39,7 @@ end
 ---@return string
 local function text_of_one(notice)
   local session = notice.session
-  local predicate = notice.topic == 'failed' and 'failed'
-    or ('needs you (%s)'):format(words.want(session))
+  local predicate = notice.topic == 'failed' and 'failed' or words.need_of(session)
   return ('%s %s: %s'):format(client.agent_name(session.agent), predicate, words.title(session))
 end
 

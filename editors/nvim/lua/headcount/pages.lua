@@ -28,10 +28,13 @@ local PROCESS = 'process '
 ---@param session headcount.Session
 ---@return string[]
 local function header(session)
-  local facts = { client.agent_name(session.agent), words.status(session) }
-  for _, name in ipairs({ 'model', 'cwd', 'branch' }) do
-    if session[name] then
-      table.insert(facts, words.clean(session[name]))
+  local agent = client.agent_name(session.agent)
+  local facts = {}
+  -- Counted: what is not known leaves a gap.
+  local known = { agent, session.model, words.status(session), session.cwd, session.branch }
+  for index = 1, 5 do
+    if known[index] then
+      table.insert(facts, words.clean(known[index]))
     end
   end
   return { '# ' .. words.title(session), '', table.concat(facts, ' · '), '' }
@@ -64,7 +67,7 @@ function M.transcript(session, peek)
   for _, turn in ipairs(peek.turns) do
     local who = turn.tool and 'Tool: ' .. words.one_line(turn.tool)
       or speaker[turn.role]
-      or 'Unknown'
+      or words.clean(turn.role)
     local heading = '## ' .. who .. (turn.at and ' — ' .. words.clock(turn.at) or '')
     vim.list_extend(lines, { heading, '' })
     vim.list_extend(lines, lines_of(turn.text))
@@ -73,30 +76,59 @@ function M.transcript(session, peek)
   return lines
 end
 
---- The chain of evidence that led to a status.
----@param result headcount.StatusResult
+---@type table<string, string>
+local SOURCE = {
+  registry = "the agent's record of its live processes",
+  lock = 'a lock on the session',
+  process = 'the processes of this machine',
+  transcript = 'the transcript',
+  database = "the agent's database",
+  gateway = "the agent's service",
+  ledger = 'what headcount launched',
+}
+
+---@type table<string, string>
+local CERTAINTY = {
+  asserted = 'the agent itself or the system says so',
+  inferred = 'concluded from what the agent wrote and what runs, for want of a word of its own',
+}
+
+--- What is known of a session beside its evidence.
+---@param session headcount.Session
 ---@return string[]
-function M.evidence(result)
-  local session = result.session
-  local lines = header(session)
+local function facts(session)
+  local lines = {}
   local function fact(name, value)
     if value then
       table.insert(lines, ('- %s: %s'):format(name, value))
     end
   end
-  fact('Status', ('%s (%s), %s'):format(session.status, session.reason, session.certainty))
-  fact('Conflict', session.conflict)
-  local process = session.process
+  local reason, certainty, process = session.reason, session.certainty, session.process
+  local means = CERTAINTY[certainty]
+  local looked = (session.evidence or {})[1]
+  fact('Status', ('%s (%s)'):format(session.status, (reason:gsub('_', ' '))))
+  fact('Certainty', means and ('%s: %s'):format(certainty, means) or certainty)
+  fact('Conflict', session.conflict and 'two live processes write this session')
   fact('Process', process and ('%d, since %s'):format(process.pid, words.clock(process.startedAt)))
-  local usage = session.usage
-  fact('Tokens', usage and ('%d in, %d out'):format(usage.inputTokens, usage.outputTokens))
+  fact('Tokens', session.usage and words.usage(session.usage))
   fact('Session', session.sessionId and words.clean(session.sessionId))
+  fact('Looked at', looked and words.clock(looked.observedAt))
+  return lines
+end
+
+--- The chain of evidence that led to a status.
+---@param result headcount.StatusResult
+---@return string[]
+function M.evidence(result)
+  local session = result.session
+  local evidence = session.evidence or {}
+  local lines = vim.list_extend(header(session), facts(session))
   vim.list_extend(lines, { '', '## Evidence', '' })
-  for _, it in ipairs(session.evidence or {}) do
-    local says = words.clean(it.says)
-    table.insert(lines, ('- %s · %s: %s'):format(words.clock(it.observedAt), it.source, says))
+  for _, it in ipairs(evidence) do
+    local source = SOURCE[it.source] or words.clean(it.source)
+    table.insert(lines, ('- %s: %s'):format(source, words.clean(it.says)))
   end
-  if #(session.evidence or {}) == 0 then
+  if #evidence == 0 then
     table.insert(lines, '[None.]')
   end
   if not result.complete then

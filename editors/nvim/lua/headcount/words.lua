@@ -10,6 +10,16 @@ M.SYMBOL =
   { waiting = '▲', running = '●', idle = '○', stopped = '·', failed = '✗', unknown = '?' }
 
 ---@type table<string, string>
+local STATUS = {
+  waiting = 'waiting for you',
+  running = 'running',
+  idle = 'idle',
+  stopped = 'stopped',
+  failed = 'failed',
+  unknown = 'unknown',
+}
+
+---@type table<string, string>
 local REASON = {
   permission = 'waiting for a permission',
   question = 'waiting for an answer',
@@ -17,35 +27,37 @@ local REASON = {
   input = 'waiting for input',
   login = 'waiting for a login',
   suspended = 'waiting to be continued',
-  process_alive = 'alive, as far as can be seen',
   never_prompted = 'idle, nothing asked yet',
-  completed = 'completed',
-  interrupted = 'interrupted',
-  killed = 'killed',
+  completed = 'stopped: completed',
+  interrupted = 'stopped: interrupted',
+  killed = 'stopped: killed',
   model_error = 'failed: model error',
   auth = 'failed: login',
   exit_code = 'failed: exit code',
   launch_error = 'failed to launch',
-  adapter_failed = 'not clear: could not be looked at',
-  unreachable = 'not clear: out of reach',
-  unrecognised = 'not clear: unknown to this version',
-  contradiction = 'not clear: the evidence contradicts itself',
+  adapter_failed = 'unknown: cannot be looked at',
+  unreachable = 'unknown: out of reach',
+  unrecognised = 'unknown: in a state that this version does not know',
+  contradiction = 'unknown: the evidence contradicts itself',
 }
 
 ---@type table<string, string>
-local WANT = {
-  permission = 'permission',
+local NEED = {
+  permission = 'a permission',
   question = 'an answer',
-  plan = 'plan approval',
+  plan = 'a plan approved',
+  input = 'input',
   login = 'a login',
   suspended = 'to be continued',
 }
 
---- What a terminal or a reader of bidirectional text would obey, in UTF-8.
+--- What a terminal or a reader of bidirectional text would obey, or nobody would see, in UTF-8.
 local OBEYED = {
   '[%z\1-\31\127]',
   '\194[\128-\159]', -- C1 controls
   '\216\156', -- the Arabic letter mark
+  '\226\128\139', -- a blank without width
+  '\239\187\191', -- the mark at the start of a file
   '\226\128[\142\143\168-\174]', -- marks, line and paragraph separators, embeddings, overrides
   '\226\129[\166-\169]', -- isolates
 }
@@ -159,17 +171,20 @@ end
 ---@param session headcount.Session
 ---@return string
 function M.status(session)
-  local word = REASON[session.reason]
-    or (M.SYMBOL[session.status] and session.status)
-    or 'not clear'
+  local plain = STATUS[session.status] or STATUS.unknown
+  local word = REASON[session.reason] or plain
+  if session.reason == 'process_alive' then
+    word = plain == STATUS.unknown and 'unknown: its process lives'
+      or plain .. ', as far as can be seen'
+  end
   return session.conflict and word .. ', two processes write it' or word
 end
 
---- What a waiting session wants, in a word or two.
+--- What a waiting session needs of a person: `needs a permission`.
 ---@param session headcount.Session
 ---@return string
-function M.want(session)
-  return WANT[session.reason] or 'input'
+function M.need_of(session)
+  return 'needs ' .. (NEED[session.reason] or 'you')
 end
 
 --- The seconds since 1970 of an RFC 3339 time in UTC, or nil.
@@ -224,6 +239,37 @@ end
 function M.vim_error(trouble)
   local text = tostring(trouble)
   return text:match('E%d+: .*') or text
+end
+
+--- A count that fits a row: 950, 1.2k, 34k, 1.5M.
+---@param tokens integer
+---@return string
+local function count(tokens)
+  if tokens < 1000 then
+    return ('%d'):format(tokens)
+  end
+  local value, unit = tokens / 1000, 'k'
+  if tokens >= 999500 then
+    value, unit = tokens / 1000000, 'M'
+  end
+  return (value < 10 and '%.1f%s' or '%.0f%s'):format(value, unit)
+end
+
+--- Tokens and cost on one line.
+---@param usage headcount.SessionUsage
+---@return string
+function M.usage(usage)
+  local cached = (usage.cacheReadTokens or 0) + (usage.cacheWriteTokens or 0)
+  local parts = { count(usage.inputTokens) .. ' in' }
+  if cached > 0 then
+    table.insert(parts, count(cached) .. ' cached')
+  end
+  table.insert(parts, count(usage.outputTokens) .. ' out')
+  if usage.costUsd then
+    local about = usage.costIsEstimate and 'about ' or ''
+    table.insert(parts, ('%s$%.2f'):format(about, usage.costUsd))
+  end
+  return table.concat(parts, ' · ')
 end
 
 --- How many sessions need somebody: `2 need you`, nothing where none does.

@@ -259,7 +259,7 @@ export const tests: Record<string, Test> = {
       say({ methods, replies, pushes: [added(waits), added(late), added(fresh)] });
       await world.until("all are counted", () => treeView.badge?.value === 3);
       await world.until("the new one is said", () => said().length > 0);
-      assert.deepEqual(said(), ["codex wants a permission: Asked now"]);
+      assert.deepEqual(said(), ["codex needs a permission: Asked now"]);
     });
     return undefined;
   },

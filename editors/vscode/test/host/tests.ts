@@ -67,7 +67,7 @@ export const tests: Record<string, Test> = {
     const waiting = item(world, "Migrate the payments table");
     assert.ok(waiting.iconPath instanceof vscode.ThemeIcon);
     assert.equal(waiting.iconPath.color?.id, "charts.yellow");
-    assert.match(String(waiting.description), /^\u200ewants a permission · /, "apart from a title in Arabic");
+    assert.match(String(waiting.description), /^\u200eneeds a permission · /, "apart from a title in Arabic");
     assert.equal(waiting.contextValue, "session known live stoppable own");
     assert.equal(item(world, "Review the Terraform plan").contextValue, "session known own resumable");
     return undefined;
@@ -154,7 +154,7 @@ export const tests: Record<string, Test> = {
     await world.until("it waits", () => treeView.badge?.value === 3);
     // Which of many windows says it is settled by a file, so the notice may follow the badge.
     await world.until("it is said", () => world.said.length > 0);
-    assert.deepEqual(world.said, ["Claude Code wants a permission: Find out why the retry test is flaky"]);
+    assert.deepEqual(world.said, ["Claude Code needs a permission: Find out why the retry test is flaky"]);
     world.rewrite(4303, { status: "busy", waitingFor: undefined });
     await world.until("it runs", () => treeView.badge?.value === 2);
     assert.equal(sessions.lists, lists, "nothing was listed again");

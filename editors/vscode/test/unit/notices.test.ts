@@ -15,8 +15,9 @@ function texts(before: Session, after: Session): string[] {
 
 test("each change of status that a person cares for is said, and no other", () => {
   const cases: [Status, Status, Reason, string | undefined][] = [
-    ["running", "waiting", "permission", "Agent wants a permission: T"],
-    ["idle", "waiting", "question", "Agent has a question: T"],
+    ["running", "waiting", "permission", "Agent needs a permission: T"],
+    ["idle", "waiting", "question", "Agent needs an answer: T"],
+    ["running", "waiting", "suspended", "Agent needs to be continued: T"],
     ["waiting", "waiting", "question", undefined],
     ["running", "failed", "model_error", "Agent failed: T"],
     ["running", "idle", "turn_ended", "Agent has finished: T"],
@@ -36,7 +37,7 @@ test("each change of status that a person cares for is said, and no other", () =
 test("what starts with a question is said; what was there when we came is not", () => {
   const after = session({ status: "waiting", reason: "login", title: "T" });
   const said = (...steps: Step[]) => noticesOf(steps, () => "Agent").map((it) => it.text);
-  assert.deepEqual(said({ after, isBorn: true }), ["Agent wants a login: T"]);
+  assert.deepEqual(said({ after, isBorn: true }), ["Agent needs a login: T"]);
   assert.deepEqual(said({ after }), []);
   assert.deepEqual(said({ after: { ...after, status: "failed" }, isBorn: true }), []);
 });
@@ -53,7 +54,7 @@ test("subagents, and sessions that were not known before, say nothing", () => {
 test("a title cannot smuggle a link into a notification", () => {
   const after = session({ status: "waiting", reason: "input", title: "[ok](command:workbench.action.quit)" });
   assert.deepEqual(texts(session({ status: "running" }), after), [
-    "Agent wants input: [ok] (command:workbench.action.quit)",
+    "Agent needs input: [ok] (command:workbench.action.quit)",
   ]);
 });
 
