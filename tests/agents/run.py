@@ -14,6 +14,7 @@ import re
 import sys
 import time
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any, Callable
@@ -64,16 +65,28 @@ def explain(trouble: Exception) -> list[str]:
 def main() -> int:
     options = parse()
     tally = Tally()
-    for agent in options.agents:
-        module = importlib.import_module(AGENTS[agent])
-        chosen = [one for one in scenarios_of(module) if re.search(options.only, f"{agent}: {one.name}")]
-        if chosen and tally.run(f"{agent}: installs", partial(command, agent)):
-            try:
-                run_agent(agent, module, chosen, options, tally)
-            except Exception as trouble:  # a world that cannot be made or ended is a failure too
-                tally.run(f"{agent}: has a world", partial(fail, trouble))
+    chosen = {agent: scenarios(agent, options.only) for agent in options.agents}
+    # The next agent is downloaded while the one before it runs.
+    with ThreadPoolExecutor(max_workers=1) as ahead:
+        installs = {agent: ahead.submit(command, agent) for agent, its in chosen.items() if its}
+        for agent, installed in installs.items():
+            if tally.run(f"{agent}: installs", installed.result):
+                try:
+                    run_agent(agent, chosen[agent], options, tally)
+                except Exception as trouble:  # a world that cannot be made or ended is a failure too
+                    tally.run(f"{agent}: has a world", partial(fail, trouble))
     print(f"{tally.passed} passed, {tally.failed} failed")
     return 1 if tally.failed or not tally.passed else 0
+
+
+def scenarios(agent: str, pattern: str) -> list[Scenario]:
+    """Returns the scenarios of an agent whose line matches."""
+    return [one for one in scenarios_of(module_of(agent)) if re.search(pattern, f"{agent}: {one.name}")]
+
+
+def module_of(agent: str) -> Any:
+    """Returns what knows how to run an agent."""
+    return importlib.import_module(AGENTS[agent])
 
 
 def fail(trouble: Exception) -> None:
@@ -81,10 +94,10 @@ def fail(trouble: Exception) -> None:
     raise trouble
 
 
-def run_agent(agent: str, module: Any, chosen: list[Scenario], options: argparse.Namespace, tally: Tally) -> None:
+def run_agent(agent: str, chosen: list[Scenario], options: argparse.Namespace, tally: Tally) -> None:
     """Runs one agent's scenarios, one after the other, in one world."""
     model = Model()
-    world = module.make_world(model)
+    world = module_of(agent).make_world(model)
     headcount = (observe.DryHeadcount if options.dry else observe.Headcount)(options.headcount, world)
     world.headcount = headcount
     try:
