@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
@@ -28,8 +27,6 @@ const ENVIRONMENT_MAX: u64 = 2 << 20;
 const OPEN_FILES_MAX: usize = 4096;
 /// Most bytes read of the table of locks: a line is some 60 bytes, so this is 100,000 locks.
 const LOCKS_MAX: u64 = 6 << 20;
-/// Most bytes read of the table of sockets: a line is 150 bytes, so this is 100,000 sockets.
-const SOCKETS_MAX: u64 = 16 << 20;
 
 /// An advisory lock and its holder, as `/proc/locks` shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,21 +34,6 @@ pub struct FileLock {
     pub device: u64,
     pub inode: u64,
     pub holder: Pid,
-}
-
-/// Where TCP sockets listen, by the inode that `/proc/<pid>/fd` shows as `socket:[114605]`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Listeners(BTreeMap<u64, SocketAddr>);
-
-impl Listeners {
-    /// Where the holder of these files listens.
-    pub fn of(&self, open: &[(u32, PathBuf)]) -> Vec<SocketAddr> {
-        let socket = |path: &Path| {
-            let name = path.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?;
-            self.0.get(&name.parse().ok()?).copied()
-        };
-        open.iter().filter_map(|(_, path)| socket(path)).collect()
-    }
 }
 
 pub(super) fn walk(root: &Path) -> io::Result<Vec<Process>> {
@@ -171,18 +153,7 @@ pub(super) fn file_locks(root: &Path) -> io::Result<Vec<FileLock>> {
     Ok(text.split(|it| *it == b'\n').filter_map(parse_lock).collect())
 }
 
-pub(super) fn listeners(root: &Path) -> Listeners {
-    let mut found = BTreeMap::new();
-    let mut text = Vec::new();
-    for table in ["net/tcp", "net/tcp6"] {
-        if read_bounded(&root.join(table), SOCKETS_MAX, &mut text).is_ok() {
-            found.extend(text.split(|it| *it == b'\n').filter_map(parse_listener));
-        }
-    }
-    Listeners(found)
-}
-
-fn read_bounded(path: &Path, limit: u64, into: &mut Vec<u8>) -> io::Result<()> {
+pub(super) fn read_bounded(path: &Path, limit: u64, into: &mut Vec<u8>) -> io::Result<()> {
     into.clear();
     File::open(path)?.take(limit).read_to_end(into)?;
     Ok(())
@@ -232,26 +203,6 @@ fn parse_lock(line: &[u8]) -> Option<FileLock> {
     let minor = u32::from_str_radix(parts.next()?, 16).ok()?;
     let inode = parts.next()?.parse().ok()?;
     Some(FileLock { device: device(major, minor), inode, holder: Pid(number(holder)?) })
-}
-
-/// Reads `0: 0100007F:1000 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 114605 …` into the inode and
-/// the local address of a socket that listens; addresses are in words of the machine's own byte order.
-fn parse_listener(line: &[u8]) -> Option<(u64, SocketAddr)> {
-    const LISTEN: &str = "0A";
-    let words: Vec<&str> = str::from_utf8(line).ok()?.split_ascii_whitespace().collect();
-    let [_, local, _, LISTEN, _, _, _, _, _, inode, ..] = words[..] else { return None };
-    let (address, port) = local.split_once(':')?;
-    let word = |at: usize| u32::from_str_radix(address.get(at * 8..at * 8 + 8)?, 16).ok();
-    let ip = match address.len() {
-        8 => IpAddr::from(word(0)?.to_ne_bytes()),
-        32 => {
-            let words = [word(0)?, word(1)?, word(2)?, word(3)?].map(u32::to_ne_bytes);
-            let ip = Ipv6Addr::from(<[u8; 16]>::try_from(words.as_flattened()).ok()?);
-            ip.to_canonical()
-        }
-        _ => return None,
-    };
-    Some((inode.parse().ok()?, SocketAddr::new(ip, u16::from_str_radix(port, 16).ok()?)))
 }
 
 /// A device number as `stat` gives it (glibc's `makedev`).
@@ -331,30 +282,6 @@ mod tests {
         assert_eq!(parse_lock(b"1: -> FLOCK  ADVISORY  WRITE 9 fe:00:10209323 0 EOF"), None);
         assert_eq!(parse_lock(b""), None);
         assert_eq!(device(259, 300), 0x0011_032c);
-    }
-
-    #[test]
-    fn sockets_that_listen_are_found_by_their_inode() {
-        let listener = |line: &str| parse_listener(line.as_bytes());
-        let v4 = "   0: 0100007F:1000 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 114605 1 0000000000000000 100 0 0 10 0";
-        let at = |text: &str| text.parse::<SocketAddr>().unwrap();
-        assert_eq!(listener(v4), Some((114_605, at("127.0.0.1:4096"))));
-        let v6 = v4.replace(
-            "0100007F:1000 00000000:0000",
-            "00000000000000000000000001000000:1000 00000000000000000000000000000000:0000",
-        );
-        assert_eq!(listener(&v6), Some((114_605, at("[::1]:4096"))));
-        let mapped =
-            v6.replace("00000000000000000000000001000000", "0000000000000000FFFF00000100007F");
-        assert_eq!(listener(&mapped), Some((114_605, at("127.0.0.1:4096"))));
-        assert_eq!(listener(&v4.replace(" 0A ", " 01 ")), None, "a connection does not listen");
-        for end in 0..v4.find("114605").unwrap() {
-            assert_eq!(listener(&v4[..end]), None);
-        }
-        let listeners = Listeners([(114_605, at("127.0.0.1:4096"))].into());
-        let open = ["/dev/null", "socket:[114605]", "socket:[1]", "pipe:[114605]"];
-        let open = open.map(|it| (3, PathBuf::from(it)));
-        assert_eq!(listeners.of(&open), [at("127.0.0.1:4096")]);
     }
 
     #[test]

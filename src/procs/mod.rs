@@ -10,12 +10,15 @@ use crate::protocol::session;
 
 mod ended;
 mod linux;
+mod listeners;
 mod pidfd;
 pub mod pinned;
 mod place;
+mod sock_diag;
 
 pub use ended::ended;
-pub use linux::{FileLock, Listeners};
+pub use linux::FileLock;
+pub use listeners::Listeners;
 pub use place::{Place, Sight};
 
 /// The identity of a process as it is now; nothing where there is no such process, or a zombie; an error where that
@@ -212,7 +215,7 @@ impl ProcessTable {
 
     /// Every TCP socket of the machine that listens; none where the kernel does not show them.
     pub fn listeners(&self) -> Listeners {
-        linux::listeners(&self.root)
+        listeners::of(&self.root)
     }
 
     /// Every advisory file lock on the machine.
