@@ -28,14 +28,17 @@ mod claims;
 pub mod directory;
 mod entry;
 mod fuses;
+mod launches;
 mod observed;
+mod prune;
 #[cfg(test)]
 mod testing;
 
 pub use claims::Claims;
-pub use entry::{Elsewhere, End, LaunchEntry, Ledger, Life, Pruned, Refusal, World};
+pub use entry::{Elsewhere, End, LaunchEntry, Ledger, Life, Refusal, World};
 pub use fuses::{Firer, Firing};
 pub use observed::{with_world, with_world_at};
+pub use prune::Pruned;
 
 /// The version of the tables. A ledger of a later one is left alone.
 const SCHEMA_VERSION: i64 = 1;
