@@ -6,6 +6,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::env::Env;
+
 /// Most bytes in a log; then it is put aside and begun anew, and what was put aside before is gone.
 /// Two of them hold days of an agent's events.
 const LOG_MAX: u64 = 8 << 20;
@@ -63,6 +65,11 @@ impl LaunchLog {
 
 fn open(path: &Path) -> io::Result<File> {
     File::options().append(true).create(true).mode(0o600).open(path)
+}
+
+/// Where the logs of launches are kept.
+pub(super) fn dir(env: &Env) -> PathBuf {
+    env.state_dir().join("launches")
 }
 
 /// Where the older half of a log is.

@@ -16,9 +16,7 @@ use crate::adapters::drive::{Order, PromptBy, Task, Unsupported};
 use crate::adapters::evidence::Prompt;
 use crate::base::{AbsPath, AgentId, ProcessRef, SessionId};
 use crate::env::Env;
-use crate::ledger::{
-    LaunchEntry, LedgerError, LedgerFile, Refusal, directory, launch_log_dir, with_world,
-};
+use crate::ledger::{LaunchEntry, LedgerError, LedgerFile, Refusal, directory, with_world};
 use crate::offload::blocking;
 use crate::procs::{self, ProcessTable};
 use crate::protocol::error::{Claiming, LaunchFailure, LiveOwner, RpcError, Stage};
@@ -112,7 +110,7 @@ pub fn start(site: &Site<'_>, request: Request) -> Result<Started, RpcError> {
     let mut entry = entry(&params, &cwd);
     let launch_id = entry.launch.launch_id.clone();
     let launched_at = entry.launch.launched_at;
-    let log = AbsPath::parse(launch_log_dir(site.env).join(format!("{launch_id}.log")))
+    let log = AbsPath::parse(log::dir(site.env).join(format!("{launch_id}.log")))
         .ok_or_else(|| RpcError::Internal("the state directory is not absolute".into()))?;
     entry.session.clone_from(&line.session);
     entry.launch.log_path = Some(log.clone());
@@ -358,7 +356,7 @@ fn refused(env: &Env, refusal: Refusal, session: Option<&SessionId>) -> RpcError
 
 /// The logs of launches that are there.
 pub fn logs(env: &Env) -> BTreeSet<PathBuf> {
-    let entries = std::fs::read_dir(launch_log_dir(env)).into_iter().flatten();
+    let entries = std::fs::read_dir(log::dir(env)).into_iter().flatten();
     let paths = entries.filter_map(|it| Some(it.ok()?.path()));
     paths.filter_map(|it| log::of_either_half(&it)).collect()
 }

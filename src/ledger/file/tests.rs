@@ -1,7 +1,8 @@
 use std::os::unix::fs::PermissionsExt;
 
-use super::testing::{ALIVE, World, launch, lock};
 use super::*;
+use crate::ledger::testing::{ALIVE, World, launch, lock};
+use crate::ledger::{LaunchEntry, Life, Refusal};
 use crate::testing::env;
 
 fn ledger_at(home: &Path) -> LedgerFile {
