@@ -341,12 +341,10 @@ fn refused(env: &Env, refusal: Refusal, session: Option<&SessionId>) -> RpcError
         (Refusal::Locked(lock), _) => RpcError::locked(*lock, Claiming::Launch),
         (Refusal::Alive(owner), Some(session)) => {
             let table = ProcessTable::snapshot(env.proc_root());
-            let process = table.ok().and_then(|it| it.shown(owner));
-            let internal = || RpcError::Internal(format!("process {} owns it", owner.pid));
-            process.map_or_else(internal, |process| RpcError::SessionAlive {
-                session: session.clone(),
-                owner: LiveOwner::Process(process),
-            })
+            let shown = table.ok().and_then(|it| it.shown(owner));
+            let named = || LiveOwner::Named(format!("process {}", owner.pid));
+            let owner = shown.map_or_else(named, LiveOwner::Process);
+            RpcError::SessionAlive { session: session.clone(), owner }
         }
         (Refusal::Alive(_) | Refusal::Gone, _) => {
             RpcError::Internal("the ledger changed while the launch began".into())

@@ -12,7 +12,7 @@ impl Ledger {
         let manual = self.locks.iter().filter(|it| !has_expired(it, world.now)).cloned();
         let launched = self.launches.iter().filter_map(|entry| {
             let directory = entry.claim.as_ref()?;
-            (entry.life(world) != Life::Dead).then(|| entry.lock_on(directory))
+            (entry.life(world) != Life::Dead).then(|| entry.lock_on(directory, world))
         });
         let mut held: Vec<Lock> = manual.chain(launched).collect();
         held.sort_by(|a, b| (&a.directory, a.since).cmp(&(&b.directory, b.since)));

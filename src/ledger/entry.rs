@@ -168,13 +168,20 @@ impl LaunchEntry {
         self.is_served && is_handed_over && self.ended.is_none() && self.elsewhere.is_none()
     }
 
+    /// The process by which it lives: the agent's or, before that has begun and until its end is noted, that of who answers
+    /// for it.
+    pub(super) fn lives_by(&self, world: World<'_>) -> Option<ProcessRef> {
+        let is_dead = |it: &ProcessRef| (world.life)(*it) == Life::Dead;
+        [self.process, self.keeper].into_iter().flatten().find(|it| !is_dead(it))
+    }
+
     /// The claim of the launch, as others see it.
-    pub(super) fn lock_on(&self, directory: &AbsPath) -> Lock {
+    pub(super) fn lock_on(&self, directory: &AbsPath, world: World<'_>) -> Lock {
         Lock {
             directory: directory.clone(),
             by: self.agent.as_str().to_owned(),
             kind: LockKind::Launch,
-            pid: self.process.or(self.keeper).map(|it| it.pid),
+            pid: self.lives_by(world).map(|it| it.pid),
             session_id: self.session.clone(),
             since: self.launch.launched_at,
             expires_at: None,

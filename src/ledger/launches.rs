@@ -81,7 +81,7 @@ impl Ledger {
             if other.session != entry.session || other.life(world) == Life::Dead {
                 continue;
             }
-            if let Some(owner) = other.process.or(other.keeper) {
+            if let Some(owner) = other.lives_by(world) {
                 return Err(Refusal::Alive(owner));
             }
         }
@@ -159,6 +159,7 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::Pid;
     use crate::ledger::Elsewhere;
     use crate::ledger::testing::{ALIVE, DEAD, UNKNOWN, World as W, launch};
     use crate::procs::Place;
@@ -221,6 +222,24 @@ mod tests {
         assert_eq!(ledger.begin(resume("two", "/b"), world.view()), Err(Refusal::Alive(ALIVE)));
         ledger.ended("one", End::Exit(0), W::instant(2)).unwrap();
         assert_eq!(ledger.begin(resume("two", "/b"), world.view()), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn until_the_end_is_noted_a_launch_lives_by_its_supervisor() {
+        let world = W::at(2);
+        let supervisor = ProcessRef { pid: Pid(4), ..ALIVE };
+        let ending = |process| LaunchEntry {
+            process: Some(process),
+            session: session("s"),
+            ..launch("one", "/a", supervisor)
+        };
+        for (process, expect) in [(ALIVE, ALIVE), (DEAD, supervisor)] {
+            let mut ledger = Ledger::default();
+            ledger.begin(ending(process), world.view()).unwrap();
+            assert_eq!(ledger.held(world.view())[0].pid, Some(expect.pid));
+            let resumed = LaunchEntry { session: session("s"), ..launch("two", "/b", ALIVE) };
+            assert_eq!(ledger.begin(resumed, world.view()), Err(Refusal::Alive(expect)));
+        }
     }
 
     #[test]

@@ -26,7 +26,7 @@ impl Ledger {
         let is_gone =
             |entry: &LaunchEntry| entry.ended.is_none() && entry.life(world) == Life::Dead;
         for entry in self.launches.iter().filter(|it| is_gone(it)) {
-            let lock = entry.claim.as_ref().map(|directory| entry.lock_on(directory));
+            let lock = entry.claim.as_ref().map(|directory| entry.lock_on(directory, world));
             pruned.released.extend(lock.map(|it| (it, PruneReason::ProcessGone)));
         }
         let (void, kept) = std::mem::take(&mut self.launches).into_iter().partition(|entry| {

@@ -222,8 +222,8 @@ pub struct LaunchFailure {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LiveOwner {
     Process(Process),
-    /// Nothing says which of several processes, named here.
-    OneOf(String),
+    /// A process that cannot be shown, or several of which nothing says which: by these words.
+    Named(String),
     /// A run in the agent's own service.
     Service,
 }
@@ -232,7 +232,7 @@ impl fmt::Display for LiveOwner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Process(_) => f.write_str("a live process"),
-            Self::OneOf(named) => f.write_str(named),
+            Self::Named(named) => f.write_str(named),
             Self::Service => f.write_str("a run in its service"),
         }
     }
@@ -365,7 +365,7 @@ impl RpcError {
             Self::SessionAlive { owner, .. } => serde_json::json!(Owned {
                 process: match owner {
                     LiveOwner::Process(process) => Some(process.clone()),
-                    LiveOwner::OneOf(_) | LiveOwner::Service => None,
+                    LiveOwner::Named(_) | LiveOwner::Service => None,
                 },
             }),
             Self::DirectoryLocked { directory, holder, asked: _ } => serde_json::json!(Claimed {

@@ -47,7 +47,7 @@ pub(super) async fn resume(call: Call, params: ResumeParams) -> Result<LaunchRes
     let is_busy_in_service = is_hosted(row.record.as_deref()) && is_at_work(session.status);
     let owner = match session.process {
         Some(process) => Some(LiveOwner::Process(process)),
-        None if !row.candidates.is_empty() => Some(LiveOwner::OneOf(one_of(&row.candidates))),
+        None if !row.candidates.is_empty() => Some(LiveOwner::Named(one_of(&row.candidates))),
         None => is_busy_in_service.then_some(LiveOwner::Service),
     };
     if let Some(owner) = owner {
