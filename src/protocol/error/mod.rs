@@ -1,242 +1,24 @@
-//! Why a request cannot be answered: one enum, its codes and its machine-readable data.
+//! Why a request cannot be answered: one enum, and what its errors say to people.
 
 use std::fmt;
 
 use jsonrpsee::types::ErrorObjectOwned;
-use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::Serialize;
 
 use super::lock::{Holder, Lock, LockKind};
 use super::session::Process;
 use crate::base::{AbsPath, AgentId, Pid, SessionId};
 
-/// A kind of error as the wire names it; code and kind are stable.
-#[derive(Clone, Copy, Debug)]
-pub struct Code {
-    pub code: i32,
-    /// The machine word, `data.kind`.
-    pub kind: &'static str,
-    /// When a request is answered with it.
-    pub when: &'static str,
-    /// What comes with it.
-    pub data: fn(&mut SchemaGenerator) -> Schema,
-}
+mod codes;
+mod data;
 
-const fn code<Details: JsonSchema>(code: i32, kind: &'static str, when: &'static str) -> Code {
-    Code { code, kind, when, data: SchemaGenerator::subschema_for::<ErrorData<Details>> }
-}
+pub use codes::{Code, OUR_CODES};
+pub use data::{Candidate, LaunchFailure, Stage};
 
-const INVALID_PARAMS: Code = code::<Member>(
-    -32602,
-    "invalid_params",
-    "a parameter is missing, unknown or cannot be what it is",
-);
-const INTERNAL: Code = code::<NoDetails>(-32603, "internal", "the server has failed");
-const SESSION_NOT_FOUND: Code =
-    code::<NoDetails>(1001, "session_not_found", "no session has that id or prefix");
-const SESSION_AMBIGUOUS: Code =
-    code::<Ambiguity>(1002, "session_ambiguous", "a prefix or an id matches several sessions");
-const AGENT_UNKNOWN: Code = code::<KnownAgents>(1003, "agent_unknown", "no adapter has that id");
-const DIRECTORY_LOCKED: Code =
-    code::<Claimed>(1004, "directory_locked", "another claim covers the directory");
-const SESSION_ALIVE: Code = code::<Owned>(1005, "session_alive", "a live process owns the session");
-const LAUNCH_FAILED: Code =
-    code::<LaunchFailure>(1006, "launch_failed", "the agent did not come up");
-const UNSUPPORTED: Code = code::<NoDetails>(1007, "unsupported", "the agent cannot do this");
-const LEDGER_UNAVAILABLE: Code = code::<NoDetails>(
-    1008,
-    "ledger_unavailable",
-    "the ledger cannot be read or written; nothing was changed",
-);
-const NOT_OURS: Code = code::<NoDetails>(
-    1009,
-    "not_ours",
-    "the process changed identity between look and signal; nothing was signalled",
-);
-const FUSE_NOT_FOUND: Code =
-    code::<NoDetails>(1010, "fuse_not_found", "no fuse is set on that directory");
-
-/// The errors of our own, besides those of JSON-RPC.
-pub const OUR_CODES: [Code; 10] = [
-    SESSION_NOT_FOUND,
-    SESSION_AMBIGUOUS,
-    AGENT_UNKNOWN,
-    DIRECTORY_LOCKED,
-    SESSION_ALIVE,
-    LAUNCH_FAILED,
-    UNSUPPORTED,
-    LEDGER_UNAVAILABLE,
-    NOT_OURS,
-    FUSE_NOT_FOUND,
-];
-
-/// What comes with an error, as its `data`.
-#[derive(Serialize, JsonSchema)]
-#[schemars(rename = "ErrorWith{Details}")]
-struct ErrorData<Details> {
-    /// What this kind of error alone has.
-    #[serde(flatten)]
-    details: Details,
-    /// The kind of error, for machines.
-    kind: &'static str,
-    /// Whether the same request may succeed later without any change to it.
-    retryable: bool,
-    /// What to do next, where that can be said.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hint: Option<String>,
-}
-
-/// Nothing that other errors do not have.
-#[derive(Serialize, JsonSchema)]
-struct NoDetails {}
-
-/// Where the parameters are wrong.
-#[derive(Serialize, JsonSchema)]
-struct Member {
-    /// The member that is wrong, as in `status[0]`; empty where it is the whole.
-    path: String,
-}
-
-/// The sessions that may be meant.
-#[derive(Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-struct Ambiguity {
-    /// The sessions to choose from.
-    candidates: Vec<Candidate>,
-    /// How many more there are, where they are not all listed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    candidates_omitted: Option<usize>,
-}
-
-/// The agents that there are.
-#[derive(Serialize, JsonSchema)]
-struct KnownAgents {
-    /// The ids of all adapters.
-    known: Vec<AgentId>,
-}
-
-/// The claim that stands in the way.
-#[derive(Serialize, JsonSchema)]
-struct Claimed {
-    /// The directory that is claimed.
-    directory: AbsPath,
-    /// Who claims it.
-    holder: Holder,
-}
-
-/// Who keeps the session alive.
-#[derive(Serialize, JsonSchema)]
-struct Owned {
-    /// The live process, where it is a single one that is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    process: Option<Process>,
-}
-
-/// A session that a prefix or an id may mean: what tells it from the others for who chooses.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Candidate {
-    /// The agent; the same id may be known to several.
-    pub agent: AgentId,
-    /// The whole id.
-    pub session_id: SessionId,
-    /// Where it works, as far as that is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cwd: Option<AbsPath>,
-    /// The agent's own title of it, where it has one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub title: Option<String>,
-}
-
-/// What a claim stands in the way of; each has another way on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Claiming {
-    /// An agent is to be launched or resumed in the directory.
-    Launch,
-    /// Somebody wants the directory for themselves.
-    Acquire,
-    /// Somebody wants the directory to be free.
-    Release,
-}
-
-impl Claiming {
-    fn hint(self, holder: &Holder) -> String {
-        let end = match (holder.kind, holder.expires_at) {
-            (LockKind::Launch, _) => "wait until its agent has ended",
-            (LockKind::Manual, Some(_)) => "wait until it is released or runs out",
-            (LockKind::Manual, None) => "wait until it is released",
-        };
-        let way = match (self, holder.kind) {
-            (Self::Launch | Self::Release, _) => "give `force`",
-            (Self::Acquire, LockKind::Manual) => "give it up with lock.release",
-            (Self::Acquire, LockKind::Launch) => "give it up with lock.release and its `force`",
-        };
-        format!("{end}, or {way}; lock.list shows every claim")
-    }
-}
-
-/// What a launch failed at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Stage {
-    /// The program could not be started, or the agent's service not be reached.
-    Spawn,
-    /// The agent ended, or its service refused, before it told a session.
-    Exit,
-    /// The agent wants a login.
-    Auth,
-    /// The agent does not trust the directory.
-    Trust,
-    /// The agent does not know or may not use the model.
-    Model,
-}
-
-impl Stage {
-    fn hint(self) -> &'static str {
-        match self {
-            Self::Spawn => {
-                "is the agent installed and on the PATH of the login shell, or its service up?"
-            }
-            Self::Exit => "`output` is what the agent said last",
-            Self::Auth => "log the agent in, in a terminal, and launch again",
-            Self::Trust => "open the agent once in that directory, in a terminal, and trust it",
-            Self::Model => "name a model that the agent knows, or none",
-        }
-    }
-}
-
-/// How a launch failed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct LaunchFailure {
-    /// What it failed at.
-    pub stage: Stage,
-    /// The exit code; 128 + n where signal n ended it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub exit_code: Option<i32>,
-    /// The last 2 KiB that the agent said.
-    pub output: String,
-}
-
-/// Who keeps a session alive.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LiveOwner {
-    Process(Process),
-    /// A process that cannot be shown, or several of which nothing says which: by these words.
-    Named(String),
-    /// A run in the agent's own service.
-    Service,
-}
-
-impl fmt::Display for LiveOwner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Process(_) => f.write_str("a live process"),
-            Self::Named(named) => f.write_str(named),
-            Self::Service => f.write_str("a run in its service"),
-        }
-    }
-}
+use codes::{
+    AGENT_UNKNOWN, DIRECTORY_LOCKED, FUSE_NOT_FOUND, INTERNAL, INVALID_PARAMS, LAUNCH_FAILED,
+    LEDGER_UNAVAILABLE, NOT_OURS, SESSION_ALIVE, SESSION_AMBIGUOUS, SESSION_NOT_FOUND, UNSUPPORTED,
+};
+use data::{Ambiguity, Claimed, ErrorData, KnownAgents, Member, NoDetails, Owned};
 
 /// A request that cannot be answered. An adapter's failure is never one of these.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -393,6 +175,53 @@ impl From<RpcError> for ErrorObjectOwned {
     }
 }
 
+/// Who keeps a session alive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LiveOwner {
+    Process(Process),
+    /// A process that cannot be shown, or several of which nothing says which: by these words.
+    Named(String),
+    /// A run in the agent's own service.
+    Service,
+}
+
+impl fmt::Display for LiveOwner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Process(_) => f.write_str("a live process"),
+            Self::Named(named) => f.write_str(named),
+            Self::Service => f.write_str("a run in its service"),
+        }
+    }
+}
+
+/// What a claim stands in the way of; each has another way on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claiming {
+    /// An agent is to be launched or resumed in the directory.
+    Launch,
+    /// Somebody wants the directory for themselves.
+    Acquire,
+    /// Somebody wants the directory to be free.
+    Release,
+}
+
+impl Claiming {
+    fn hint(self, holder: &Holder) -> String {
+        let end = match (holder.kind, holder.expires_at) {
+            (LockKind::Launch, _) => "wait until its agent has ended",
+            (LockKind::Manual, Some(_)) => "wait until it is released or runs out",
+            (LockKind::Manual, None) => "wait until it is released",
+        };
+        let way = match (self, holder.kind) {
+            (Self::Launch | Self::Release, _) => "give `force`",
+            (Self::Acquire, LockKind::Manual) => "give it up with lock.release",
+            (Self::Acquire, LockKind::Launch) => "give it up with lock.release and its `force`",
+        };
+        format!("{end}, or {way}; lock.list shows every claim")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -428,14 +257,5 @@ mod tests {
         let by_force = "its agent has ended, or give it up with lock.release and its `force`";
         check(Claiming::Acquire, launch, None, by_force);
         check(Claiming::Release, launch, None, "its agent has ended, or give `force`");
-    }
-
-    #[test]
-    fn no_two_errors_share_a_code_or_a_kind() {
-        for (at, one) in OUR_CODES.iter().enumerate() {
-            for other in &OUR_CODES[at + 1..] {
-                assert!(one.code < other.code && one.kind != other.kind, "{one:?} {other:?}");
-            }
-        }
     }
 }
