@@ -16,7 +16,7 @@ use crate::adapters::drive::{Order, PromptBy, Task, Unsupported};
 use crate::adapters::evidence::Prompt;
 use crate::base::{AbsPath, AgentId, ProcessRef, SessionId};
 use crate::env::Env;
-use crate::ledger::{LaunchEntry, LedgerError, LedgerFile, Refusal, directory, with_world};
+use crate::ledger::{LaunchEntry, LedgerFile, Refusal, directory, with_world};
 use crate::offload::blocking;
 use crate::procs::{self, ProcessTable};
 use crate::protocol::error::{Claiming, LaunchFailure, LiveOwner, RpcError, Stage};
@@ -204,7 +204,7 @@ fn begin(
             forgotten.into_iter().filter_map(|it| Some(it.launch.log_path?.as_path().to_owned())),
         );
     };
-    Ok(begun.map_err(|it| unavailable(&it))?.map(logs))
+    Ok(begun?.map(logs))
 }
 
 /// Gives a launch up, and its claim with it, unless its agent has started: then it returns the agent's process.
@@ -330,10 +330,6 @@ fn unsupported(agent: &AgentId, unsupported: Unsupported) -> RpcError {
 fn failed(agent: &AgentId, stage: Stage, exit_code: Option<i32>, output: String) -> RpcError {
     let failure = Box::new(LaunchFailure { stage, exit_code, output });
     RpcError::LaunchFailed { agent: agent.clone(), failure }
-}
-
-fn unavailable(error: &LedgerError) -> RpcError {
-    RpcError::LedgerUnavailable(error.to_string())
 }
 
 fn refused(env: &Env, refusal: Refusal, session: Option<&SessionId>) -> RpcError {

@@ -211,6 +211,7 @@ impl LedgerFile {
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
                 LedgerError::Damaged { path, message }
             }
+            Some(ErrorCode::DatabaseBusy) => LedgerError::Locked { path },
             _ => LedgerError::Unavailable { path, message },
         }
     }

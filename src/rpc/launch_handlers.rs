@@ -115,7 +115,7 @@ async fn start(call: &Call, request: Request) -> Result<(Launched, Option<Unansw
         let agent = request.params.agent.clone();
         let launched = launch::served::launch(&runtime, &call.app.env, service, request)?;
         let unanswered = Unanswered::of_service(&call, &agent, &launched, runtime);
-        Ok((launched, unanswered, job))
+        Ok::<_, RpcError>((launched, unanswered, job))
     });
     let no_thread = |it: io::Error| RpcError::Internal(format!("no thread for the launch: {it}"));
     let (launched, unanswered, _job) = launched.await.map_err(no_thread)??;

@@ -1,5 +1,9 @@
 //! One look at the agents on behalf of a request: who is asked, and what follows from what they say.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use super::named::Named;
 use super::{App, ledger_access, settings};
 use crate::adapters::Adapter;
@@ -49,8 +53,10 @@ pub(super) async fn roster(
 ) -> Roster {
     let (settings, _) = settings::now(app).await;
     let scope = observe(app, interest).await;
-    let surveys = census::take(adapters, &scope, census::deadline(settings.deadline_ms)).await;
-    conclude(app, surveys, &scope).await
+    let deadline = census::deadline(settings.deadline_ms);
+    let due = Instant::now() + deadline;
+    let surveys = census::take(adapters, &scope, deadline).await;
+    conclude(app, surveys, &scope, due).await
 }
 
 /// Looks at this agent, or at all that the settings do not leave out and, where none of them has what is named, at the
@@ -75,10 +81,18 @@ pub(super) async fn roster_for(
     Ok(found)
 }
 
-/// What the surveys come to, together with the ledger.
-pub(super) async fn conclude(app: &App, surveys: Vec<Surveyed>, scope: &Scope) -> Roster {
+/// How much later than the adapters the ledger may be: no reply takes longer than their deadline and 250 ms.
+const LEDGER_LATE: Duration = Duration::from_millis(200);
+
+/// What the surveys, which were `due` by then, come to together with the ledger.
+pub(super) async fn conclude(
+    app: &App,
+    surveys: Vec<Surveyed>,
+    scope: &Scope,
+    due: Instant,
+) -> Roster {
     // Read last: a launch that an adapter saw is in it.
-    let (ledger, problem) = ledger_access::view(app).await;
+    let (ledger, problem) = ledger_access::view(app, due + LEDGER_LATE).await;
     let mut roster = reconcile(surveys, &ledger, &scope.processes, scope.now);
     roster.problems.extend(problem);
     roster

@@ -1,6 +1,7 @@
 //! Handlers of `session.list`, `session.status` and `session.peek`.
 
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::App;
 use super::look::{Found, conclude, observe, one_session, roster_for, wanted};
@@ -47,11 +48,12 @@ pub(super) async fn list(call: Call, params: ListParams) -> Result<ListResult, R
     let interest = Interest { usage, subagents };
     let scope = observe(&call.app, interest).await;
     let deadline = census::deadline(params.deadline_ms.or(settings.deadline_ms));
+    let due = Instant::now() + deadline;
     let census = Census::begin(&adapters, &scope, deadline);
     let (surveys, (filter, problem)) =
         tokio::join!(told(&call, census, adapters.len()), with_real_paths(filter, deadline));
     problems.extend(problem);
-    let mut roster = conclude(&call.app, surveys, &scope).await;
+    let mut roster = conclude(&call.app, surveys, &scope, due).await;
     if !shows_subagents {
         roster.leave_out_subagents();
     }

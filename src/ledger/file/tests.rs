@@ -146,6 +146,16 @@ fn a_later_version_is_left_alone() {
 }
 
 #[test]
+fn a_ledger_that_another_keeps_locked_is_neither_damaged_nor_out_of_reach() {
+    let file = ledger_at(Path::new("/home/dev"));
+    let failed =
+        |code| file.failed(&rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None));
+    assert!(matches!(failed(rusqlite::ffi::SQLITE_BUSY), LedgerError::Locked { .. }));
+    assert!(matches!(failed(rusqlite::ffi::SQLITE_BUSY_RECOVERY), LedgerError::Locked { .. }));
+    assert!(matches!(failed(rusqlite::ffi::SQLITE_FULL), LedgerError::Unavailable { .. }));
+}
+
+#[test]
 fn a_damaged_ledger_is_left_alone() {
     let home = tempfile::tempdir().unwrap();
     let file = ledger_at(home.path());

@@ -51,9 +51,9 @@ pub enum RpcError {
     /// The user has to put in order what the stage of the failure names.
     #[error("{agent} did not come up")]
     LaunchFailed { agent: AgentId, failure: Box<LaunchFailure> },
-    /// The user has to look at the ledger's file; it says what is wrong with it.
-    #[error("{0}")]
-    LedgerUnavailable(String),
+    /// Nothing was changed; what is wrong stands in `message`, and the `cure` says who can mend it.
+    #[error("{message}")]
+    LedgerUnavailable { message: String, cure: LedgerCure },
     /// The client has to look again: that process has ended, and its id is another's.
     #[error("process {} is not the one that was looked at; nothing was signalled", .0)]
     NotOurs(Pid),
@@ -89,7 +89,7 @@ impl RpcError {
             Self::SessionAlive { .. } => SESSION_ALIVE,
             Self::LaunchFailed { .. } => LAUNCH_FAILED,
             Self::Unsupported { .. } => UNSUPPORTED,
-            Self::LedgerUnavailable(_) => LEDGER_UNAVAILABLE,
+            Self::LedgerUnavailable { .. } => LEDGER_UNAVAILABLE,
             Self::NotOurs(_) => NOT_OURS,
             Self::FuseNotFound(_) => FUSE_NOT_FOUND,
         }
@@ -109,8 +109,8 @@ impl RpcError {
             Self::Unsupported { hint, .. } => Some(hint.clone()),
             Self::DirectoryLocked { holder, asked, .. } => Some(asked.hint(holder)),
             Self::LaunchFailed { failure, .. } => Some(failure.stage.hint().into()),
-            Self::LedgerUnavailable(_) => {
-                Some("nothing was changed; repair or move the file".into())
+            Self::LedgerUnavailable { cure, .. } => {
+                Some(format!("nothing was changed; {}", cure.hint()))
             }
             Self::NotOurs(_) => Some("look again with session.status".into()),
             Self::NotEnded(_) => {
@@ -129,6 +129,7 @@ impl RpcError {
             | Self::NotOurs(_)
             | Self::NotEnded(_) => true,
             Self::SessionNotFound { unanswered, .. } => !unanswered.is_empty(),
+            Self::LedgerUnavailable { cure, .. } => *cure == LedgerCure::Wait,
             _ => false,
         }
     }
@@ -159,7 +160,7 @@ impl RpcError {
             | Self::NotEnded(_)
             | Self::SessionNotFound { .. }
             | Self::Unsupported { .. }
-            | Self::LedgerUnavailable(_)
+            | Self::LedgerUnavailable { .. }
             | Self::NotOurs(_)
             | Self::FuseNotFound(_) => serde_json::json!(NoDetails {}),
         }
@@ -191,6 +192,30 @@ impl fmt::Display for LiveOwner {
             Self::Process(_) => f.write_str("a live process"),
             Self::Named(named) => f.write_str(named),
             Self::Service => f.write_str("a run in its service"),
+        }
+    }
+}
+
+/// What makes the ledger usable again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LedgerCure {
+    /// Another program is to let go of it.
+    Wait,
+    /// This program is too old for it.
+    Update,
+    /// Its file is damaged.
+    Replace,
+    /// The system does not let it be read or written.
+    Allow,
+}
+
+impl LedgerCure {
+    fn hint(self) -> &'static str {
+        match self {
+            Self::Wait => "ask again, or end the program that keeps it locked",
+            Self::Update => "update headcount",
+            Self::Replace => "move the file away, and the next change begins a new ledger",
+            Self::Allow => "see to the disk, and to who may read and write the file",
         }
     }
 }
