@@ -354,6 +354,27 @@ def asks_for_patches(world: CodexWorld) -> None:
     world.headcount.shows(other, [row(thread, "idle", "turn_ended", daemon)], subagents=False)
 
 
+@scenario("the interface asks a question in plan mode: without the daemon, and behind it")
+def asks_in_plan_mode(world: CodexWorld) -> None:
+    choice = {"id": "one", "header": "Pick", "question": "Which one?",
+              "options": [{"label": name, "description": name} for name in ("First", "Second")]}
+    asks = f"[[tool:request_user_input {json.dumps({'questions': [choice]})}]]"
+    for name, args, certainty in [("asked", ["--no-daemon"], "inferred"), ("asked-served", [], "asserted")]:
+        folder = world.project(name)
+        screen = world.interface(folder, f"codex-{name}", *args)
+        screen.shows(READY)
+        screen.say("/plan")
+        screen.shows("Plan mode")
+        screen.say(f"Plan {asks}")
+        screen.shows("unanswered")
+        thread = thread_in(world, folder)
+        world.headcount.shows(folder, [row(thread, "waiting", "question", MAYBE, certainty=certainty)])
+        screen.key("Enter")
+        world.headcount.shows(folder, [row(thread, "idle", "turn_ended", MAYBE)])
+        screen.say("/quit")
+        screen.ended()
+
+
 @scenario("the interface at its first question: a process without a thread")
 def first_question(world: CodexWorld) -> None:
     folder = world.project("untrusted")

@@ -117,6 +117,8 @@ pub(super) struct Standing<'a> {
     pub(super) role: Text<'a>,
     #[serde(default, borrow)]
     pub(super) call_id: Text<'a>,
+    #[serde(default, borrow)]
+    pub(super) name: Text<'a>,
     /// A text that holds JSON.
     #[serde(default, borrow)]
     pub(super) arguments: Text<'a>,

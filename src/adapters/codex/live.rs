@@ -11,7 +11,7 @@ use std::ffi::OsStr;
 use std::fs::{self, DirEntry};
 use std::path::Path;
 
-use super::super::evidence::{Bond, Claim, Hints, Record, TurnState};
+use super::super::evidence::{Bond, Claim, Hints, Record, TurnState, WaitingFor};
 use super::super::files::{Found, listing};
 use super::super::live::{self, Store, lock_holders, uses_store};
 use super::{daemon, rollout};
@@ -89,7 +89,8 @@ fn elsewhere(scope: &Scope, all: &[Codex]) -> Vec<Claim> {
 /// Whether the records leave open if a tool runs or a person is asked.
 fn is_doubtful(record: &Record) -> bool {
     match record.turn {
-        TurnState::Waiting(_) => true,
+        // While the model asks something, what it has started before may still run.
+        TurnState::Waiting(what) => what == WaitingFor::Permission,
         TurnState::InProgress => record.certainty == Certainty::Inferred,
         _ => false,
     }

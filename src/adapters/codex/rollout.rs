@@ -169,6 +169,8 @@ const CONTEXTS: [&str; 2] = ["turn_context", "thread_settings_applied"];
 /// The records of tools that a person may be asked about, and of their results.
 const CALLS: [&str; 4] =
     ["function_call", "function_call_output", "custom_tool_call", "custom_tool_call_output"];
+/// The tool with which the model asks a person something; it does nothing but wait.
+const QUESTION: &str = "request_user_input";
 /// What a call's arguments hold that asks to leave the sandbox.
 const ESCALATES: &str = r#""require_escalated""#;
 /// What a call holds that changes files: within the workspace that is done in milliseconds, elsewhere a person is asked.
@@ -260,7 +262,9 @@ fn failure(error: &Value) -> Failure {
 struct Calls {
     answered: HashSet<String>,
     is_open: bool,
+    /// One that a person may have to approve.
     asks: bool,
+    is_question: bool,
 }
 
 impl Calls {
@@ -275,6 +279,7 @@ impl Calls {
         } else if !self.answered.contains(&id) {
             let asks = |it: &Text<'_>| it.contains(ESCALATES) || it.contains(PATCHES);
             self.is_open = true;
+            self.is_question |= call.name.get() == QUESTION;
             self.asks |= asks(&call.arguments) || asks(&call.input);
         }
     }
@@ -282,6 +287,9 @@ impl Calls {
     /// How a turn in progress stands. Codex records neither that it asks a person to approve a call nor the answer:
     /// that the call then runs is seen from its process.
     fn turn(&self, context: Option<&TurnContext>, stated: Certainty) -> (TurnState, Certainty) {
+        if self.is_question {
+            return (TurnState::Waiting(WaitingFor::Question), Certainty::Inferred);
+        }
         let asks_a_person = context.is_some_and(|it| {
             it.approval_policy.as_ref().is_some_and(|it| it != "never")
                 && it.approvals_reviewer.as_deref().is_none_or(|it| it == "user")

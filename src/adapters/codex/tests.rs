@@ -344,6 +344,16 @@ mod live {
     }
 
     #[test]
+    fn a_question_waits_whatever_else_runs() {
+        let store = Store::recorded().at_moment("waiting-question.jsonl", SCREEN);
+        let thread = "01a22224-197c-7c83-868f-34dde83e3bb4";
+        store.codex(5, &["--no-daemon"]).holds_lock(&store.lock(thread));
+        let tool = store.proc.process_like(6, 300, "bash", 5, 0);
+        tool.environ(&[("CODEX_THREAD_ID", thread)]);
+        assert_eq!(store.state(thread), json!(["waiting", "question", "inferred", 5]));
+    }
+
+    #[test]
     fn any_call_that_has_no_answer_may_wait_until_its_tool_is_seen_to_run() {
         let store = Store::empty();
         let thread = "01a21f0e-b90c-7a03-b8b3-e962e24cd341";

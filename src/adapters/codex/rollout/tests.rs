@@ -18,6 +18,8 @@ const WAITING: &[u8] =
     include_bytes!("../../../../tests/fixtures/codex/moments/waiting-approval.jsonl");
 const WAITING_PATCH: &[u8] =
     include_bytes!("../../../../tests/fixtures/codex/moments/waiting-patch.jsonl");
+const WAITING_QUESTION: &[u8] =
+    include_bytes!("../../../../tests/fixtures/codex/moments/waiting-question.jsonl");
 
 fn whole(bytes: &[u8]) -> Result<Record, Malformed> {
     parse(&Excerpt::whole(Path::new("/x/rollout.jsonl"), bytes)).map(|it| it.value)
@@ -72,6 +74,22 @@ fn a_patch_without_an_answer_waits_for_approval() {
     check("*** Begin Patch", "*** Begin", (TurnState::InProgress, Certainty::Inferred));
     let asserted = (TurnState::InProgress, Certainty::Asserted);
     check(r#""approval_policy":"on-request""#, r#""approval_policy":"never""#, asserted);
+}
+
+#[test]
+fn what_the_model_asks_a_person_waits_for_an_answer_whoever_approves_calls() {
+    let waiting = (TurnState::Waiting(WaitingFor::Question), Certainty::Inferred);
+    assert_eq!(turn_after(WAITING_QUESTION, usize::MAX), waiting);
+    let text = str::from_utf8(WAITING_QUESTION).unwrap();
+    let never = text.replace(r#""approval_policy":"on-request""#, r#""approval_policy":"never""#);
+    assert_ne!(never, text);
+    assert_eq!(turn_after(never.as_bytes(), usize::MAX), waiting);
+    let (call, end) = (r#""call_id":""#, '"');
+    let id = text.rsplit_once(call).unwrap().1.split(end).next().unwrap();
+    let answer = json!({ "type": "function_call_output", "call_id": id, "output": "{}" });
+    let line = json!({ "ordinal": 99, "type": "response_item", "payload": answer });
+    let asserted = (TurnState::InProgress, Certainty::Asserted);
+    assert_eq!(turn_after(format!("{text}{line}\n").as_bytes(), usize::MAX), asserted);
 }
 
 #[test]
