@@ -172,10 +172,10 @@ impl FakeProcess<'_> {
 /// What an adapter shows of the last turns of a recorded session, and whether there are earlier ones.
 pub(crate) fn peeked(
     adapter: &'static dyn Adapter,
+    scope: Scope,
     record: Record,
     turns: usize,
 ) -> (Vec<String>, bool) {
-    let scope = FakeProc::new().scope(Path::new("/home/dev"));
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let peeked = runtime.block_on(adapter.peek(scope, Arc::new(record), turns).unwrap()).unwrap();
     (peeked.turns.into_iter().map(|it| it.text).collect(), peeked.has_earlier)

@@ -675,6 +675,12 @@ impl Method for Peek {
 pub type Tally = BTreeMap<AgentId, BTreeMap<Status, u64>>;
 
 impl Usage {
+    /// The order of two counts of the same calls, of which one holds the other.
+    pub fn extent(&self) -> impl Ord + use<> {
+        let cached = (self.cache_read_tokens, self.cache_write_tokens);
+        (self.output_tokens, self.input_tokens, cached, self.reasoning_tokens)
+    }
+
     /// Adds the calls of `other`. A count that only one of them has stays.
     pub fn add(&mut self, other: &Self) {
         fn sum<T: Copy>(a: Option<T>, b: Option<T>, add: fn(T, T) -> T) -> Option<T> {

@@ -179,7 +179,7 @@ impl<'a> Gathered<'a> {
         for (session, usage) in counts {
             let known = &mut gathered.sessions.entry(session).or_default().usage;
             // Of a copied transcript, the one that went on counts what is in the other, too.
-            if known.as_ref().is_none_or(|it| extent(it) < extent(&usage)) {
+            if known.as_ref().is_none_or(|it| it.extent() < usage.extent()) {
                 *known = Some(usage);
             }
         }
@@ -316,12 +316,6 @@ impl<'a> Gathered<'a> {
         }
         spent
     }
-}
-
-/// The order of two counts of the same calls, of which one holds the other.
-fn extent(usage: &Usage) -> impl Ord + use<> {
-    let cached = (usage.cache_read_tokens, usage.cache_write_tokens);
-    (usage.output_tokens, usage.input_tokens, cached, usage.reasoning_tokens)
 }
 
 /// Whether an interface was opened and left again, and nothing of it is worth a row: nothing was asked, and not even

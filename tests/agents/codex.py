@@ -315,6 +315,51 @@ def interface(world: CodexWorld) -> None:
     world.headcount.shows(other, [beside], within_s=0)
 
 
+@scenario("the interface goes back to before a prompt, and is forked: what was abandoned was spent, and is not shown")
+def rewound(world: CodexWorld) -> None:
+    folder = world.project("rewound")
+    screen = world.interface(folder, "codex-rewound")
+    screen.shows(READY)
+
+    def ask(text: str) -> None:
+        screen.say(text)
+        screen.shows(f"reply to: {text}")
+
+    def said(session: str) -> list[str]:
+        return [turn["text"] for turn in world.headcount.call("session.peek", {"sessionId": session, "agent": "codex"})["turns"]]
+
+    ask("First question")
+    ask("Second question")
+    thread = thread_in(world, folder)
+    screen.key("Escape")
+    screen.press("Escape", "Browsing transcript")
+    screen.key("Enter")
+    screen.shows("reverted to this point")
+    screen.key("C-u")
+    screen.lacks("› Second question")
+    conversation = ["First question", "reply to: First question"]
+    world.headcount.shows(folder, [row(thread, "idle", "turn_ended", MAYBE, prompt="First question", usage=TWO_CALLS)])
+    assert said(thread) == conversation, said(thread)
+    ask("Third question")
+    conversation += ["Third question", "reply to: Third question"]
+    three_calls = {name: 3 * count for name, count in ONE_CALL.items()}
+    kept = row(thread, "idle", "turn_ended", MAYBE, prompt="First question", usage=three_calls)
+    world.headcount.shows(folder, [kept])
+    assert said(thread) == conversation, said(thread)
+
+    screen.say("/fork")
+    screen.shows("Where should the forked")
+    screen.key("Enter")
+    screen.shows("Fork created")
+    fork = thread_in(world, folder)
+    world.headcount.shows(folder, [kept, row(fork, "idle", "turn_ended", MAYBE, forkedFrom=thread)])
+    ask("In the fork")
+    world.headcount.shows(folder, [kept, row(fork, "idle", "turn_ended", MAYBE, forkedFrom=thread, usage=ONE_CALL)])
+    assert said(fork) == [*conversation, "In the fork", "reply to: In the fork"], said(fork)
+    screen.say("/quit")
+    screen.ended()
+
+
 PATCH = "apply_patch <<'EOF'\n*** Begin Patch\n*** Add File: /nowhere/patched.txt\n+hi\n*** End Patch\nEOF"
 """Changes a file outside of the workspace: Codex asks."""
 

@@ -78,6 +78,7 @@ pub static ADAPTER: FileAgent = FileAgent {
     ask: None,
     turns: turns::turns,
     link: Some(turns::link),
+    beginning: None,
     driver: &drive::DRIVER,
 };
 

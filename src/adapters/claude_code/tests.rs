@@ -10,7 +10,7 @@ use crate::adapters::Record;
 use crate::adapters::excerpt::{Excerpt, Wants};
 use crate::adapters::scan::Tally;
 use crate::base::Timestamp;
-use crate::testing::{FakeProc, concluded, peeked};
+use crate::testing::{self, FakeProc, concluded, peeked};
 
 const HELLO: &str = "11111111-1111-4111-8111-111111111111";
 const TOOL: &str = "22222222-2222-4222-8222-222222222222";
@@ -729,7 +729,7 @@ fn what_was_rewound_is_no_part_of_the_conversation() {
         let end = text.find(until).map_or(text.len(), |it| text[..it].rfind('\n').unwrap() + 1);
         fs::write(&path, &text[..end]).unwrap();
         let record = parse::parse(&Excerpt::whole(&path, &text.as_bytes()[..end])).unwrap().value;
-        peeked(&ADAPTER, Record { path: Some(path.clone()), ..record }, turns)
+        peeked(&ADAPTER, testing::scope(), Record { path: Some(path.clone()), ..record }, turns)
     };
     let said = |prompts: &[&str]| -> Vec<String> {
         prompts.iter().flat_map(|it| [(*it).to_owned(), format!("reply to: {it}")]).collect()

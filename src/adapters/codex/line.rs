@@ -58,7 +58,20 @@ pub(super) struct Meta {
     #[serde(default, deserialize_with = "jsonl::or_nothing")]
     pub(super) forked_from_id: Option<String>,
     #[serde(default, deserialize_with = "jsonl::or_nothing")]
+    pub(super) history_base: Option<HistoryBase>,
+    #[serde(default, deserialize_with = "jsonl::or_nothing")]
     pub(super) git: Option<Git>,
+}
+
+/// With the beginning of which rollout a thread goes on that was rewound or forked.
+#[derive(Deserialize)]
+pub(super) struct HistoryBase {
+    /// The rollout's own id.
+    #[serde(rename = "thread_id")]
+    pub(super) rollout: String,
+    /// How many of its bytes.
+    #[serde(rename = "end_byte_offset")]
+    pub(super) len: u64,
 }
 
 #[derive(Deserialize)]

@@ -140,7 +140,7 @@ fn open_threads(processes: &ProcessTable, process: ProcessRef, root: &Path) -> V
             if let Some(thread) = thread_of_lock(name) {
                 claims.insert(thread.clone(), Claim::of(process, Some(thread), Source::Lock));
             }
-        } else if let Some(thread) = rollout::thread_in(name) {
+        } else if let Some(rollout::Name { thread, .. }) = rollout::Name::of(name) {
             let claim = Claim::of(process, Some(thread.clone()), Source::Process);
             let claim = Claim { bond: Bond::Inferred, ..claim };
             claims.entry(thread).or_insert(claim);

@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! sessions/YYYY/MM/DD/rollout-<local time>-<thread id>.jsonl   a thread each; subagents have their own
+//! sessions/YYYY/MM/DD/rollout-<…>-<thread id>_<own id>.jsonl   where one goes on that was rewound
 //! archived_sessions/rollout-….jsonl                            where `codex archive` moves them
 //! thread-writer-locks/<thread id>.lock                         empty; flocked by the process that owns the thread
 //! state_5.sqlite, session_index.jsonl                          an index and the names given by hand; see `names`
@@ -20,10 +21,12 @@
 //! - 0.169.0 states how each turn begins and ends. 0.98.0 states neither: see `rollout`.
 //! - Who owns a thread is the holder of its lock: `codex exec`, a terminal interface that runs alone, or the
 //!   daemon that serves all the others, whose one process then owns many threads. See `live`.
+//! - A thread that was rewound goes on in a rollout of its own, as a fork does: both name whose beginning is their history,
+//!   and what was abandoned stays where it was. See `history`.
 //! - Tokens are cumulative over resumes, and a fork's include what its parent had spent. See `usage`.
 //!
-//! Not known: rollouts compressed as `.jsonl.zst` (a feature that is off), what compaction does to the
-//! counts, whether 0.98.0 keeps a rollout open while it runs.
+//! Not known: rollouts compressed as `.jsonl.zst` (a feature that is off), whether 0.98.0 keeps a rollout open while it
+//! runs.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -42,6 +45,7 @@ use crate::scope::Scope;
 mod billing;
 mod daemon;
 mod drive;
+mod history;
 mod line;
 mod live;
 mod names;
@@ -73,6 +77,7 @@ pub static ADAPTER: FileAgent = FileAgent {
     ask: Some(daemon::ask),
     turns: turns::turns,
     link: None,
+    beginning: Some(history::beginning),
     driver: &drive::DRIVER,
 };
 
@@ -97,6 +102,13 @@ fn watched(root: &Path) -> Vec<Watched> {
 }
 
 fn find(finder: &mut Finder<'_>, root: &Path) {
+    for dir in folders(finder, root) {
+        finder.take_from(&dir, |name| rollout::Name::of(name).is_some());
+    }
+}
+
+/// Where rollouts are.
+fn folders(finder: &mut Finder<'_>, root: &Path) -> Vec<PathBuf> {
     let mut days = vec![root.join("sessions")];
     // Years, months, days. Nothing else is looked into: a link could lead back to where it stands, again and again.
     for digits in [4, 2, 2] {
@@ -112,9 +124,7 @@ fn find(finder: &mut Finder<'_>, root: &Path) {
         days = below;
     }
     days.push(root.join(ARCHIVE));
-    for dir in days {
-        finder.take_from(&dir, |name| rollout::thread_in(name).is_some());
-    }
+    days
 }
 
 fn beyond(scope: &Scope, found: &Found) -> Beyond {

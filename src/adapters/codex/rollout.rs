@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::path::Path;
 use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
@@ -15,10 +16,30 @@ use super::line::{Event, Line, Meta, Standing, TurnContext, message, turn_contex
 use crate::base::{AbsPath, SessionId, Timestamp};
 use crate::protocol::session::{Certainty, Role, SessionKind, Source};
 
-/// The thread that a file's name gives: `rollout-2026-11-22T20-22-32-<thread id>.jsonl`.
-pub(super) fn thread_in(name: &str) -> Option<SessionId> {
-    let rest = name.strip_prefix("rollout-")?.strip_suffix(".jsonl")?;
-    SessionId::parse(rest.get("2026-11-22T20-22-32-".len()..)?)
+/// What the name of a rollout says: `rollout-2026-11-22T20-22-32-<thread id>.jsonl`, and for one that a thread goes on
+/// in after it was rewound `rollout-2026-11-22T20-22-32-<thread id>_<its own id>.jsonl`.
+pub(super) struct Name<'a> {
+    pub(super) thread: SessionId,
+    /// The id by which other rollouts name this one: the first of a thread has the thread's.
+    pub(super) own: &'a str,
+}
+
+impl<'a> Name<'a> {
+    pub(super) fn of(name: &'a str) -> Option<Self> {
+        let rest = name.strip_prefix("rollout-")?.strip_suffix(".jsonl")?;
+        let ids = rest.get("2026-11-22T20-22-32-".len()..)?;
+        let (thread, own) = ids.split_once('_').unwrap_or((ids, ids));
+        Some(Self { thread: SessionId::parse(thread)?, own })
+    }
+
+    pub(super) fn of_file(path: &'a Path) -> Option<Self> {
+        Self::of(path.file_name()?.to_str()?)
+    }
+
+    /// Whether the thread goes on here, and did not begin here.
+    pub(super) fn goes_on(&self) -> bool {
+        self.own != self.thread.as_str()
+    }
 }
 
 /// Reads what an excerpt says of its thread.
@@ -43,6 +64,7 @@ pub(super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, Malformed> 
         record.kind = SessionKind::Subagent;
         record.parent = meta.parent().filter(|it| *it != record.session);
     }
+    let has_history = meta.history_base.is_some();
     record.forked_from = meta.forked_from_id.as_deref().and_then(SessionId::parse);
     record.branch = meta.git.and_then(|it| it.branch).filter(|it| !it.is_empty());
     record.created = meta.timestamp.as_deref().and_then(Timestamp::parse);
@@ -57,6 +79,8 @@ pub(super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, Malformed> 
     record.is_archived = excerpt.path.components().any(|it| it.as_os_str() == super::ARCHIVE);
     (record.turn, record.certainty) = match tail.turn {
         Some(stated) => stated,
+        // Nothing was asked since the thread was rewound or forked: to the end of a turn.
+        None if excerpt.is_whole() && has_history => (TurnState::Completed, Certainty::Inferred),
         // Nothing of a turn in all of the file.
         None if excerpt.is_whole() && head.prompt.is_none() => {
             (TurnState::NeverPrompted, Certainty::Inferred)
@@ -67,7 +91,8 @@ pub(super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, Malformed> 
     Ok(Parsed { value: record, wants })
 }
 
-fn meta(excerpt: &Excerpt<'_>) -> Result<Meta, Malformed> {
+/// Reads the first line.
+pub(super) fn meta(excerpt: &Excerpt<'_>) -> Result<Meta, Malformed> {
     let no_meta = |what| Malformed { what: String::from(what), line: Some(1) };
     let Some(first) = excerpt.head_lines().next() else {
         return torn_meta(excerpt.head()).ok_or_else(|| no_meta("no complete record"));

@@ -6,6 +6,8 @@ use tempfile::TempDir;
 use super::*;
 use crate::testing::{FakeProc, concluded};
 
+mod rewound;
+
 const HELLO: &str = "01a204ec-b99e-7391-b564-bd5b396bbf28";
 const RESUMED: &str = "01a204f1-08e9-78d2-82f9-39a1cb452841";
 const BY_DAEMON: &str = "01a204f7-83cb-72b3-824e-50b4fe5a856a";

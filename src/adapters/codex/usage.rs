@@ -1,4 +1,7 @@
-//! Exact tokens: the last cumulative count of a rollout, less what a fork had inherited with its history.
+//! Exact tokens: the last cumulative count of a rollout, less what it had inherited with its history; of a thread that was
+//! rewound, of each of its rollouts.
+
+use std::collections::BTreeMap;
 
 use memchr::memmem::Finder;
 use serde::Deserialize;
@@ -8,6 +11,8 @@ use super::super::files::{Beyond, Found};
 use super::super::jsonl;
 use super::super::scan::{self, Opened, Unread};
 use super::line::Line;
+use super::rollout::Name;
+use crate::base::SessionId;
 use crate::protocol::session::{SessionKind, Usage};
 use crate::scope::Scope;
 
@@ -45,30 +50,53 @@ pub(super) fn observe(scope: &Scope, found: &Found, beyond: &mut Beyond) {
     let counted = scan::each(scope, "codex usage", &wanted, &mut beyond.problems, |opened| {
         count(opened, &needle)
     });
-    beyond.sightings.extend(wanted.into_iter().zip(counted).filter_map(|(it, counted)| {
-        let usage = (*counted?).clone()?;
-        Some(Sighting::Counted { session: it.record.session.clone(), usage })
+    let mut threads: BTreeMap<&SessionId, BTreeMap<&str, Usage>> = BTreeMap::new();
+    for (transcript, counted) in wanted.into_iter().zip(counted) {
+        let usage = counted.and_then(|it| (*it).clone());
+        let Some((name, usage)) = Name::of_file(&transcript.path).zip(usage) else { continue };
+        let rollouts = threads.entry(&transcript.record.session).or_default();
+        // Of a copied rollout, the one that went on counts what is in the other, too.
+        if rollouts.get(name.own).is_none_or(|it| it.extent() < usage.extent()) {
+            rollouts.insert(name.own, usage);
+        }
+    }
+    beyond.sightings.extend(threads.into_iter().map(|(session, rollouts)| {
+        let mut usage = Usage::default();
+        for spent in rollouts.values() {
+            usage.add(spent);
+        }
+        Sighting::Counted { session: session.clone(), usage }
     }));
 }
 
-/// What the calls of one thread came to; nothing where no call was recorded.
+/// What the calls came to that one rollout records; nothing where it records none.
 fn count(mut opened: Opened<'_>, needle: &Finder<'_>) -> Result<Option<Usage>, Unread> {
     let Some(last) = opened.last_holding(needle, Count::read)? else { return Ok(None) };
-    let record = &opened.transcript.record;
-    let has_history = record.forked_from.is_some() || record.kind == SessionKind::Subagent;
-    let first = if has_history { opened.first_holding(needle, Count::read)? } else { None };
-    let inherited = first.and_then(|it| Some(it.total.less(it.last?)));
-    Ok(Some(last.total.less(inherited.unwrap_or_default()).shown()))
+    let inherited = inherited(&mut opened, needle)?.unwrap_or_default();
+    Ok(Some(last.total.less(inherited).shown()))
+}
+
+/// What the thread had spent before the first call that the rollout records; nothing where it begins with that.
+fn inherited(opened: &mut Opened<'_>, needle: &Finder<'_>) -> Result<Option<Tokens>, Unread> {
+    let transcript = opened.transcript;
+    let record = &transcript.record;
+    let has_history = record.forked_from.is_some()
+        || record.kind == SessionKind::Subagent
+        || Name::of_file(&transcript.path).is_some_and(|it| it.goes_on());
+    if !has_history {
+        return Ok(None);
+    }
+    let first = match opened.first_holding(needle, Count::of_call)? {
+        Some(first) => Some(first),
+        None => opened.first_holding(needle, Count::read)?,
+    };
+    Ok(first.and_then(|it| Some(it.total.less(it.last?))))
 }
 
 impl Count {
-    /// Reads a `token_usage_record`, or the older `token_count`, which is written again after each tool.
+    /// Reads a `token_usage_record`, or the older `token_count`, which is written again after each tool, and before a
+    /// compaction.
     fn read(line: &[u8]) -> Option<Self> {
-        #[derive(Deserialize)]
-        struct UsageRecord {
-            usage: Option<Tokens>,
-            thread_token_usage: Tokens,
-        }
         #[derive(Deserialize)]
         struct TokenCount {
             info: Option<Info>,
@@ -78,18 +106,23 @@ impl Count {
             total_token_usage: Tokens,
             last_token_usage: Option<Tokens>,
         }
-        let line = Line::parse(line)?;
-        match &*line.kind {
-            "token_usage_record" => {
-                let it: UsageRecord = line.payload()?;
-                Some(Self { total: it.thread_token_usage, last: it.usage })
-            }
-            "event_msg" => {
-                let it = line.payload::<TokenCount>()?.info?;
-                Some(Self { total: it.total_token_usage, last: it.last_token_usage })
-            }
-            _ => None,
+        Self::of_call(line).or_else(|| {
+            let line = Line::parse(line).filter(|it| it.kind == "event_msg")?;
+            let it = line.payload::<TokenCount>()?.info?;
+            Some(Self { total: it.total_token_usage, last: it.last_token_usage })
+        })
+    }
+
+    /// Reads a `token_usage_record`: there is one for each call.
+    fn of_call(line: &[u8]) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct UsageRecord {
+            usage: Option<Tokens>,
+            thread_token_usage: Tokens,
         }
+        let line = Line::parse(line).filter(|it| it.kind == "token_usage_record")?;
+        let it: UsageRecord = line.payload()?;
+        Some(Self { total: it.thread_token_usage, last: it.usage })
     }
 }
 

@@ -72,6 +72,7 @@ pub static ADAPTER: FileAgent = FileAgent {
     ask: None,
     turns: events::turns,
     link: None,
+    beginning: None,
     driver: &drive::DRIVER,
 };
 

@@ -39,6 +39,11 @@ impl<'a> Finder<'a> {
         Self { scope, files: Vec::new(), problems: Vec::new() }
     }
 
+    /// Where what it has taken is.
+    pub fn into_paths(self) -> impl Iterator<Item = PathBuf> {
+        self.files.into_iter().map(|it| it.path)
+    }
+
     /// Whether the answer shows sessions that others started.
     pub fn wants_subagents(&self) -> bool {
         self.scope.interest.subagents

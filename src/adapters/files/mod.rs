@@ -32,6 +32,7 @@ pub use branch::{Link, ReadLink};
 use finder::FoundFile;
 pub use finder::{EntryKind, Finder};
 pub use listing::listing;
+pub use peek::{Beginning, ReadBeginning};
 use reading::{Buffers, How, read_excerpt};
 pub use reading::{SMALL_FILE_MAX, TAIL, open_regular, read_small, remembered};
 pub use rewritten::Rewritten;
@@ -70,6 +71,8 @@ pub struct FileAgent {
     pub turns: fn(&[u8]) -> Vec<Turn>,
     /// Where its transcripts are trees, of which only the newest branch is the conversation.
     pub link: Option<ReadLink>,
+    /// Where a conversation may begin in one transcript and go on in another.
+    pub beginning: Option<ReadBeginning>,
     /// How it is started, resumed and stopped.
     pub driver: &'static Driver,
 }

@@ -1,7 +1,8 @@
-//! The last turns of a transcript: ever more of its end is read until it shows as many as wanted, and one more.
+//! The last turns of a transcript: ever more of its end is read until it shows as many as wanted, and one more, and then
+//! of the one that it begins with.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::branch::followed;
 use super::reading::{open_regular, read_at};
@@ -19,17 +20,74 @@ const STEPS: [usize; 4] = [64 << 10, 512 << 10, 4 << 20, MOST];
 /// record is shorter than the 128 bytes that this leaves for each.
 const LINES_MAX: usize = MOST / 128;
 
+/// Most transcripts that one conversation is followed through: more than anybody rewinds it.
+const TRANSCRIPTS_MAX: usize = 64;
+
+/// The part of another transcript with which a conversation begins.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Beginning {
+    pub path: PathBuf,
+    /// How many of its bytes.
+    pub len: u64,
+}
+
+/// Reads with what part of another transcript this one's conversation begins; nothing where it begins here.
+pub type ReadBeginning = fn(&Scope, &Path) -> Result<Option<Beginning>, Problem>;
+
 impl FileAgent {
+    /// The last turns of the conversation that ends in a transcript, wherever it began.
     pub(super) fn last_turns(
         &self,
         scope: &Scope,
         path: &Path,
         wanted: usize,
     ) -> Result<Peeked, Problem> {
+        let mut peeked = self.turns_in(scope, path, u64::MAX, wanted)?;
+        let mut path = path.to_owned();
+        for followed in 1.. {
+            if peeked.has_earlier {
+                return Ok(peeked);
+            }
+            let missing = wanted - peeked.turns.len();
+            match self.turns_before(scope, &path, missing) {
+                Ok(None) => return Ok(peeked),
+                Ok(Some(_)) if followed == TRANSCRIPTS_MAX => break,
+                Ok(Some((mut earlier, its_path))) => {
+                    earlier.turns.append(&mut peeked.turns);
+                    (peeked, path) = (earlier, its_path);
+                }
+                Err(_) => break,
+            }
+        }
+        // It was said, and is too far away or cannot be read.
+        peeked.has_earlier = true;
+        Ok(peeked)
+    }
+
+    /// The last turns of the part with which a transcript's conversation begins, and where that is.
+    fn turns_before(
+        &self,
+        scope: &Scope,
+        path: &Path,
+        wanted: usize,
+    ) -> Result<Option<(Peeked, PathBuf)>, Problem> {
+        let Some(read) = self.beginning else { return Ok(None) };
+        let Some(Beginning { path, len }) = read(scope, path)? else { return Ok(None) };
+        Ok(Some((self.turns_in(scope, &path, len, wanted)?, path)))
+    }
+
+    /// The last turns of the first `len` bytes of a transcript.
+    fn turns_in(
+        &self,
+        scope: &Scope,
+        path: &Path,
+        len: u64,
+        wanted: usize,
+    ) -> Result<Peeked, Problem> {
         let unreadable =
             |error: io::Error| problem_at(ProblemKind::Unreadable, path, error.to_string());
         let (file, meta) = open_regular(path).map_err(unreadable)?;
-        let size = usize::try_from(meta.len()).unwrap_or(usize::MAX);
+        let size = usize::try_from(meta.len().min(len)).unwrap_or(usize::MAX);
         let mut bytes = Vec::new();
         let mut peeked = Peeked::default();
         for step in STEPS {

@@ -69,6 +69,7 @@ pub static ADAPTER: FileAgent = FileAgent {
     ask: None,
     turns: chat::turns,
     link: None,
+    beginning: None,
     driver: &drive::DRIVER,
 };
 

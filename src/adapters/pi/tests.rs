@@ -411,7 +411,12 @@ fn turns_are_said_by_whom_they_are() {
 /// What is shown of the last turns, and whether there were more.
 fn peeked(adapter: &'static dyn Adapter, path: &Path, turns: usize) -> (Vec<String>, bool) {
     let record = parse_bytes(&fs::read(path).unwrap()).unwrap();
-    testing::peeked(adapter, Record { path: Some(path.to_owned()), ..record }, turns)
+    testing::peeked(
+        adapter,
+        testing::scope(),
+        Record { path: Some(path.to_owned()), ..record },
+        turns,
+    )
 }
 
 #[test]

@@ -64,6 +64,7 @@ pub static ADAPTER: FileAgent = FileAgent {
     ask: None,
     turns: transcript::turns,
     link: Some(transcript::link),
+    beginning: None,
     driver: &drive::DRIVER,
 };
 
