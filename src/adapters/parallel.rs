@@ -1,15 +1,18 @@
 //! Work on many files at once, on a few threads that end with it.
 
 use std::num::NonZero;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::thread;
 
 use crate::scope::Scope;
 
 /// Most threads that one adapter works with: beyond it the file system is the bound, not the processor.
 const THREADS_MAX: usize = 8;
+
+/// How many threads this process may run at once. Asked for once: to answer, files of its control group are read.
+static PROCESSORS: LazyLock<usize> =
+    LazyLock::new(|| thread::available_parallelism().map_or(1, NonZero::get));
 
 /// Applies `work` to each item on several threads and returns the results in the order of the items.
 /// Ends early, with what it has, once nobody waits for the answer any more. `state` makes each
@@ -22,8 +25,7 @@ pub fn map<T: Sync, S, R: Send>(
     state: impl Fn() -> S + Sync,
     work: impl Fn(&mut S, &T) -> R + Sync,
 ) -> Vec<R> {
-    let processors = thread::available_parallelism().map_or(1, NonZero::get);
-    let threads = processors.min(THREADS_MAX).min(items.len().div_ceil(per_thread));
+    let threads = items.len().div_ceil(per_thread).min(THREADS_MAX).min(*PROCESSORS);
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Vec::with_capacity(items.len()));
     let lane = || {
