@@ -31,7 +31,8 @@ test('launch asks for agent and prompt, and says the session', function()
     return h.times_said('Codex is at work: ' .. ID) == 1
   end)
   equal(h.asked.select.prompt, 'Launch which agent?')
-  equal(h.asked.input, 'Prompt for Codex: ')
+  local place = vim.fn.fnamemodify(vim.fn.getcwd(), ':~')
+  equal(h.asked.input, ('Prompt for Codex in %s: '):format(place))
   eventually('the running session', function()
     return status() == 'running'
   end)

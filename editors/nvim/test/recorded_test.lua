@@ -119,11 +119,13 @@ test('everything is shown in one window, and q leads back to the list', function
   equal(vim.wo.wrap, false)
   h.press('q')
   equal(#vim.api.nvim_list_wins(), 1)
+  equal(vim.wo.linebreak, false)
   vim.cmd('Headcount peek 6678')
   eventually('the page', function()
     return vim.fn.bufname() == 'headcount://transcript/claude-code/' .. ID and h.line_with('## You')
   end)
   equal(#vim.api.nvim_list_wins(), 2)
+  equal(vim.wo.linebreak, true)
 end)
 
 test('a transcript opens at its end and stays there as it grows', function()

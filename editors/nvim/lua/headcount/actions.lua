@@ -268,9 +268,11 @@ end
 function M.launch(agent, prompt, is_sure)
   local function with_agent(chosen)
     if chosen then
-      local label = ('Prompt for %s: '):format(client.agent_name(chosen))
+      local cwd = vim.fn.getcwd()
+      local place = words.clean(vim.fn.fnamemodify(cwd, ':~'))
+      local label = ('Prompt for %s in %s: '):format(client.agent_name(chosen), place)
       with_prompt(prompt, label, refused_prompt, function(text)
-        local order = { agent = chosen, prompt = text, cwd = vim.fn.getcwd() }
+        local order = { agent = chosen, prompt = text, cwd = cwd }
         order.force = is_sure or nil
         drive('session.launch', order)
       end)

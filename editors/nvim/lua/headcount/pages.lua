@@ -220,11 +220,19 @@ function M.load(buffer)
   vim.keymap.set('n', 'q', function()
     require('headcount.list').open()
   end, { buffer = buffer, nowait = true, silent = true, desc = 'Headcount: back to the list' })
+  local group = vim.api.nvim_create_augroup('headcount.page.' .. buffer, {})
   vim.api.nvim_create_autocmd('BufWipeout', {
-    group = vim.api.nvim_create_augroup('headcount.page.' .. buffer, {}),
+    group = group,
     buffer = buffer,
     callback = function()
       shown[buffer] = nil
+    end,
+  })
+  vim.api.nvim_create_autocmd('BufWinEnter', {
+    group = group,
+    buffer = buffer,
+    callback = function()
+      vim.opt_local.linebreak = true -- what is said has long lines, which are read by words
     end,
   })
   write(buffer, shown[buffer] or { '[Looking …]' }, kind == 'transcript')
