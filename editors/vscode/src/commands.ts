@@ -6,7 +6,7 @@ import type { GroupBy } from "./arrangement";
 import type { Documents } from "./documents";
 import { inWords, isCancelled } from "./errors";
 import { type Facet, facetsOf } from "./facets";
-import { launch, launchWithSelection } from "./launch";
+import { continueSession, launch, launchWithSelection } from "./launch";
 import { filter, search } from "./narrowing";
 import { inView } from "./progress";
 import type { Session } from "./protocol.gen";
@@ -46,19 +46,37 @@ export const COMMANDS: Record<string, Command> = {
   "headcount.refresh": { needs: "session.list", run: ({ sessions }) => inView(() => sessions.refresh()) },
   "headcount.openTranscript": {
     needs: "session.peek",
-    run: onSession("known", ({ documents }, session) => inView(() => documents.open(session, "transcript"))),
+    run: onSession("known", "show", ({ documents }, session) =>
+      inView(() => documents.open(session, "transcript")),
+    ),
   },
   "headcount.explain": {
     needs: "session.status",
-    run: onSession("known", ({ documents }, session) => inView(() => documents.open(session, "evidence"))),
+    run: onSession("known", "explain", ({ documents }, session) =>
+      inView(() => documents.open(session, "evidence")),
+    ),
   },
-  "headcount.resume": { needs: "session.status", needsTrust: true, run: onSession("resumable", resume) },
-  "headcount.goToTerminal": { needs: "session.status", run: onSession("live", goToTerminal) },
-  "headcount.stop": { needs: "session.stop", needsTrust: true, run: onSession("stoppable", stop) },
+  "headcount.resume": {
+    needs: "session.status",
+    needsTrust: true,
+    run: onSession("resumable", "resume", resume),
+  },
+  "headcount.continue": {
+    needs: "session.resume",
+    needsTrust: true,
+    run: onSession("resumable", "continue", continueSession),
+  },
+  "headcount.goToTerminal": { needs: "session.status", run: onSession("live", "go to", goToTerminal) },
+  "headcount.stop": { needs: "session.stop", needsTrust: true, run: onSession("stoppable", "stop", stop) },
   "headcount.copyId": {
-    run: onSession("known", (_, { sessionId }) => vscode.env.clipboard.writeText(sessionId ?? "")),
+    run: onSession("known", "copy the ID of", (_, { sessionId }) =>
+      vscode.env.clipboard.writeText(sessionId ?? ""),
+    ),
   },
-  "headcount.copyResumeCommand": { needs: "session.status", run: onSession("own", copyResumeCommand) },
+  "headcount.copyResumeCommand": {
+    needs: "session.status",
+    run: onSession("own", "copy the command of", copyResumeCommand),
+  },
   "headcount.prune": { needs: "session.prune", needsTrust: true, run: prune },
   "headcount.showLocks": { needs: "lock.list", run: showLocks },
   "headcount.showLog": {
@@ -116,10 +134,14 @@ async function complain({ log }: Tools, text: string): Promise<void> {
     log.show(true);
 }
 
-/** A command about one session: the one it was given, else one of those that it is meant for, which the person picks. */
-function onSession(facet: Facet, run: (tools: Tools, session: Session) => unknown): Command["run"] {
+/** A command about one session: the one it was given, else one of those that it is meant for, which the person picks to do that. */
+function onSession(
+  facet: Facet,
+  toDo: string,
+  run: (tools: Tools, session: Session) => unknown,
+): Command["run"] {
   return async (tools, subject) => {
-    const session = sessionOf(subject) ?? (await pick(tools, facet));
+    const session = sessionOf(subject) ?? (await pick(tools, facet, `Which session to ${toDo}?`));
     if (session) await run(tools, session);
   };
 }
@@ -130,7 +152,11 @@ function sessionOf(subject: Subject): Session | undefined {
   return subject.kind === "row" ? subject.row.session : subject;
 }
 
-async function pick({ sessions, nameOf }: Tools, facet: Facet): Promise<Session | undefined> {
+async function pick(
+  { sessions, nameOf }: Tools,
+  facet: Facet,
+  placeHolder: string,
+): Promise<Session | undefined> {
   const now = Date.now();
   const fitting = sessions.roster.sessions().filter((it) => facetsOf(it).includes(facet));
   if (!fitting.length) {
@@ -145,7 +171,7 @@ async function pick({ sessions, nameOf }: Tools, facet: Facet): Promise<Session 
     ),
     session,
   }));
-  const options = { placeHolder: "Which session?", matchOnDescription: true, matchOnDetail: true };
+  const options = { placeHolder, matchOnDescription: true, matchOnDetail: true };
   return (await vscode.window.showQuickPick(choices, options))?.session;
 }
 

@@ -104,7 +104,7 @@ export const tests: Record<string, Test> = {
     const trusted = Object.keys(COMMANDS).filter((id) => COMMANDS[id]?.needsTrust);
     assert.deepEqual(
       trusted,
-      ["launch", "launchWithSelection", "resume", "stop", "prune"].map((it) => `headcount.${it}`),
+      ["launch", "launchWithSelection", "resume", "continue", "stop", "prune"].map((it) => `headcount.${it}`),
     );
     return undefined;
   },

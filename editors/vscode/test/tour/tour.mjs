@@ -295,13 +295,34 @@ const STEPS = {
     await row(/^Fix the failing test/).waitFor();
   },
 
+  "a session that has ended goes on with a prompt, where nobody watches it": async () => {
+    // What was called off claims the directory for as long as it takes to end.
+    await row(/^echo one/).waitFor({ state: "detached" });
+    await persist(async () => {
+      await row(/^Fix the failing test/).click({ button: "right" });
+      await page.locator(".monaco-menu").getByText("Continue with Prompt…").hover({ timeout: 5_000 });
+      await page.keyboard.press("Enter");
+      await input.getByText("What should the agent do?").waitFor({ timeout: 5_000 });
+    });
+    await page.keyboard.type("Now write the changelog");
+    await picture("8-continue");
+    await page.keyboard.press("Enter");
+    // Codex's stand-in keeps no records: the session is called by what it was asked last.
+    const running = row(/^Now write the changelog, running/);
+    await running.waitFor();
+    await running.hover();
+    await running.getByRole("button", { name: "Stop…" }).click();
+    await dialog.getByRole("button", { name: "Stop", exact: true }).click();
+    await row(/^Now write the changelog, stopped/).waitFor();
+  },
+
   "ended launches are forgotten, after a preview": async () => {
     await runCommand("Forget Ended Launches…");
-    await dialog.getByText("Forget one entry?").waitFor();
-    await dialog.getByText("Launch of Codex, “Fix the failing test”: it has ended").waitFor();
-    await picture("8-prune");
+    await dialog.getByText("Forget 2 entries?").waitFor();
+    await dialog.getByText("Launch of Codex, “Now write the changelog”: it has ended").first().waitFor();
+    await picture("9-prune");
     await dialog.getByRole("button", { name: "Forget", exact: true }).click();
-    await row(/^Fix the failing test/).waitFor({ state: "detached" });
+    await row(/^Now write the changelog/).waitFor({ state: "detached" });
   },
 
   "a server that is killed comes back": async () => {
@@ -313,7 +334,7 @@ const STEPS = {
     await runCommand("Show Log");
     // Without its native logger, this VS Code shows the channel and nothing in it.
     await page.locator(".part.panel").getByText("Output", { exact: true }).first().waitFor();
-    await picture("9-back");
+    await picture("10-back");
   },
 };
 
