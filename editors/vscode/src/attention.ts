@@ -31,18 +31,18 @@ export class Attention implements vscode.Disposable {
     this.item.command = "headcount.sessions.focus";
   }
 
-  /** Shows how many sessions wait. */
-  show(state: State, sessions: readonly Session[]): void {
-    const { waiting, running } = countLive(sessions);
-    const need = needInWords(waiting);
-    this.view.badge = waiting ? { value: waiting, tooltip: need } : undefined;
+  /** Shows how many sessions wait; nothing of those that are not known yet. */
+  show(state: State, sessions: readonly Session[] | undefined): void {
+    const { waiting, running } = countLive(sessions ?? []);
     const off = offInWords(state);
+    const need = off ?? (sessions ? needInWords(waiting) : "Looking for sessions…");
+    this.view.badge = waiting ? { value: waiting, tooltip: need } : undefined;
     const few = waiting
       ? `$(bell-dot) ${waiting} ${waiting === 1 ? "needs" : "need"} you`
       : "$(organization)";
     this.item.text = off ? "$(organization) Headcount is off" : few;
-    this.item.tooltip = off ?? (running ? `${need} · ${running} running` : need);
-    this.item.accessibilityInformation = { label: `Headcount: ${off ?? need}` };
+    this.item.tooltip = running ? `${need} · ${running} running` : need;
+    this.item.accessibilityInformation = { label: `Headcount: ${need}` };
     this.item.show();
   }
 

@@ -65,7 +65,7 @@ export function activate(context: vscode.ExtensionContext): Headcount {
 
   const draw = () => {
     tree.redraw();
-    attention.show(server.state, known());
+    attention.show(server.state, sessions.isKnown ? known() : undefined);
     tellMenus("known", sessions.isKnown);
     const hasRows = tree.getChildren().length > 0;
     const message = messageOf({ server, sessions, viewState, nameOf, hasRows, isLate: patience.isOver });

@@ -127,11 +127,13 @@ export const tests: Record<string, Test> = {
   "a server that is slow is waited for, and one that refuses is quoted, both without a popup": async (
     world,
   ) => {
-    const { treeView } = world.headcount;
+    const { treeView, attention } = world.headcount;
     const slow = { methods: ["session.list"], replies: {}, pushes: [] };
     await spokenToBy(world, slow, async () => {
       await world.until("it is told", () => treeView.message === "Looking for sessions…");
       assert.deepEqual(world.drawn(), []);
+      // That nobody needs anybody is not known, either.
+      assert.equal(attention.item.tooltip, "Looking for sessions…");
     });
     const error = { code: 1008, message: "the ledger is locked", data: { hint: "wait" } };
     const refusing = { ...slow, replies: { "session.list": { error } } };
