@@ -66,10 +66,19 @@ export function rowItem({ key, session, children, rank }: Row, { groupBy, nameOf
   item.iconPath = iconOf(session);
   item.contextValue = ["session", ...facetsOf(session)].join(" ");
   item.accessibilityInformation = { label: accessibleName(session, agent, now) };
-  if (session.sessionId !== undefined) {
-    item.command = { command: "headcount.openTranscript", title: "Open Transcript", arguments: [session] };
-  }
+  const command = openingOf(session);
+  if (command) item.command = command;
   return item;
+}
+
+/** What a click opens: the transcript or, where the agent told no session, what it said when it was launched. */
+function openingOf(session: Session): vscode.Command | undefined {
+  const { sessionId, launch } = session;
+  if (sessionId !== undefined) {
+    return { command: "headcount.openTranscript", title: "Open Transcript", arguments: [session] };
+  }
+  if (launch?.logPath === undefined) return undefined;
+  return { command: "vscode.open", title: "Open Log", arguments: [vscode.Uri.file(launch.logPath)] };
 }
 
 /** All that is seen of an item, to tell whether it has to be drawn again. */
@@ -105,7 +114,7 @@ function iconOf({ status, reason, conflict }: Session): vscode.ThemeIcon {
 
 /** Every value is appended as text: nothing that an agent wrote becomes markup, a link or an icon. */
 export function tooltipOf(session: Session, agent: string, now: number): vscode.MarkdownString {
-  const { cwd, branch, model, updatedAt, usage, process, sessionId, certainty } = session;
+  const { cwd, branch, model, updatedAt, usage, process, sessionId, certainty, launch } = session;
   const lines: [string, string | undefined][] = [
     ["Status", `${statusInWords(session)}${certainty === "inferred" ? " (inferred)" : ""}`],
     ["Agent", model === undefined ? agent : `${agent} · ${oneLine(model)}`],
@@ -115,6 +124,7 @@ export function tooltipOf(session: Session, agent: string, now: number): vscode.
     ["Tokens", usage && usageInWords(usage)],
     ["Process", process && String(process.pid)],
     ["Session", sessionId],
+    ["Log", sessionId === undefined ? launch?.logPath : undefined],
   ];
   const tooltip = new vscode.MarkdownString();
   tooltip.appendMarkdown("**").appendText(titleOf(session)).appendMarkdown("**");

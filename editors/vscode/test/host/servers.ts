@@ -266,6 +266,30 @@ export const tests: Record<string, Test> = {
     return undefined;
   },
 
+  "an agent that ended before it told a session leads to what it said": async (world) => {
+    const logPath = path.join(world.root, "launch.log");
+    writeFileSync(logPath, "no such model\n");
+    const launch = { launchId: "1", launchedAt: "2026-01-01T00:00:00.000Z", prompt: "Port it", logPath };
+    const { sessionId: _, ...unnamed } = waits;
+    const failed: Session = { ...unnamed, status: "failed", reason: "exit_code", launch };
+    await spokenToBy(
+      world,
+      { methods: ["session.list"], replies: { "session.list": list([failed]) }, pushes: [] },
+      async () => {
+        await world.until("it lists", () => world.drawn().includes("  Port the parser"));
+        const { command } = world.headcount.tree.getTreeItem(world.row("Port the parser"));
+        assert.ok(command);
+        await vscode.commands.executeCommand(command.command, ...((command.arguments ?? []) as unknown[]));
+        await world.until(
+          "it is shown",
+          () => vscode.window.activeTextEditor?.document.getText() === "no such model\n",
+        );
+        await vscode.commands.executeCommand("workbench.action.closeAllEditors");
+      },
+    );
+    return undefined;
+  },
+
   "a program of another kind is no server of ours, and is said to be none": async (world) => {
     const { treeView, server } = world.headcount;
     const [program, args] = [config().get("server.path"), config().get("server.args")];
