@@ -11,6 +11,7 @@ import { locate, type Located } from "./locate";
 import { whichOf } from "./roster";
 import { Server } from "./server";
 import { Sessions } from "./sessions";
+import { type ServerSettings, serverSettingsOf } from "./settings";
 import { Tree } from "./tree";
 import { Patience, Throttled } from "./timing";
 import { troubleInWords } from "./trouble";
@@ -40,7 +41,11 @@ export interface Headcount {
 
 export function activate(context: vscode.ExtensionContext): Headcount {
   const log = vscode.window.createOutputChannel("Headcount", { log: true });
-  const server = new Server(log, () => locateServer(context), serverArgs);
+  const server = new Server(
+    log,
+    () => locateServer(context),
+    () => serverSettings().args,
+  );
   const nameOf = (agent: string) => server.abilities.agents.find((it) => it.id === agent)?.name ?? agent;
   const sessions = new Sessions(server, log);
   const viewState = new ViewState(context.workspaceState, nameOf);
@@ -120,13 +125,14 @@ export function activate(context: vscode.ExtensionContext): Headcount {
   return { server, sessions, tree, treeView, attention, viewState, documents };
 }
 
-function serverArgs(): readonly string[] {
-  return vscode.workspace.getConfiguration("headcount.server").get<string[]>("args", []);
+function serverSettings(): ServerSettings {
+  const settings = vscode.workspace.getConfiguration("headcount.server");
+  return serverSettingsOf(settings.get("path"), settings.get("args"));
 }
 
 function locateServer(context: vscode.ExtensionContext): Located {
   const places = {
-    setting: vscode.workspace.getConfiguration("headcount.server").get<string>("path", ""),
+    setting: serverSettings().path,
     bundled: path.join(context.extensionPath, "server", "headcount"),
     searchPath: (process.env["PATH"] ?? "").split(path.delimiter),
     home: homedir(),
@@ -161,7 +167,7 @@ function messageOf({ server, sessions, viewState, nameOf, hasRows, isLate }: Tol
   const { isKnown, trouble } = sessions;
   if (server.state === "starting" && (isKnown || server.lastWords))
     return isLate ? ["The server is starting again…", server.lastWords].filter(Boolean).join("\n") : "";
-  const lines = troubleInWords(trouble, nameOf);
+  const lines = [...serverSettings().wrong, ...troubleInWords(trouble, nameOf)];
   if (!isKnown && !lines.length) return isLate ? "Looking for sessions…" : "";
   if (isKnown && server.state === "ready" && !server.can("session.watch"))
     lines.push("This headcount tells no changes by itself: refresh to see them.");

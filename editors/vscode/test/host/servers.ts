@@ -290,6 +290,18 @@ export const tests: Record<string, Test> = {
     return undefined;
   },
 
+  "a setting of another type counts as not set, and is named": async (world) => {
+    const { treeView } = world.headcount;
+    const args = config().get("server.args");
+    await config().update("server.args", "--proc", Global);
+    await world.until("it is named", () => /server\.args` counts as not set/.test(treeView.message ?? ""));
+    // Without that argument the processes are those of this machine.
+    await world.until("the server is there", () => treeView.badge === undefined);
+    await config().update("server.args", args, Global);
+    await world.until("all is well", () => treeView.badge?.value === 2 && (treeView.message ?? "") === "");
+    return undefined;
+  },
+
   "a program of another kind is no server of ours, and is said to be none": async (world) => {
     const { treeView, server } = world.headcount;
     const [program, args] = [config().get("server.path"), config().get("server.args")];
