@@ -117,23 +117,29 @@ async fn start(call: &Call, request: Request) -> Result<(Launched, Option<Unansw
         let unanswered = Unanswered::of_service(&call, &agent, &launched, runtime);
         Ok::<_, RpcError>((launched, unanswered, job))
     });
-    let no_thread = |it: io::Error| RpcError::Internal(format!("no thread for the launch: {it}"));
     let (launched, unanswered, _job) = launched.await.map_err(no_thread)??;
     Ok((launched, unanswered))
+}
+
+fn no_thread(error: io::Error) -> RpcError {
+    RpcError::Internal(format!("no thread for the launch: {error}"))
 }
 
 /// Starts the agent's process, and waits until it has told its session.
 async fn spawn(call: &Call, request: Request) -> Result<(Launched, Unanswered), RpcError> {
     let (starting, job) = (call.clone(), call.app.unfinished.begin());
+    let runtime = Handle::current();
     // Once begun it runs to its end, and the process waits for it: where its client has cancelled it meanwhile, it is
-    // called off then.
-    let started = blocking(move || {
+    // called off then. It may wait for the login shell.
+    let started = on_own_thread(move || {
+        // The supervisor's pipe is read by the runtime.
+        let _entered = runtime.enter();
         let App { env, program, login_path, .. } = &*starting.app;
         let site = Site { env, program, login: login_path };
         let started = launch::start(&site, request)?;
         Ok::<_, RpcError>((Unanswered::of_process(&starting, &started), started, job))
     });
-    let (unanswered, mut started, _job) = started.await?;
+    let (unanswered, mut started, _job) = started.await.map_err(no_thread)??;
     let message = "waiting for the agent to tell its session";
     call.report(json!({ "kind": "report", "message": message })).await;
     let told = started.told().await?;

@@ -53,6 +53,11 @@ impl World {
     }
 
     fn app(&self, program: &str) -> App {
+        App::new(self.env("/bin/false"), REGISTRY).supervised_by(program.into())
+    }
+
+    /// The stand-ins on the PATH, and this login shell.
+    fn env(&self, shell: &str) -> Env {
         let path = format!(
             "{}:/usr/local/bin:/usr/bin:/bin",
             project().join("tests/fixtures/bin").display()
@@ -61,16 +66,20 @@ impl World {
             ("HOME", self.home.path().to_str().unwrap().to_owned()),
             ("HEADCOUNT_STATE_DIR", self.home.path().join("state").to_str().unwrap().to_owned()),
             ("PATH", path),
-            ("SHELL", "/bin/false".into()),
+            ("SHELL", shell.into()),
             ("CLAUDECODE", "1".into()),
         ];
         let vars = vars.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        App::new(Env::of_vars(vars).unwrap(), REGISTRY).supervised_by(program.into())
+        Env::of_vars(vars).unwrap()
     }
 
     /// A program in the place of the supervisor, which does what `script` says.
     fn supervisor(&self, script: &str) -> String {
-        let path = self.home.path().join("supervisor");
+        self.program("supervisor", script)
+    }
+
+    fn program(&self, name: &str, script: &str) -> String {
+        let path = self.home.path().join(name);
         fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
         fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
         path.to_str().unwrap().to_owned()
@@ -534,6 +543,23 @@ fn what_cannot_be_launched_is_refused_before_anything_happens() {
     let unsupported = world.launch("tell", json!({ "agent": "pi", "permissions": "full" }));
     assert_eq!(unsupported["error"]["code"], 1007);
     assert!(!world.home.path().join("state/ledger.db").exists(), "nothing was written");
+}
+
+#[test]
+fn a_launch_that_waits_for_the_login_shell_keeps_nobody_from_the_files() {
+    let world = World::new();
+    let shell = world.program("shell", "exec sleep 1000");
+    let launch = json!({
+        "jsonrpc": "2.0", "id": 1, "method": "session.launch",
+        "params": { "agent": "codex", "cwd": world.work, "prompt": "x", "env": { "PATH": "" } },
+    });
+    let list = json!({ "jsonrpc": "2.0", "id": 2, "method": "session.list" });
+    let list = format!("{list}\n");
+    let methods = rpc::router(App::new(world.env(&shell), REGISTRY)).into_methods();
+    let mut only_one_thread = tokio::runtime::Builder::new_current_thread();
+    let runtime = only_one_thread.enable_all().max_blocking_threads(1).build().unwrap();
+    let answer = runtime.block_on(interrupt(methods, &launch, || (), &list));
+    assert!(answer.starts_with(r#"{"jsonrpc":"2.0","id":2,"result""#), "{answer}");
 }
 
 #[test]
