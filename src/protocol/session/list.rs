@@ -1,0 +1,143 @@
+//! `session.list`, and the filter that other methods share with it.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{AgentReport, Problem, Session, Status};
+use crate::base::{AbsPath, AgentId, Timestamp};
+use crate::protocol::Method;
+use crate::protocol::bounded::Bounded;
+use crate::protocol::reading::null_as_absent;
+
+/// What may be asked for beyond the session itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Include {
+    /// Exact tokens and cost: every transcript is read whole, once.
+    Usage,
+}
+
+/// Which sessions a request is about; members that are absent do not filter.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Filter {
+    /// Only these agents; adapters of others are not touched.
+    #[serde(default)]
+    pub agents: Option<Vec<AgentId>>,
+    /// Only sessions in one of these states.
+    #[serde(default)]
+    pub status: Option<Vec<Status>>,
+    /// Only sessions that work in exactly this directory.
+    #[serde(default)]
+    pub cwd: Option<AbsPath>,
+    /// Only sessions that work in this directory or below it.
+    #[serde(default)]
+    pub under: Option<AbsPath>,
+    /// Only sessions that were launched in this group.
+    #[serde(default)]
+    pub group: Option<String>,
+    /// Only sessions with activity at or after this instant.
+    #[serde(default)]
+    pub updated_since: Option<Timestamp>,
+    /// Only sessions whose id, title, prompt, directory, branch or label holds this text, whatever its case.
+    #[serde(default)]
+    pub query: Option<String>,
+    /// Whether subagents are listed too.
+    #[serde(default, deserialize_with = "null_as_absent")]
+    pub include_subagents: bool,
+}
+
+/// Milliseconds that an adapter may take.
+pub type DeadlineMs = Bounded<1, 600_000>;
+
+/// `session.list`: the sessions of every agent, merged.
+pub struct List;
+
+/// The parameters of `session.list`.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ListParams {
+    /// Only these agents; adapters of others are not touched.
+    #[serde(default)]
+    pub agents: Option<Vec<AgentId>>,
+    /// Only sessions in one of these states.
+    #[serde(default)]
+    pub status: Option<Vec<Status>>,
+    /// Only sessions that work in exactly this directory.
+    #[serde(default)]
+    pub cwd: Option<AbsPath>,
+    /// Only sessions that work in this directory or below it.
+    #[serde(default)]
+    pub under: Option<AbsPath>,
+    /// Only sessions that were launched in this group.
+    #[serde(default)]
+    pub group: Option<String>,
+    /// Only sessions with activity at or after this instant.
+    #[serde(default)]
+    pub updated_since: Option<Timestamp>,
+    /// Only sessions whose id, title, prompt, directory, branch or label holds this text, whatever its case.
+    #[serde(default)]
+    pub query: Option<String>,
+    /// Whether subagents are listed too.
+    #[serde(default, deserialize_with = "null_as_absent")]
+    pub include_subagents: bool,
+    /// What to add to each session.
+    #[serde(default, deserialize_with = "null_as_absent")]
+    pub include: Vec<Include>,
+    /// How many sessions a page holds; 100 where absent.
+    #[serde(default)]
+    pub limit: Option<Bounded<1, 10_000>>,
+    /// Where the page begins: the `nextCursor` of the page before, with the same filter.
+    #[serde(default)]
+    pub cursor: Option<String>,
+    /// How long each adapter may take; 5000 where absent.
+    #[serde(default)]
+    pub deadline_ms: Option<DeadlineMs>,
+}
+
+impl ListParams {
+    /// The members that say which sessions are meant.
+    pub fn filter(&self) -> Filter {
+        Filter {
+            agents: self.agents.clone(),
+            status: self.status.clone(),
+            cwd: self.cwd.clone(),
+            under: self.under.clone(),
+            group: self.group.clone(),
+            updated_since: self.updated_since,
+            query: self.query.clone(),
+            include_subagents: self.include_subagents,
+        }
+    }
+}
+
+/// The result of `session.list`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ListResult {
+    /// One page: `waiting`, `running`, `idle`, then the rest; in each the newest activity first.
+    // In boxes: a page of thousands is put together without moving any of them.
+    pub sessions: Vec<Box<Session>>,
+    /// How many sessions the filter lets through, over all pages.
+    pub total: u64,
+    /// Where the next page begins; absent at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+    /// True when no adapter failed or missed its deadline, and the processes of this machine could be seen.
+    pub complete: bool,
+    /// What each adapter contributed.
+    pub agents: Vec<AgentReport>,
+    /// What headcount could not read: its settings, its ledger of launches, the links of the filter's directory.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<Problem>,
+    /// The instant that the result speaks of.
+    pub observed_at: Timestamp,
+}
+
+impl Method for List {
+    const NAME: &'static str = "session.list";
+    const SUMMARY: &'static str =
+        "Lists the sessions of every agent on this machine, as they are now.";
+    type Params = ListParams;
+    type Result = ListResult;
+}
