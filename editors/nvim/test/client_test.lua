@@ -63,6 +63,17 @@ test('a server that never says hello is given up, and whoever waits for it is to
   client.wait_ms.hello = 10000
 end)
 
+test('pauses double, and after five ends it is given up', function()
+  local restarts = require('headcount.restarts')
+  restarts.forget()
+  for end_, pause in ipairs({ 1000, 2000, 4000, 8000 }) do
+    equal(restarts.pause_after(end_ * 1000, 1000), pause)
+  end
+  equal(restarts.pause_after(5000, 1000), nil)
+  equal(restarts.pause_after(10 * 60 * 1000, 1000), 1000)
+  restarts.forget()
+end)
+
 test('a server that has not said hello is ended at once when Neovim leaves', function()
   local function has_child()
     vim.fn.system({ 'pgrep', '-P', tostring(vim.fn.getpid()), '-x', 'sleep' })

@@ -4,6 +4,7 @@
 
 local config = require('headcount.config')
 local hello = require('headcount.hello')
+local restarts = require('headcount.restarts')
 
 local M = {}
 
@@ -32,10 +33,6 @@ M.wait_ms = {
   pause = 1000,
 }
 
---- The pauses between starts grow to this; a server that ended so often within the window is not started again.
-local LONGEST_PAUSE_MS = 30000
-local MOST_ENDS = 5
-local WINDOW_MS = 3 * 60 * 1000
 --- How long a server may take to end after it was told to; then it is killed. A stop in progress, which takes up to ten
 --- seconds, is not left half done.
 local FAREWELL_MS = 15000
@@ -60,8 +57,6 @@ local waiting_for_start = {}
 local listeners = {}
 ---@type fun(state: headcount.State)[]
 local observers = {}
----@type integer[] when the server ended by itself
-local ends = {}
 --- Rises with every start, end and stop: what belongs to an earlier process is told by it.
 local generation = 0
 --- Why there is no server, where one was wanted.
@@ -147,13 +142,9 @@ local function ended(why)
   link = nil
   abilities = NO_ABILITIES
   trouble = why
-  local now = uv.now()
-  ends = vim.tbl_filter(function(at)
-    return now - at < WINDOW_MS
-  end, ends)
-  table.insert(ends, now)
+  local pause = restarts.pause_after(uv.now(), M.wait_ms.pause)
   finish_all(why)
-  if #ends >= MOST_ENDS then
+  if not pause then
     become('failed')
     tell_started({ code = M.GONE, message = why })
     return
@@ -164,7 +155,7 @@ local function ended(why)
     if generation == mine then
       start()
     end
-  end, math.min(M.wait_ms.pause * 2 ^ (#ends - 1), LONGEST_PAUSE_MS))
+  end, pause)
 end
 
 ---@param program string
@@ -249,7 +240,8 @@ function M.start(callback)
   end
   table.insert(waiting_for_start, callback)
   if state ~= 'starting' then
-    ends, trouble = {}, nil -- somebody asks afresh: what failed before does not count
+    restarts.forget()
+    trouble = nil
     start()
   end
 end
