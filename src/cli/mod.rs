@@ -256,3 +256,19 @@ fn schema(env: Env, out: Option<PathBuf>) -> Result<u8, Failure> {
     }
     Ok(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn help_fits_a_screen() {
+        let mut cli = Cli::command();
+        cli.build();
+        for command in cli.get_subcommands_mut() {
+            let help = command.render_long_help().to_string();
+            let widest = help.lines().map(text::width).max();
+            assert!(widest <= Some(100), "{help}");
+        }
+    }
+}
