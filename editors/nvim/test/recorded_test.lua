@@ -194,6 +194,23 @@ test('Y copies the id', function()
   equal(vim.fn.getreg('"'), ID)
 end)
 
+test('d goes to the directory, in a tab page of its own, where it is still there', function()
+  go_to_row()
+  h.press('d')
+  equal(h.times_said('its directory is gone: /'), 1)
+  local before, here = vim.fn.getcwd(), recorded.world .. "/it's %here"
+  vim.fn.mkdir(here)
+  require('headcount.actions').directory({ agent = 'claude-code', cwd = here })
+  equal({ vim.fn.tabpagenr(), vim.fn.getcwd() }, { 2, vim.fn.resolve(here) })
+  vim.cmd('tabclose')
+  equal(vim.fn.getcwd(), before)
+  -- Neovim expands variables in the name of a directory, however it is written.
+  vim.fn.mkdir(recorded.world .. '/$HOME')
+  require('headcount.actions').directory({ agent = 'claude-code', cwd = recorded.world .. '/$HOME' })
+  equal({ vim.fn.tabpagenr('$'), vim.fn.getcwd() }, { 1, before })
+  equal(h.times_said('E344'), 1)
+end)
+
 test('a change is shown as it happens, and the cursor stays on its session', function()
   go_to_row()
   becomes('busy', 1795379650000)

@@ -1,4 +1,4 @@
-/** What a person does with one session: go to its terminal, resume it, stop it. */
+/** What a person does with one session: go to its terminal or its directory, resume it, stop it. */
 
 import * as vscode from "vscode";
 import type { Tools } from "./commands";
@@ -54,6 +54,12 @@ async function showTerminal({ session, ancestors }: StatusResult): Promise<void>
   const terminal = await terminalOf(ancestors);
   if (terminal) terminal.show();
   else void vscode.window.showInformationMessage(whereItRuns(session, ancestors));
+}
+
+/** Another window, since this one is at work on something else. */
+export async function openDirectory(_: Tools, { cwd }: Session): Promise<void> {
+  if (cwd === undefined) return;
+  await vscode.commands.executeCommand("vscode.openFolder", vscode.Uri.file(cwd), { forceNewWindow: true });
 }
 
 export async function stop({ server, nameOf }: Tools, session: Session): Promise<void> {

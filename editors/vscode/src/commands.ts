@@ -1,7 +1,7 @@
 /** The commands: one table, id to what it needs of the server and what it does. */
 
 import * as vscode from "vscode";
-import { copyResumeCommand, goToTerminal, resume, stop } from "./acting";
+import { copyResumeCommand, goToTerminal, openDirectory, resume, stop } from "./acting";
 import type { GroupBy } from "./arrangement";
 import type { Documents } from "./documents";
 import { inWords, isCancelled } from "./errors";
@@ -67,6 +67,7 @@ export const COMMANDS: Record<string, Command> = {
     run: onSession("resumable", "continue", continueSession),
   },
   "headcount.goToTerminal": { needs: "session.status", run: onSession("live", "go to", goToTerminal) },
+  "headcount.openDirectory": { run: onSession("placed", "go to the directory of", openDirectory) },
   "headcount.stop": { needs: "session.stop", needsTrust: true, run: onSession("stoppable", "stop", stop) },
   "headcount.copyId": {
     run: onSession("known", "copy the ID of", (_, { sessionId }) =>

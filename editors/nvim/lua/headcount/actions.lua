@@ -92,6 +92,23 @@ function M.copy_id(session)
   end
 end
 
+--- Goes to where the session works, in a tab page of its own, with that for its directory.
+---@param session headcount.Session
+function M.directory(session)
+  local cwd = session.cwd
+  if not cwd then
+    return say('where this session works is not known', vim.log.levels.WARN)
+  elseif vim.fn.isdirectory(cwd) == 0 then
+    return say(('its directory is gone: %s'):format(words.clean(cwd)), vim.log.levels.WARN)
+  end
+  vim.cmd('tabnew')
+  local is_there, trouble = pcall(vim.cmd, 'tcd ' .. vim.fn.fnameescape(cwd))
+  if not is_there then
+    vim.cmd('tabclose')
+    say(words.vim_error(trouble), vim.log.levels.ERROR)
+  end
+end
+
 ---@param session headcount.Session
 local function stop_now(session)
   client.request('session.stop', named(session), function(err, result)

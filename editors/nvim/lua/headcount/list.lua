@@ -122,6 +122,7 @@ local KEYS = {
   { lhs = 'r', does = 'resume', needs = 'session.resume', run = on_row(actions.resume) },
   { lhs = 'c', does = 'continue', needs = 'session.resume', run = on_row(actions.continue) },
   { lhs = 'o', does = 'launch', needs = 'session.launch', run = actions.launch },
+  { lhs = 'd', does = 'directory', run = on_row(actions.directory) },
   { lhs = 'Y', does = 'copy id', run = on_row(actions.copy_id) },
   { lhs = 'R', does = 'refresh', run = actions.refresh },
   {

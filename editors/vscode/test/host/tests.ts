@@ -68,8 +68,8 @@ export const tests: Record<string, Test> = {
     assert.ok(waiting.iconPath instanceof vscode.ThemeIcon);
     assert.equal(waiting.iconPath.color?.id, "charts.yellow");
     assert.match(String(waiting.description), /^\u200eneeds a permission · /, "apart from a title in Arabic");
-    assert.equal(waiting.contextValue, "session known live stoppable own");
-    assert.equal(item(world, "Review the Terraform plan").contextValue, "session known own resumable");
+    assert.equal(waiting.contextValue, "session known live stoppable own placed");
+    assert.equal(item(world, "Review the Terraform plan").contextValue, "session known own resumable placed");
     return undefined;
   },
 

@@ -234,6 +234,18 @@ const STEPS = {
     await picture("4-evidence");
   },
 
+  "a session leads to its directory, in a window of its own": async () => {
+    const opened = page.context().waitForEvent("page");
+    await persist(async () => {
+      await row(/^Bring the README up to date/).click({ button: "right" });
+      await page.locator(".monaco-menu").getByText("Open Directory in New Window").hover({ timeout: 5_000 });
+      await page.keyboard.press("Enter");
+    });
+    const window = await opened;
+    assert.match(window.url(), /folder=\/home\/dev\/work\/shop-web$/);
+    await window.close();
+  },
+
   "other arguments start another server: with the real processes, what was live is over": async () => {
     world.settings({ "headcount.server.args": [] });
     await row(/^Needs you/).waitFor({ state: "detached" });

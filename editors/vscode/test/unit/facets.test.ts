@@ -5,7 +5,7 @@ import { session } from "./support";
 
 const process = { pid: 7, startedAt: "2026-11-22T20:00:00.000Z" };
 
-test("what can be done with a session follows from its id, its process, its status and its kind", () => {
+test("what can be done with a session follows from its id, its process, its status, its kind and its directory", () => {
   const live = session({ status: "running", process });
   assert.deepEqual(facetsOf(live), ["known", "live", "stoppable", "own"]);
   assert.deepEqual(facetsOf({ ...live, kind: "subagent" }), ["known", "live"]);
@@ -14,4 +14,5 @@ test("what can be done with a session follows from its id, its process, its stat
   const { sessionId: _, ...unnamed } = live;
   assert.deepEqual(facetsOf(unnamed), ["live", "stoppable"], "its process names it");
   assert.deepEqual(facetsOf({ ...unnamed, kind: "subagent" }), ["live"]);
+  assert.deepEqual(facetsOf({ ...unnamed, kind: "subagent", cwd: "/work" }), ["live", "placed"]);
 });
