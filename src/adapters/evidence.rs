@@ -64,8 +64,8 @@ pub struct Record {
     pub kind: SessionKind,
     pub parent: Option<SessionId>,
     pub forked_from: Option<SessionId>,
-    /// What sessions have in common that begin with the same history, in agents that copy it: the id of the
-    /// first thing recorded. The adapter's own; nothing of it reaches the wire.
+    /// What sessions have in common that begin with the same history, in agents that copy it: the id of what
+    /// that begins with. The adapter's own; nothing of it reaches the wire.
     pub lineage: Option<String>,
     /// The transcript whose history this one begins with a copy of, where the agent names it by its file. The adapter's
     /// own, too.

@@ -324,6 +324,25 @@ def forked(world: ClaudeWorld) -> None:
     world.headcount.spends(folder, TWO_CALLS)
 
 
+@scenario("the interface branches: the branch names its origin, which is left")
+def branched(world: ClaudeWorld) -> None:
+    folder = world.project("branched")
+    screen = world.interface(folder, "claude-branched")
+    screen.shows(STATUS_LINE)
+    ref, origin = screen.process().ref(), world.registered(screen.pid)["sessionId"]
+    screen.say("Begin")
+    world.headcount.shows(folder, [row(origin, "idle", "turn_ended", ref, usage=ONE_CALL)])
+    screen.say("/branch")
+    screen.shows("Branched conversation")
+    branch = world.registered(screen.pid)["sessionId"]
+    screen.say("Another way")
+    screen.shows("reply to: Another way")
+    world.headcount.shows(folder, [row(origin, "stopped", "completed", prompt="Begin", usage=ONE_CALL),
+                                   row(branch, "idle", "turn_ended", ref, prompt="Begin", forkedFrom=origin, usage=ONE_CALL)])
+    screen.say("/exit")
+    screen.ended()
+
+
 @scenario("in the background: its own kind, and none of its daemon's other processes")
 def background(world: ClaudeWorld) -> None:
     folder = world.project("background")

@@ -64,6 +64,17 @@ pub(super) struct Line<'a> {
     pub(super) is_compact_summary: Option<bool>,
     #[serde(borrow, deserialize_with = "jsonl::object_or_nothing")]
     pub(super) message: Option<Message<'a>>,
+    /// Of a record that `/branch` has copied, and of copies of that.
+    #[serde(borrow, deserialize_with = "jsonl::object_or_nothing")]
+    pub(super) forked_from: Option<ForkedFrom<'a>>,
+}
+
+/// Where `/branch` has copied a record from.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ForkedFrom<'a> {
+    #[serde(borrow, rename = "sessionId")]
+    pub(super) session: Text<'a>,
 }
 
 /// Where a session works that was given a worktree of its own.

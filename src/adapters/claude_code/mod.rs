@@ -20,7 +20,7 @@
 //!
 //! What surprises: a slug cannot be turned back into a directory, so `cwd` is read from records. A model's
 //! answer is one line for each of its parts, and each repeats the usage of the whole. A fork copies every
-//! record of its origin into its own file. The process does not hold its transcript open, but registers itself;
+//! record of its origin into its own file; only what `/branch` copies says from where. The process does not hold its transcript open, but registers itself;
 //! the registry outlives a `kill -9`, so a process is believed only with its start time, and the session of a
 //! registered process changes in place with `/clear`. Only the interactive interface says whether it is busy, and
 //! it registers only when the first questions (theme, login, trust) are answered: see `starting`. A process with one

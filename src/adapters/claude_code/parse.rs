@@ -19,6 +19,8 @@ const TITLE: &str = "Title\":";
 const CUSTOM: &str = "\"custom";
 /// By the agent, which says it again every 34 KB.
 const AI: &str = "\"ai";
+/// Every record that was copied from another session holds it, and few others.
+static FORKED: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"forkedFrom\":"));
 /// Every line by a model holds it.
 static MODEL: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"model\":"));
 
@@ -57,7 +59,8 @@ pub(super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, Malformed> 
     let value = Record {
         kind,
         parent,
-        lineage: if is_subagent { None } else { head.first_uuid },
+        forked_from: branched_from(excerpt),
+        lineage: if is_subagent { None } else { head.root.or(head.first_uuid) },
         title: titles.custom.or(titles.ai),
         prompt: head.prompt.or(head.queued),
         cwd: last.cwd,
@@ -70,6 +73,13 @@ pub(super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, Malformed> 
         ..Record::new(session, Source::Transcript)
     };
     Ok(Parsed { value, wants })
+}
+
+/// The session that `/branch` has made this one of: its transcript begins with the copies. One that `--fork-session` has
+/// made of a branch copies what that says of its own origin, behind notes of its own (2.1.197).
+fn branched_from(excerpt: &Excerpt<'_>) -> Option<SessionId> {
+    let first = excerpt.head_lines().next().filter(|it| jsonl::holds(it, &FORKED))?;
+    SessionId::parse(&jsonl::record::<Line<'_>>(first)?.forked_from?.session)
 }
 
 /// How the turn stands where no record tells: nothing was asked, if all of the file can be read.
@@ -129,7 +139,10 @@ impl Titles {
 struct Head {
     is_record: bool,
     created: Option<Timestamp>,
-    /// The id of the first record in the chain of the conversation. A fork copies the chain, ids and all.
+    /// The id of the record that the chain of the conversation begins with. A fork copies the chain, ids and all, in its
+    /// order: the first prompt of an interface may be written after its answer.
+    root: Option<String>,
+    /// The id of the first record that has one, where the chain begins elsewhere.
     first_uuid: Option<String>,
     prompt: Option<Prompt>,
     circumstances: Option<Circumstances>,
@@ -148,6 +161,9 @@ impl Head {
             head.created = head.created.or_else(|| Timestamp::parse(line.timestamp.get()));
             if head.first_uuid.is_none() {
                 head.first_uuid = line.uuid.kept();
+            }
+            if head.root.is_none() && line.parent_uuid.as_ref().is_some_and(|it| it.is_empty()) {
+                head.root = line.uuid.kept();
             }
             if head.queued.is_none() && line.operation.get() == "enqueue" {
                 head.queued = line.content.kept().map(|it| Prompt::of(&it));

@@ -2,10 +2,10 @@
 //!
 //! A call is known by the ids of its message and of its request. Within a file its lines repeat the whole
 //! usage; where versions differ, the largest counts are the final ones. A fork begins with a copy of its
-//! origin's records, calls and all, so files of one lineage (their first records have the same id) share
+//! origin's records, calls and all, so files of one lineage (their chains begin with the same record) share
 //! calls: such a call belongs to the file that was begun first. A fork made by a program notes its own
-//! beginning before the copy. Where that does not tell, the one whose activity ended first is taken for the
-//! origin, then the smaller id; the sum over the lineage is right in any case. A session may lie in several files, too:
+//! beginning before the copy, and a branch says that it is one. Where that does not tell, the one whose activity ended
+//! first is taken for the origin, then the smaller id; the sum over the lineage is right in any case. A session may lie in several files, too:
 //! people who move a repository copy or link the folder of its sessions.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -78,7 +78,8 @@ fn lineage(transcript: &Transcript) -> Option<&str> {
 /// Sorts files by when they were begun.
 fn beginning(it: &Transcript) -> impl Ord {
     let record = &it.record;
-    (record.created.is_none(), record.created, record.updated, record.session.clone())
+    let is_branch = record.forked_from.is_some();
+    (is_branch, record.created.is_none(), record.created, record.updated, record.session.clone())
 }
 
 /// The model calls of one file.

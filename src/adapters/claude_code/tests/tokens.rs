@@ -16,6 +16,45 @@ fn a_fork_counts_only_its_own_calls() {
 }
 
 #[test]
+fn a_branch_names_its_origin_and_counts_nothing_of_it() {
+    let branch = "99999999-0000-4000-8000-000000000001";
+    let copy = |line: &str| {
+        let mut record: Value = serde_json::from_str(line).unwrap();
+        record["forkedFrom"] = json!({ "sessionId": HELLO, "messageUuid": record["uuid"] });
+        format!("{record}\n")
+    };
+    let whole = String::from_utf8(transcript(HELLO)).unwrap();
+    let chain: String = whole.lines().filter(|it| it.contains("\"uuid\"")).map(copy).collect();
+    let store = Store::of("home");
+    store.put(&Store::session_path(branch), &chain);
+    // The origin has begun in the same moment, and goes on when the branch has ended.
+    let chain: Vec<&str> = whole.lines().filter(|it| it.contains("\"uuid\"")).collect();
+    let later = r#"{"type":"system","uuid":"1","timestamp":"2026-11-22T23:00:00.000Z"}"#;
+    store.put(&Store::session_path(HELLO), chain.join("\n") + "\n" + later + "\n");
+    assert_eq!(store.row(branch)["forkedFrom"], HELLO);
+    assert_eq!((input(&store, HELLO), input(&store, branch)), (json!(1200), json!(0)));
+    // A copy of a branch that somebody else has made begins with notes of its own.
+    let forked = fs::read_to_string(store.path(&Store::session_path(branch))).unwrap();
+    store.put(&Store::session_path(branch), format!("{{\"type\":\"mode\"}}\n{forked}"));
+    assert_eq!(store.row(branch)["forkedFrom"], Value::Null);
+}
+
+#[test]
+fn a_fork_of_one_whose_prompt_was_written_after_its_answer_counts_only_its_own_calls() {
+    let store = Store::of("home");
+    let origin = String::from_utf8(transcript(HELLO)).unwrap();
+    let mut lines: Vec<&str> = origin.lines().collect();
+    let (answers, others): (Vec<&str>, Vec<&str>) =
+        lines.drain(..).partition(|it| it.contains("\"type\":\"assistant\""));
+    store.put(&Store::session_path(HELLO), [answers, others].concat().join("\n") + "\n");
+    let fork = "99999999-0000-4000-8000-000000000001";
+    store.put(&Store::session_path(fork), origin.replace(HELLO, fork));
+    let counts = [input(&store, HELLO), input(&store, fork)];
+    let sum: u64 = counts.iter().filter_map(Value::as_u64).sum();
+    assert_eq!(sum, 1200, "{counts:?}");
+}
+
+#[test]
 fn one_session_alone_knows_what_its_origin_counts() {
     let store = Store::of("home");
     let mut scope = store.proc.scope_with(store.home.path(), &[]);
