@@ -228,6 +228,45 @@ def ended_by_hand(world: GeminiWorld) -> None:
     world.headcount.shows(folder, [row(session, "stopped", "interrupted")])
 
 
+@scenario("the interface goes back to before a prompt: it is idle, and what was abandoned is no part of the conversation")
+def rewound(world: GeminiWorld) -> None:
+    folder = world.project("rewound")
+    screen = world.terminal(command("gemini") + ["--skip-trust", "-m", MODEL], folder, "gemini-rewound")
+    screen.shows("Type your message")
+
+    def go_back(ups: int, abandoned: str) -> None:
+        """Goes back to before a prompt, which the interface then offers again."""
+        screen.say("/rewind")
+        screen.shows("Stay at current position")
+        screen.key(*["Up"] * ups)
+        screen.press("Enter", "Select an action")
+        screen.key("Enter")
+        screen.lacks(f"Select an action|reply to: {abandoned}")
+
+    def said() -> list[str]:
+        return [turn["text"] for turn in world.headcount.call("session.peek", {"sessionId": session})["turns"]]
+
+    for question in ("First question", "Second question"):
+        screen.say(question)
+        screen.shows(f"reply to: {question}")
+    session = world.asked(folder, "First question")
+    idle = row(session, "idle", "turn_ended", world.worker(screen.pid))
+    go_back(1, "Second")
+    world.headcount.shows(folder, [idle])
+    screen.press("Enter", "reply to: Second question")
+    world.headcount.shows(folder, [idle])
+    assert said() == ["First question", "reply to: First question.", "Second question", "reply to: Second question."], said()
+    go_back(2, "First")
+    world.headcount.shows(folder, [idle])
+    assert said() == [], said()
+    screen.key("C-u")
+    screen.shows("Type your message")
+    screen.say("/quit")
+    screen.ended()
+    world.headcount.shows(folder, [])  # nothing is left of what was said, and Gemini removes it
+    del world.known_sessions[session]
+
+
 @scenario("one that keeps its sessions in another store is told as a process alone")
 def elsewhere(world: GeminiWorld) -> None:
     folder, store = world.project("elsewhere"), world.home / "second"

@@ -35,7 +35,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::files::{Beyond, Finder, Found, Rewritten, TAIL};
+use super::files::{Beyond, Finder, Found, Rewritten, TAIL, WentBack};
 use super::{FileAgent, Watched};
 use crate::base::AgentId;
 use crate::env::Env;
@@ -77,7 +77,7 @@ pub static ADAPTER: FileAgent = FileAgent {
     beyond,
     ask: None,
     turns: turns::turns,
-    link: Some(turns::link),
+    went_back: WentBack::Branches(turns::link),
     beginning: None,
     driver: &drive::DRIVER,
 };

@@ -35,7 +35,7 @@ use std::sync::Arc;
 use self::names::Names;
 use super::Watched;
 use super::evidence::{Record, Sighting, TurnState};
-use super::files::{Beyond, EntryKind, FileAgent, Finder, Found};
+use super::files::{Beyond, EntryKind, FileAgent, Finder, Found, WentBack};
 use crate::base::{AgentId, SessionId};
 use crate::env::Env;
 use crate::protocol::lifecycle::AgentCard;
@@ -76,7 +76,7 @@ pub static ADAPTER: FileAgent = FileAgent {
     beyond,
     ask: Some(daemon::ask),
     turns: turns::turns,
-    link: None,
+    went_back: WentBack::Untold,
     beginning: Some(history::beginning),
     driver: &drive::DRIVER,
 };

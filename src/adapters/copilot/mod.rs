@@ -34,7 +34,7 @@ use std::sync::Arc;
 
 use super::Watched;
 use super::evidence::{Bond, Claim, Hints, Sighting};
-use super::files::{Beyond, EntryKind, FileAgent, Finder, Found, TAIL, remembered};
+use super::files::{Beyond, EntryKind, FileAgent, Finder, Found, TAIL, WentBack, remembered};
 use super::live::{Store, away, lock_holders, observe};
 use super::parallel;
 use crate::base::{AgentId, ProcessRef, SessionId};
@@ -71,7 +71,7 @@ pub static ADAPTER: FileAgent = FileAgent {
     beyond,
     ask: None,
     turns: events::turns,
-    link: None,
+    went_back: WentBack::Untold,
     beginning: None,
     driver: &drive::DRIVER,
 };

@@ -24,6 +24,7 @@ mod between;
 mod branch;
 mod finder;
 mod listing;
+mod marks;
 mod peek;
 mod reading;
 mod rewritten;
@@ -32,6 +33,7 @@ pub use branch::{Link, ReadLink};
 use finder::FoundFile;
 pub use finder::{EntryKind, Finder};
 pub use listing::listing;
+pub use marks::Marks;
 pub use peek::{Beginning, ReadBeginning};
 use reading::{Buffers, How, read_excerpt};
 pub use reading::{SMALL_FILE_MAX, TAIL, open_regular, read_small, remembered};
@@ -69,12 +71,23 @@ pub struct FileAgent {
     pub ask: Option<Ask>,
     /// The turns of a line of a transcript, oldest first. PURE.
     pub turns: fn(&[u8]) -> Vec<Turn>,
-    /// Where its transcripts are trees, of which only the newest branch is the conversation.
-    pub link: Option<ReadLink>,
+    /// How it shows in its transcripts that a conversation went back, and what was abandoned.
+    pub went_back: WentBack,
     /// Where a conversation may begin in one transcript and go on in another.
     pub beginning: Option<ReadBeginning>,
     /// How it is started, resumed and stopped.
     pub driver: &'static Driver,
+}
+
+/// How it shows in a transcript that its conversation went back to an earlier moment. PURE.
+#[derive(Clone, Copy)]
+pub enum WentBack {
+    /// What was abandoned is not in it, or nothing tells.
+    Untold,
+    /// It is a tree, of which only the newest branch is the conversation.
+    Branches(ReadLink),
+    /// A line says so.
+    Marked(Marks),
 }
 
 /// What the store holds, for the part of an adapter that looks beyond it.

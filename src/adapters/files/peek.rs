@@ -4,9 +4,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::branch::followed;
 use super::reading::{open_regular, read_at};
-use super::{FileAgent, Peeked};
+use super::{FileAgent, Peeked, WentBack, branch};
 use crate::adapters::evidence::problem_at;
 use crate::adapters::excerpt::Excerpt;
 use crate::protocol::session::{Problem, ProblemKind};
@@ -103,10 +102,12 @@ impl FileAgent {
             lines.truncate(LINES_MAX);
             let is_whole = len == size && !has_more_lines;
             let is_last = is_whole || has_more_lines || step == MOST;
-            if let Some(link) = self.link {
-                let Some(followed) = followed(lines, link, is_last) else { continue };
-                lines = followed;
-            }
+            let followed = match self.went_back {
+                WentBack::Untold => Some(lines),
+                WentBack::Branches(link) => branch::followed(lines, link, is_last),
+                WentBack::Marked(marks) => marks.followed(lines, is_last),
+            };
+            let Some(lines) = followed else { continue };
             peeked = self.newest(scope, &lines, wanted);
             peeked.has_earlier |= !is_whole;
             if is_last || peeked.turns.len() == wanted || scope.is_cancelled() {

@@ -1,10 +1,14 @@
 //! The lines of a chat: what a session is, how its last turn stands, what was said. PURE.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::super::evidence::{Failure, Prompt, Record, TurnState};
 use super::super::excerpt::{Excerpt, Malformed, Parsed, Wants};
+use super::super::files::Marks;
 use super::super::jsonl;
 use crate::base::{SessionId, Timestamp};
 use crate::protocol::session::{Role, SessionKind, Source, Turn, Usage};
@@ -26,6 +30,9 @@ struct Line {
     messages: Option<Vec<Message>>,
     #[serde(rename = "$set")]
     set: Option<Box<Line>>,
+    /// The message to before which a person has rewound the conversation.
+    #[serde(rename = "$rewindTo")]
+    rewind_to: Option<String>,
 }
 
 /// A message; `kind` is `user`, `gemini`, `info`, `warning` or `error`.
@@ -160,7 +167,8 @@ pub(super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, Malformed> 
     record.prompt = prompt.as_deref().map(Prompt::of);
     let (mut turn, mut was_taken_back) = (None, false);
     for line in excerpt.tail_lines() {
-        let change = jsonl::record::<Line>(line).unwrap_or_default().set.unwrap_or_default();
+        let Line { set, rewind_to, .. } = jsonl::record::<Line>(line).unwrap_or_default();
+        let change = set.unwrap_or_default();
         let messages = messages(line);
         let at = change.last_updated.as_deref().and_then(Timestamp::parse);
         let spoke = messages.iter().filter_map(Message::at).max();
@@ -174,6 +182,8 @@ pub(super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, Malformed> 
                 // That something was asked does not say how it has come to be taken back.
                 if was_taken_back && !is_end { (TurnState::Unknown, None) } else { (turn, moved) }
             });
+            // To the end of a turn, or to where nothing had been asked.
+            turn = turn.or(rewind_to.is_some().then_some((TurnState::Completed, None)));
             // All there was has been taken back: what was asked has failed, or was undone.
             was_taken_back |= change.messages.is_some() && record.prompt.is_some();
         }
@@ -223,6 +233,16 @@ fn header(excerpt: &Excerpt<'_>, line: &Line) -> Option<Record> {
     }
     Some(record)
 }
+
+/// How it shows that a conversation was rewound.
+pub(super) const MARKS: Marks = Marks {
+    back_to: |line| {
+        static REWIND: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"$rewindTo\""));
+        let line = Some(line).filter(|it| jsonl::holds(it, &REWIND))?;
+        jsonl::record::<Line>(line)?.rewind_to
+    },
+    id: |line| jsonl::record::<Message>(line)?.id,
+};
 
 /// The turns of a line. A change that repeats all messages says nothing new.
 pub(super) fn turns(line: &[u8]) -> Vec<Turn> {

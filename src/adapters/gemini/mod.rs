@@ -10,7 +10,8 @@
 //! ```
 //!
 //! The first line is a header; a line `{"$set":{…}}` changes it, and its `messages` take the place of all before;
-//! any other line is a message, which takes the place of one with its id:
+//! `{"$rewindTo":"<id>"}` takes that message and all behind it out; any other line is a message, which takes the place of
+//! one with its id:
 //!
 //! ```json
 //! {"id":"173e6f43-…","timestamp":"2026-11-22T20:27:29.422Z","type":"gemini","content":"mock reply","thoughts":[],
@@ -34,7 +35,9 @@ use std::sync::Arc;
 
 use super::Watched;
 use super::evidence::{Claim, Record, Sighting};
-use super::files::{Beyond, EntryKind, FileAgent, Finder, Found, TAIL, Transcript, remembered};
+use super::files::{
+    Beyond, EntryKind, FileAgent, Finder, Found, TAIL, Transcript, WentBack, remembered,
+};
 use super::live;
 use super::pairing::{self, Candidate, Live};
 use crate::base::{AbsPath, AgentId, ProcessRef, SessionId};
@@ -68,7 +71,7 @@ pub static ADAPTER: FileAgent = FileAgent {
     beyond,
     ask: None,
     turns: chat::turns,
-    link: None,
+    went_back: WentBack::Marked(chat::MARKS),
     beginning: None,
     driver: &drive::DRIVER,
 };

@@ -219,6 +219,39 @@ fn a_prompt_that_was_taken_back_ended_as_was_noted_before() {
     assert_eq!(parse(text.as_bytes()).unwrap().turn, TurnState::Interrupted);
 }
 
+/// A chat that was rewound to before its second question, asked a third, and rewound to before the first.
+const REWOUND: &str = include_str!("../../../tests/fixtures/gemini/rewound.jsonl");
+
+#[test]
+fn a_chat_that_was_rewound_stands_at_the_end_of_a_turn() {
+    let (middle, start) = REWOUND.trim_end().rsplit_once('\n').unwrap();
+    // A moment later it notes what is left.
+    let emptied = format!("{REWOUND}{}\n", r#"{"$set":{"messages":[]}}"#);
+    let shorter = middle.split("{\"id\":\"9616b8c4").next().unwrap();
+    for text in [shorter, middle, REWOUND, &emptied] {
+        let record = parse(format!("{}\n", text.trim_end()).as_bytes()).unwrap();
+        assert_eq!(record.turn, TurnState::Completed, "{text}");
+        assert_eq!(record.prompt.as_deref(), Some("First question"));
+    }
+    assert!(start.contains("$rewindTo"));
+}
+
+#[test]
+fn what_was_rewound_is_no_part_of_the_conversation() {
+    let (middle, _) = REWOUND.trim_end().rsplit_once('\n').unwrap();
+    let file = tempfile::NamedTempFile::with_suffix(".jsonl").unwrap();
+    let said = |text: &str| {
+        std::fs::write(file.path(), text).unwrap();
+        let record = parse(text.as_bytes()).unwrap();
+        let record = Record { path: Some(file.path().to_owned()), ..record };
+        testing::peeked(&ADAPTER, testing::scope(), record, 20)
+    };
+    let left = ["First", "Third"]
+        .map(|it| [format!("{it} question"), format!("reply to: {it} question.")]);
+    assert_eq!(said(&format!("{middle}\n")), (left.concat(), false));
+    assert_eq!(said(REWOUND), (Vec::new(), false));
+}
+
 #[test]
 fn answers_that_are_repeated_count_once() {
     let roster = testing::concluded(&ADAPTER, &FakeProc::new().scope_with(&home(), &[]));

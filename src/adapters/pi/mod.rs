@@ -23,7 +23,7 @@
 
 use super::Watched;
 use super::evidence::Sighting;
-use super::files::{Beyond, FileAgent, Found, TAIL};
+use super::files::{Beyond, FileAgent, Found, TAIL, WentBack};
 use super::live;
 use super::pairing::{self, Candidate, Live};
 use crate::base::AgentId;
@@ -70,7 +70,7 @@ pub static ADAPTER: FileAgent = FileAgent {
     },
     ask: None,
     turns: transcript::turns,
-    link: Some(transcript::link),
+    went_back: WentBack::Branches(transcript::link),
     beginning: None,
     driver: &drive::DRIVER,
 };

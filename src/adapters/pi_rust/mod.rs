@@ -22,7 +22,7 @@ use std::path::Path;
 
 use super::Watched;
 use super::evidence::{Claim, Sighting};
-use super::files::{Beyond, FileAgent, Found, TAIL};
+use super::files::{Beyond, FileAgent, Found, TAIL, WentBack};
 use super::live::{self, Store};
 use super::pairing::{self, Candidate, Live};
 use super::pi::{self, beyond, store, transcript};
@@ -63,7 +63,7 @@ pub static ADAPTER: FileAgent = FileAgent {
     },
     ask: None,
     turns: transcript::turns,
-    link: Some(transcript::link),
+    went_back: WentBack::Branches(transcript::link),
     beginning: None,
     driver: &drive::DRIVER,
 };

@@ -1,0 +1,81 @@
+//! Transcripts in which a line says that the conversation goes back to before an earlier one. PURE.
+
+/// How lines are read for that.
+#[derive(Clone, Copy)]
+pub struct Marks {
+    /// The id of what the conversation goes back to before; nothing for all other lines.
+    pub back_to: fn(&[u8]) -> Option<String>,
+    /// The id of what a line holds.
+    pub id: fn(&[u8]) -> Option<String>,
+}
+
+impl Marks {
+    /// The lines that were not abandoned, of the end of a transcript, the newest first; nothing where the conversation went
+    /// back to before these lines. `is_whole`: nothing before them is looked at.
+    pub(super) fn followed<'a>(
+        &self,
+        newest_first: Vec<&'a [u8]>,
+        is_whole: bool,
+    ) -> Option<Vec<&'a [u8]>> {
+        let mut followed = Vec::with_capacity(newest_first.len());
+        // The first of what was abandoned.
+        let mut first: Option<String> = None;
+        for line in newest_first {
+            if first.is_some() {
+                if (self.id)(line) == first {
+                    first = None;
+                }
+            } else if let Some(id) = (self.back_to)(line) {
+                first = Some(id);
+            } else {
+                followed.push(line);
+            }
+        }
+        (is_whole || first.is_none()).then_some(followed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `<a` goes back to before `a`.
+    const MARKS: Marks = Marks {
+        back_to: |line| str::from_utf8(line).unwrap().strip_prefix('<').map(str::to_owned),
+        id: |line| Some(str::from_utf8(line).unwrap().to_owned()),
+    };
+
+    fn check(lines: &'static str, is_whole: bool, expect: Option<&'static str>) {
+        let newest_first = |it: &'static str| {
+            it.rsplit(' ').filter(|it| !it.is_empty()).map(str::as_bytes).collect()
+        };
+        assert_eq!(
+            MARKS.followed(newest_first(lines), is_whole),
+            expect.map(newest_first),
+            "{lines}"
+        );
+    }
+
+    #[test]
+    fn what_was_gone_back_behind_is_left_out() {
+        for (lines, expect) in [
+            ("a b c", "a b c"),
+            ("a b c <b d", "a d"),
+            ("a b c <b d e <e f", "a d f"),
+            ("a b c <c d <b e", "a e"),
+            ("a b c <b d e <a f", "f"),
+            ("a b <a", ""),
+            // To before what was never there.
+            ("a b <x c", "c"),
+        ] {
+            check(lines, true, Some(expect));
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_transcript_tells_unless_the_conversation_went_back_before_it() {
+        check("b c <b d", false, Some("d"));
+        check("b c <a d", false, None);
+        check("b c <c d", false, Some("b d"));
+    }
+}
