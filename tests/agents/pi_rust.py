@@ -173,6 +173,30 @@ def interface(world: PiRustWorld) -> None:
     world.headcount.shows(folder, [row(session, "stopped", "completed", prompt="Hello there")])
 
 
+@scenario("forked in the interface: it names its source, whose calls are not counted twice")
+def forked(world: PiRustWorld) -> None:
+    folder = world.project("forked")
+    screen = world.terminal(world.argv(), folder, "pi-rust-fork")
+    for prompt in ("First one", "Second one"):
+        screen.shows(READY)  # what is typed before is lost
+        screen.say(prompt)
+        screen.shows(f"reply to: {prompt}")
+    source = world.session(folder)
+    screen.shows(READY)
+    screen.say("/fork")
+    screen.shows("Forked new session from Second one")
+    screen.press("C-u", READY)
+    screen.say("Another one")
+    screen.shows("reply to: Another one")
+    fork, ref = world.session(folder, [source]), screen.process().ref()
+    world.headcount.shows(folder, [row(source, "stopped", "completed", usage=TWO_CALLS),
+                                   row(fork, "idle", "turn_ended", ref, forkedFrom=source, usage=ONE_CALL)])
+    screen.shows(READY)
+    screen.say("/exit")
+    screen.ended()
+    world.headcount.shows(folder, [row(source, "stopped", "completed"), row(fork, "stopped", "completed", forkedFrom=source)])
+
+
 LAUNCHER = Launcher(
     program="pi-rust", params={"model": "mock/mock-1", "permissions": "full"},
     by_hand=lambda world, folder, session, prompt: world.run(folder, prompt, "--session", str(world.headers(folder)[session])),

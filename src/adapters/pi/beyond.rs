@@ -79,7 +79,7 @@ fn within(sum: u64, sizes: impl Iterator<Item = u64>) -> usize {
 }
 
 /// Names the sources of forks whose names do not tell an id: such a file a person named, and its own header tells.
-pub(super) fn sources(found: &Found, beyond: &mut Beyond) {
+pub(in super::super) fn sources(found: &Found, beyond: &mut Beyond) {
     let is_untold = |it: &&Transcript| it.record.forked_from.is_none();
     let forks = found.transcripts.iter().filter(is_untold);
     let forks: Vec<_> =

@@ -46,7 +46,8 @@ pub static ADAPTER: FileAgent = FileAgent {
         binaries: &["pi"],
         seen_version: "0.87.1",
         live_signal: "a live process in the session's directory that may have touched it; a turn without an end in the transcript",
-        blind_spots: "a session before its first answer, so that a terminal without a session may be at work or not; \
+        blind_spots: "a session before its first answer, so that a terminal without a session may be at work or not, \
+                      and one that begins another (`/new`) still shows the last, as idle; \
                       that a turn waits to be tried again after the model's service failed; \
                       which session an idle process serves that has not touched any; \
                       that one without a terminal was asked nothing yet (`--mode rpc`): it is told as running; \

@@ -16,7 +16,8 @@
 //! {"id":"8b3162ff","message":{"content":"hello","role":"user","timestamp":1795381047238},"parentId":"72b7ff13","timestamp":"…","type":"message"}
 //! ```
 //!
-//! Unknown: forks (`branchedFrom` names a file whose name holds only the beginning of an id).
+//! A fork's header names the file of its source (`branchedFrom`), whose own header tells the id; a fork made in a database
+//! is not known.
 
 use std::path::Path;
 
@@ -42,8 +43,8 @@ pub static ADAPTER: FileAgent = FileAgent {
         binaries: &["pi-rust", "pi"],
         seen_version: "0.8.0",
         live_signal: "a live process that names the session, or that is in its directory and may have touched it",
-        blind_spots: "that it waits for an approval; what the model's service answered when it failed; forks; \
-                      the turns of sessions kept in databases",
+        blind_spots: "that it waits for an approval; what the model's service answered when it failed; \
+                      the turns of sessions kept in databases, and which of them are forks",
     },
     roots: store::roots,
     watched: |root| vec![Watched::all_below(root.to_owned())],
@@ -54,10 +55,12 @@ pub static ADAPTER: FileAgent = FileAgent {
     beyond: |scope, found| {
         let mut beyond = Beyond::default();
         databases::observe(scope, found, &mut beyond);
+        // Before names and sources are told, with which a session is there twice.
+        let claims = claims(scope, found, &beyond.sightings);
         let unnamed = index::names(scope, found, &mut beyond);
         beyond::names(scope, unnamed, &mut beyond);
+        beyond::sources(found, &mut beyond);
         beyond::usage(scope, found, &mut beyond);
-        let claims = claims(scope, found, &beyond.sightings);
         beyond.sightings.extend(claims.into_iter().map(Sighting::Claimed));
         beyond
     },
@@ -68,7 +71,7 @@ pub static ADAPTER: FileAgent = FileAgent {
     driver: &drive::DRIVER,
 };
 
-fn claims(scope: &Scope, found: &Found, beyond: &[Sighting]) -> Vec<Claim> {
+fn claims(scope: &Scope, found: &Found, in_databases: &[Sighting]) -> Vec<Claim> {
     let mut live = Vec::new();
     let mut claims = Vec::new();
     for process in scope.processes.iter().filter(|it| is_pi_rust(scope, it)) {
@@ -89,7 +92,7 @@ fn claims(scope: &Scope, found: &Found, beyond: &[Sighting]) -> Vec<Claim> {
             claims.push(live::away(process.identity, seen.cwd, !seen.is_interactive));
         }
     }
-    let in_databases = beyond.iter().filter_map(Sighting::record);
+    let in_databases = in_databases.iter().filter_map(Sighting::record);
     let records = found.transcripts.iter().map(|it| &it.record).chain(in_databases);
     claims.extend(pairing::pair(&live, records.filter_map(|it| Candidate::of(it))));
     claims

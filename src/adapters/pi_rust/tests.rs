@@ -1,11 +1,13 @@
+use std::fs;
 use std::path::PathBuf;
 
 use rusqlite::Connection;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::adapters::excerpt::Excerpt;
 use crate::adapters::pi::tests::{roster, standing, ticks};
-use crate::testing::{FakeProc, FakeProcess};
+use crate::testing::{self, FakeProc, FakeProcess};
 
 /// A session that has ended, in the fixture of a store that nobody works in.
 const FINISHED: &str =
@@ -32,6 +34,37 @@ fn a_store_of_databases() {
     16d145d0-2fba-4eaa-81ba-e4e5fe75d252 | stopped | completed | asserted | - | /home/dev/work/c | 2026-11-27T21:50:36.138Z | 2026-11-27T21:50:40.274Z | mock-1 | Kept in a database | Say hello | - | 3000 | 102 | 600 | - | 0.01071
     a4ca1e1c-aee3-4095-9976-a299c88282b8 | stopped | killed | inferred | - | /home/dev/work/c | 2026-11-27T21:50:41.072Z | 2026-11-27T21:50:41.721Z | mock-1 | - | Never ends [[bash sleep 30]] | - | - | - | - | - | -
     ");
+}
+
+#[test]
+fn a_fork_names_its_source_is_its_terminals_and_is_not_counted_for_what_its_source_spent() {
+    /// Five days and some hours after the boot of the recorded table, and before the source began.
+    const TWO_SECONDS_BEFORE: u64 = 49_247_700;
+    let home = tempfile::tempdir().unwrap();
+    let folder = ".pi/agent/sessions/--home-dev-work-c--";
+    fs::create_dir_all(home.path().join(folder)).unwrap();
+    for entry in fs::read_dir(fixture("forked").join(folder)).unwrap() {
+        let entry = entry.unwrap();
+        let here = home.path().join(".pi");
+        let text = fs::read_to_string(entry.path()).unwrap();
+        let text = text.replace("/home/dev/.pi", here.to_str().unwrap());
+        fs::write(home.path().join(folder).join(entry.file_name()), text).unwrap();
+    }
+    let (table, tty) = (FakeProc::new(), Path::new("/dev/pts/3"));
+    let at_work = table.process_like(7, TWO_SECONDS_BEFORE, "pi", 1, 34_819).exe("/opt/bin/pi");
+    let environment = [("HOME", home.path().to_str().unwrap())];
+    let at_work = at_work.environ(&environment).arguments(&["/opt/bin/pi"]);
+    at_work.cwd("/home/dev/work/c").open_file(0, tty).open_file(1, tty);
+    let concluded = testing::concluded(&ADAPTER, &table.scope(home.path()));
+    let rows = concluded["sessions"].as_array().unwrap();
+    let row = |id| rows.iter().find(|it| it["sessionId"] == id).unwrap();
+    let source = "63afa3ea-0425-4dd2-936d-772341c07cbc";
+    let fork = row("4cc31fa1-a439-4759-8d2c-94de0105cbc8");
+    assert_eq!(fork["forkedFrom"], source);
+    assert_eq!((&fork["status"], &fork["process"]["pid"]), (&json!("idle"), &json!(7)));
+    // Of the three calls in its file the first is its source's.
+    assert_eq!(fork["usage"]["inputTokens"], 2000);
+    assert_eq!(row(source)["forkedFrom"], Value::Null);
 }
 
 /// A process in the directory of the fixtures' sessions, started just before the one that runs a tool.
