@@ -15,7 +15,7 @@ from install import command
 from observe import MAYBE, Headcount, Row, row
 from worlds import Child, Tool, all_processes, wait_for
 
-LAUNCH_FAILED, SESSION_ALIVE, DIRECTORY_LOCKED = 1006, 1005, 1004
+LAUNCH_FAILED, SESSION_ALIVE, DIRECTORY_LOCKED, UNSUPPORTED = 1006, 1005, 1004, 1007
 AWKWARD = "- is no flag\nand \"quotes\" are 'kept', as are $(touch expanded) and `ticks` \\ "
 """What a shell, or a parser of options, would make something else of."""
 

@@ -222,6 +222,33 @@ def interface(world: OpencodeWorld) -> None:
     world.headcount.shows(folder, old + [row(session, "stopped", "completed", prompt=prompt)])
 
 
+@scenario("the interface: at work in the session that it left for another, until that ends too")
+def two_at_once(world: OpencodeWorld) -> None:
+    folder = world.project("two at once")
+    screen = world.terminal(command("opencode"), folder, "opencode-two")
+    screen.shows("Ask anything|ctrl\\+p")
+    ref = screen.process().ref()
+    screen.say("First [[hold:oc-left]]")
+    world.model.wait_streaming("oc-left")
+    first = world.session(folder)
+    screen.key("C-x")
+    screen.press("n", "Ask anything")
+    screen.say("Second [[hold:oc-shown]]")
+    world.model.wait_streaming("oc-shown")
+    second = world.session(folder, besides=[first])
+    world.headcount.shows(folder, [row(one, "running", "turn_in_progress", ref) for one in (first, second)])
+    launching.refused(world.headcount, "session.stop", {"sessionId": second}, launching.UNSUPPORTED)
+    launching.refused(world.headcount, "session.resume", {"sessionId": first, "prompt": "Me too"}, launching.SESSION_ALIVE)
+    world.model.release("oc-shown")
+    world.headcount.shows(folder, [row(first, "running", "turn_in_progress", ref), row(second, "idle", "turn_ended", ref)])
+    world.model.release("oc-left")
+    # Which of the two is shown is not known: it worked in the first last.
+    world.headcount.shows(folder, [row(first, "idle", "turn_ended", ref), row(second, "stopped", "completed")])
+    screen.key("C-c")
+    screen.ended()
+    world.headcount.shows(folder, [row(one, "stopped", "completed") for one in (first, second)])
+
+
 @scenario("the interface asks for permission: approved, then refused")
 def asks_for_permission(world: OpencodeWorld) -> None:
     folder = world.project("asks")

@@ -98,7 +98,8 @@ pub(super) fn conclude(
         .filter(|it| !told(it))
         .map(|it| named_session_that_exists(&it.live, sessions))
         .collect();
-    let is_free = |it: &SessionId| !served.contains(it) && logged.values().all(|seen| seen != it);
+    let is_free =
+        |it: &SessionId| !served.contains(it) && logged.values().all(|its| !its.contains(it));
     let candidates = sessions.iter().filter(|it| is_free(&it.record.session));
     let services: BTreeSet<_> =
         agents.iter().filter(|it| it.is_service).map(|it| it.live.process).collect();
@@ -108,37 +109,50 @@ pub(super) fn conclude(
     };
     let paired = pairing::pair(&others, candidates.filter_map(candidate));
     claims.extend(paired.into_iter().filter(|it| !serves_nobody(it)));
-    claims.extend(logged.iter().map(|(process, session)| Claim {
+    let by_log = |process: ProcessRef, session: SessionId| Claim {
         bond: Bond::Inferred,
-        ..Claim::of(*process, Some(session.clone()), Source::Process)
-    }));
+        ..Claim::of(process, Some(session), Source::Process)
+    };
+    claims.extend(
+        logged
+            .into_iter()
+            .flat_map(|(process, its)| its.into_iter().map(move |it| by_log(process, it))),
+    );
     claims
 }
 
 /// The sessions that the log ties to processes which nothing else does: a process that named one in its arguments may
-/// have gone on with another.
+/// have gone on with another, or work in several.
 fn logged(
     agents: &[Agent],
     sessions: &[Stored],
     served: &BTreeSet<&SessionId>,
     answers: &Answers,
     log: &Log,
-) -> BTreeMap<ProcessRef, SessionId> {
-    let main: BTreeSet<&SessionId> = sessions
+) -> BTreeMap<ProcessRef, BTreeSet<SessionId>> {
+    let main: BTreeMap<&SessionId, &Record> = sessions
         .iter()
-        .filter(|it| it.record.kind != SessionKind::Subagent)
-        .map(|it| &it.record.session)
-        .filter(|it| !served.contains(it))
+        .map(|it| (&it.record.session, &*it.record))
+        .filter(|(session, it)| it.kind != SessionKind::Subagent && !served.contains(session))
         .collect();
-    let last = log.last_worked_in(agents, |it| main.contains(it));
-    let is_named = |session: &SessionId| {
-        let mut by = agents.iter().filter(|it| it.live.session.as_ref() == Some(session));
-        by.any(|it| last.get(&it.live.process).is_none_or(|last| last == session))
-    };
-    let is_told = |(process, session): &(&ProcessRef, &SessionId)| {
-        !answers.contains_key(process) && !is_named(session)
-    };
-    last.iter().filter(is_told).map(|(process, session)| (*process, session.clone())).collect()
+    let mut worked = log.worked_in(
+        agents,
+        |it| main.contains_key(it),
+        |it| main.get(it).is_some_and(|it| it.turn.is_in_flight()),
+    );
+    let named: Vec<SessionId> = agents
+        .iter()
+        .filter_map(|it| Some((it.live.process, it.live.session.clone()?)))
+        .filter(|(process, named)| {
+            worked.get(process).is_none_or(|its| its.iter().all(|it| it == named))
+        })
+        .map(|(_, named)| named)
+        .collect();
+    for its in worked.values_mut() {
+        its.retain(|it| !named.contains(it));
+    }
+    worked.retain(|process, its| !its.is_empty() && !answers.contains_key(process));
+    worked
 }
 
 fn claim(agent: &Agent, session: Option<SessionId>, activity: Activity) -> Claim {

@@ -81,8 +81,9 @@ impl Log {
                 let directory = value(line, " directory=").and_then(AbsPath::parse);
                 run.began = directory.map(|it| (at, it));
             }
-            if let Some(session) = value(line, " session.id=").and_then(|it| SessionId::parse(&it))
-            {
+            // What it creates it works in, and says so seconds before it begins.
+            let key = if message == "created" { " id=" } else { " session.id=" };
+            if let Some(session) = value(line, key).and_then(|it| SessionId::parse(&it)) {
                 run.worked.insert(session.clone(), at);
                 run.last = Some(session);
             }
@@ -91,20 +92,33 @@ impl Log {
         log
     }
 
-    /// The session that each process worked in last, of those that are wanted. One goes to who was last at it.
-    pub(super) fn last_worked_in(
+    /// The sessions of each process, of those that are wanted: the one it worked in last, and beside it those in which a
+    /// turn goes on that nobody else has been at since. One goes to who was last at it.
+    pub(super) fn worked_in(
         &self,
         agents: &[Agent],
         is_wanted: impl Fn(&SessionId) -> bool,
-    ) -> BTreeMap<ProcessRef, SessionId> {
-        let mut last: BTreeMap<&SessionId, (Timestamp, ProcessRef)> = BTreeMap::new();
+        is_in_flight: impl Fn(&SessionId) -> bool,
+    ) -> BTreeMap<ProcessRef, BTreeSet<SessionId>> {
+        let is_latest = |session: &SessionId, at: Timestamp| {
+            self.runs.values().filter_map(|it| it.worked.get(session)).all(|it| *it <= at)
+        };
+        let mut owners: BTreeMap<&SessionId, (Timestamp, ProcessRef)> = BTreeMap::new();
         for (process, run) in self.runs_of(agents) {
-            let worked = run.worked.iter().filter(|(session, _)| is_wanted(session));
-            let Some((session, at)) = worked.max_by_key(|(_, at)| **at) else { continue };
-            let here = (*at, process);
-            last.entry(session).and_modify(|it| *it = here.max(*it)).or_insert(here);
+            let worked = || run.worked.iter().filter(|(session, _)| is_wanted(session));
+            let last = worked().max_by_key(|(_, at)| **at);
+            let going_on =
+                worked().filter(|(session, at)| is_in_flight(session) && is_latest(session, **at));
+            for (session, at) in last.into_iter().chain(going_on) {
+                let here = (*at, process);
+                owners.entry(session).and_modify(|it| *it = here.max(*it)).or_insert(here);
+            }
         }
-        last.into_iter().map(|(session, (_, process))| (process, session.clone())).collect()
+        let mut worked: BTreeMap<ProcessRef, BTreeSet<SessionId>> = BTreeMap::new();
+        for (session, (_, process)) in owners {
+            worked.entry(process).or_default().insert(session.clone());
+        }
+        worked
     }
 
     /// Which run is whose, where time and directory leave no choice. A process has one run, but a run may be of a process

@@ -308,36 +308,47 @@ fn a_tool_that_has_just_begun_is_not_taken_for_one_that_waits() {
     check(500, "permission");
 }
 
+/// What is told of the two sessions of the recorded terminals, by a log and the processes with their arguments.
+fn told_by_log(log: &str, terminals: &[(i32, &[&str])]) -> Vec<String> {
+    let home = Home::new().with_database("opencode.db", &recorded("two-terminals-1.18.33.sql"));
+    fs::create_dir(home.data("log")).unwrap();
+    fs::write(home.data("log/opencode.log"), log).unwrap();
+    let table = FakeProc::new();
+    let terminal = Path::new("/dev/pts/3");
+    for (pid, arguments) in terminals {
+        // Five days and some hours after the boot of the recorded table.
+        let started = if *pid == FIRST_TERMINAL { 45_241_949 } else { 45_244_719 };
+        table
+            .process_like(*pid, started, "opencode", 1, 34_819)
+            .exe(EXE)
+            .cwd("/home/dev/work/a")
+            .arguments(arguments)
+            .open_file(0, terminal)
+            .open_file(1, terminal)
+            .open_file(24, &fs::canonicalize(home.data("opencode.db")).unwrap());
+    }
+    let mut scope = table.scope(home.path());
+    scope.now = Timestamp::parse("2026-11-28T01:43:20Z").unwrap();
+    let concluded = testing::concluded(&ADAPTER, &scope);
+    let rows = concluded["sessions"].as_array().unwrap().iter().map(|it| {
+        let prompt = it["prompt"].as_str().unwrap_or("-");
+        format!("{prompt} {} {} {}", it["status"], it["reason"], it["process"]["pid"])
+    });
+    let mut rows: Vec<_> = rows.map(|it| it.replace('"', "")).collect();
+    rows.sort_unstable();
+    rows
+}
+
+const FIRST_TERMINAL: i32 = 22_660;
+const SECOND_TERMINAL: i32 = 23_518;
+/// The session that was begun in the second of the recorded terminals.
+const SECOND: &str = "ses_de02eb0afffeghzlWoA9se6KdJ";
+
 #[test]
 fn the_log_tells_which_of_two_terminals_has_which_session_and_that_one_asks() {
-    const SECOND: &str = "ses_de02eb0afffeghzlWoA9se6KdJ";
     let check_with = |arguments: &[&str], log: &str, expected: [&str; 2]| {
-        let home = Home::new().with_database("opencode.db", &recorded("two-terminals-1.18.33.sql"));
-        fs::create_dir(home.data("log")).unwrap();
-        fs::write(home.data("log/opencode.log"), log).unwrap();
-        let table = FakeProc::new();
-        let terminal = Path::new("/dev/pts/3");
-        // Five days and some hours after the boot of the recorded table.
-        for (pid, started) in [(22_660, 45_241_949), (23_518, 45_244_719)] {
-            table
-                .process_like(pid, started, "opencode", 1, 34_819)
-                .exe(EXE)
-                .cwd("/home/dev/work/a")
-                .arguments(if pid == 22_660 { arguments } else { &["opencode"] })
-                .open_file(0, terminal)
-                .open_file(1, terminal)
-                .open_file(24, &fs::canonicalize(home.data("opencode.db")).unwrap());
-        }
-        let mut scope = table.scope(home.path());
-        scope.now = Timestamp::parse("2026-11-28T01:43:20Z").unwrap();
-        let concluded = testing::concluded(&ADAPTER, &scope);
-        let rows = concluded["sessions"].as_array().unwrap().iter().map(|it| {
-            let prompt = it["prompt"].as_str().unwrap_or("-");
-            format!("{prompt} {} {} {}", it["status"], it["reason"], it["process"]["pid"])
-        });
-        let mut rows: Vec<_> = rows.map(|it| it.replace('"', "")).collect();
-        rows.sort_unstable();
-        assert_eq!(rows, expected);
+        let terminals = [(FIRST_TERMINAL, arguments), (SECOND_TERMINAL, &["opencode"])];
+        assert_eq!(told_by_log(log, &terminals), expected);
     };
     let check = |log: &str, expected| check_with(&["opencode"], log, expected);
     let log = recorded("two-terminals-1.18.33.log");
@@ -348,6 +359,32 @@ fn the_log_tells_which_of_two_terminals_has_which_session_and_that_one_asks() {
     check_with(&named, &log, ["First one waiting permission 22660", idle]);
     let answered = "timestamp=2026-11-28T01:43:10.000Z level=INFO run=25efa398 message=tracking\n";
     check(&format!("{log}{answered}"), ["First one running turn_in_progress 22660", idle]);
+}
+
+#[test]
+fn a_terminal_that_goes_on_with_another_session_is_at_work_in_the_one_it_left() {
+    let first = "First one running turn_in_progress 22660";
+    let log = recorded("two-terminals-1.18.33.log");
+    // As if the first of the two had begun both.
+    let begins = |it: &&str| !(it.contains("run=98aba358") && it.contains("creating instance"));
+    let lines = log.lines().filter(begins).map(|it| it.replace("98aba358", "25efa398") + "\n");
+    let at_first = "timestamp=2026-11-28T01:43:04.000Z level=INFO run=25efa398 message=tracking\n";
+    let log: String = lines.chain([at_first.to_owned()]).collect();
+    let check = |arguments: &[&str], log: &str, expected: [&str; 2]| {
+        assert_eq!(told_by_log(log, &[(FIRST_TERMINAL, arguments)]), expected, "{arguments:?}");
+    };
+    check(&["opencode"], &log, [first, "Second one stopped completed null"]);
+    let at_second = format!("level=INFO run=25efa398 message=loop session.id={SECOND} step=0\n");
+    let both = format!("{log}timestamp=2026-11-28T01:43:05.000Z {at_second}");
+    check(&["opencode"], &both, [first, "Second one idle turn_ended 22660"]);
+    // Whichever of them it was opened with.
+    let named = ["opencode", "--session", SECOND];
+    check(&named, &both, [first, "Second one idle turn_ended 22660"]);
+    // A process that is gone was at the turn last.
+    let others = "level=INFO run=other message=loop session.id=ses_de02f6e92ffedRlnah77x7soOL\n";
+    let by_another = format!("{both}timestamp=2026-11-28T01:43:06.000Z {others}");
+    let killed = "First one stopped killed null";
+    check(&["opencode"], &by_another, [killed, "Second one idle turn_ended 22660"]);
 }
 
 #[test]
