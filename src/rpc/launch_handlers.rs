@@ -117,11 +117,11 @@ async fn start(call: &Call, request: Request) -> Result<(Launched, Option<Unansw
         let unanswered = Unanswered::of_service(&call, &agent, &launched, runtime);
         Ok::<_, RpcError>((launched, unanswered, job))
     });
-    let (launched, unanswered, _job) = launched.await.map_err(no_thread)??;
+    let (launched, unanswered, _job) = launched.await.map_err(|it| no_thread(&it))??;
     Ok((launched, unanswered))
 }
 
-fn no_thread(error: io::Error) -> RpcError {
+fn no_thread(error: &io::Error) -> RpcError {
     RpcError::Internal(format!("no thread for the launch: {error}"))
 }
 
@@ -139,7 +139,7 @@ async fn spawn(call: &Call, request: Request) -> Result<(Launched, Unanswered), 
         let started = launch::start(&site, request)?;
         Ok::<_, RpcError>((Unanswered::of_process(&starting, &started), started, job))
     });
-    let (unanswered, mut started, _job) = started.await.map_err(no_thread)??;
+    let (unanswered, mut started, _job) = started.await.map_err(|it| no_thread(&it))??;
     let message = "waiting for the agent to tell its session";
     call.report(json!({ "kind": "report", "message": message })).await;
     let told = started.told().await?;

@@ -113,8 +113,9 @@ impl Default for Buffers {
 
 /// Memory that the system gives for the part that is written, and takes back: on the heap it would be filled with zeros
 /// first, and leave holes between what is remembered.
-fn borrowed(len: usize) -> MmapMut {
-    MmapMut::map_anon(len).unwrap_or_else(|_| handle_alloc_error(Layout::new::<[u8; WHOLE_MAX]>()))
+pub fn borrowed(len: usize) -> MmapMut {
+    let layout = Layout::array::<u8>(len).expect("as long as a bound says");
+    MmapMut::map_anon(len).unwrap_or_else(|_| handle_alloc_error(layout))
 }
 
 /// What has been read of one transcript so far.

@@ -15,7 +15,7 @@ pub(super) fn last_holding<T>(
     file: &File,
     size: u64,
     needle: &Finder<'_>,
-    buffer: &mut Vec<u8>,
+    buffer: &mut [u8],
     is_cancelled: impl Fn() -> bool,
     read: impl Fn(&[u8]) -> Option<T>,
 ) -> Result<Option<T>, Unread> {
@@ -29,7 +29,6 @@ pub(super) fn last_holding<T>(
         }
         let start = end.saturating_sub(CHUNK as u64);
         let from = CHUNK - usize::try_from(end - start).unwrap_or(CHUNK);
-        buffer.resize(buffer.len().max(CHUNK), 0);
         match file.read_exact_at(&mut buffer[from..CHUNK], start) {
             Ok(()) => {}
             // It has become shorter: what was there is another state of the file.
@@ -52,8 +51,7 @@ pub(super) fn last_holding<T>(
         }
         let begun = from..first;
         rest = (1..=LINE_MAX).contains(&begun.len()).then_some(begun.len());
-        if let Some(rest) = rest {
-            buffer.resize(buffer.len().max(CHUNK + rest), 0);
+        if rest.is_some() {
             buffer.copy_within(begun, CHUNK);
         }
     }
@@ -64,13 +62,14 @@ pub(super) fn last_holding<T>(
 mod tests {
     use std::io::Write;
 
+    use super::super::BUFFER;
     use super::*;
 
     fn last(content: &[u8], read: impl Fn(&str) -> bool) -> Option<String> {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(content).unwrap();
         let needle = Finder::new("\"usage\"");
-        let buffer = &mut Vec::new();
+        let buffer = &mut vec![0; BUFFER];
         last_holding(
             &file,
             content.len() as u64,
@@ -123,7 +122,7 @@ mod tests {
     fn it_stops_when_told() {
         let file = tempfile::tempfile().unwrap();
         let needle = Finder::new("x");
-        let stopped = last_holding(&file, 1, &needle, &mut Vec::new(), || true, |_| Some(()));
+        let stopped = last_holding(&file, 1, &needle, &mut vec![0; BUFFER], || true, |_| Some(()));
         assert!(matches!(stopped, Err(Unread::GivenUp)));
     }
 
@@ -131,7 +130,7 @@ mod tests {
     fn of_a_file_that_has_become_shorter_nothing_is_told() {
         let file = tempfile::tempfile().unwrap();
         let needle = Finder::new("x");
-        let none = last_holding(&file, 1, &needle, &mut Vec::new(), || false, |_| Some(()));
+        let none = last_holding(&file, 1, &needle, &mut vec![0; BUFFER], || false, |_| Some(()));
         assert!(matches!(none, Ok(None)));
     }
 }

@@ -13,7 +13,7 @@ use crate::adapters::jsonl;
 pub(super) fn lines_holding(
     needle: &Finder<'_>,
     mut content: impl Read,
-    buffer: &mut Vec<u8>,
+    buffer: &mut [u8],
     is_cancelled: impl Fn() -> bool,
     mut each: impl FnMut(&[u8]) -> ControlFlow<()>,
 ) -> Result<u64, Unread> {
@@ -28,7 +28,6 @@ pub(super) fn lines_holding(
         if is_cancelled() {
             return Err(Unread::GivenUp);
         }
-        buffer.resize(buffer.len().max(room), 0);
         let read = match content.read(&mut buffer[filled..room]) {
             Ok(0) => return Ok(passed_over),
             Ok(read) => read,
@@ -74,6 +73,7 @@ mod tests {
     use std::fs::File;
     use std::io::{Seek, Write};
 
+    use super::super::BUFFER;
     use super::*;
 
     fn hits(content: &[u8]) -> (Vec<String>, u64) {
@@ -89,7 +89,7 @@ mod tests {
         let passed_over = lines_holding(
             &needle,
             file,
-            &mut Vec::new(),
+            &mut vec![0; BUFFER],
             || false,
             |line| {
                 found.push(String::from_utf8_lossy(line).into_owned());
@@ -130,14 +130,13 @@ mod tests {
         file.write_all(b"{\"usage\":1}\n{\"pad\":\"").unwrap();
         file.seek(io::SeekFrom::Current(200 << 20)).unwrap();
         file.write_all(b"\",\"usage\":2}\n{\"usage\":3}\n").unwrap();
-        let mut buffer = Vec::new();
         file.rewind().unwrap();
         let mut count = 0;
         let needle = Finder::new("\"usage\"");
         let passed_over = lines_holding(
             &needle,
             file,
-            &mut buffer,
+            &mut vec![0; BUFFER],
             || false,
             |_| {
                 count += 1;
@@ -145,7 +144,6 @@ mod tests {
             },
         );
         assert_eq!((count, passed_over.unwrap()), (2, 1));
-        assert!(buffer.capacity() <= LINE_MAX);
     }
 
     #[test]
@@ -166,7 +164,7 @@ mod tests {
         let passed_over = lines_holding(
             &needle,
             &mut rest,
-            &mut Vec::new(),
+            &mut vec![0; BUFFER],
             || false,
             |_| {
                 found += 1;
@@ -180,7 +178,8 @@ mod tests {
     #[test]
     fn it_stops_when_told() {
         let each = |_: &[u8]| ControlFlow::Continue(());
-        let stopped = lines_holding(&Finder::new("x"), &b"x\n"[..], &mut Vec::new(), || true, each);
+        let stopped =
+            lines_holding(&Finder::new("x"), &b"x\n"[..], &mut vec![0; BUFFER], || true, each);
         assert!(matches!(stopped, Err(Unread::GivenUp)));
     }
 }

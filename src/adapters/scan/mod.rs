@@ -13,7 +13,7 @@ use std::sync::Arc;
 use memchr::memmem::Finder;
 
 use super::evidence::problem_at;
-use super::files::{Transcript, open_regular};
+use super::files::{Transcript, borrowed, open_regular};
 use super::parallel;
 use crate::memo::FileStamp;
 use crate::protocol::session::{Problem, ProblemKind};
@@ -27,6 +27,8 @@ const CHUNK: usize = 256 << 10;
 /// Longest line that is kept whole. The longest with tokens in it seen was of 400 KB: a tool's result,
 /// quoted twice. A longer one is passed over, and said to be where lines are added up.
 const LINE_MAX: usize = 4 << 20;
+/// Bytes that reading works in: a chunk, and a line that it is the rest of.
+const BUFFER: usize = CHUNK + LINE_MAX;
 
 /// What the lines of one transcript add up to.
 pub trait Tally: Default + Send + Sync + 'static {
@@ -51,7 +53,7 @@ pub struct Opened<'a> {
     /// What is written beyond it from now on belongs to the file's next state.
     size: u64,
     scope: &'a Scope,
-    buffer: &'a mut Vec<u8>,
+    buffer: &'a mut [u8],
 }
 
 /// Why a transcript was not read.
@@ -116,14 +118,21 @@ pub fn each<T: Any + Send + Sync>(
     let mut unread: Vec<usize> = (0..known.len()).filter(|it| known[*it].is_none()).collect();
     // The largest first: a thread that begins a large file last would leave the others waiting.
     unread.sort_by_key(|it| std::cmp::Reverse(transcripts[*it].stamp.size));
-    let outcomes = parallel::map(scope, &unread, 1, Vec::new, |buffer, index| {
-        let transcript = transcripts[*index];
-        let (file, meta) = open_regular(&transcript.path)?;
-        let stamp = FileStamp::of(&meta);
-        let value = Arc::new(read(Opened { transcript, file, size: stamp.size, scope, buffer })?);
-        scope.memo.remember(purpose, stamp, Arc::clone(&value));
-        Ok(value)
-    });
+    let outcomes = parallel::map(
+        scope,
+        &unread,
+        1,
+        || borrowed(BUFFER),
+        |buffer, index| {
+            let transcript = transcripts[*index];
+            let (file, meta) = open_regular(&transcript.path)?;
+            let stamp = FileStamp::of(&meta);
+            let value =
+                Arc::new(read(Opened { transcript, file, size: stamp.size, scope, buffer })?);
+            scope.memo.remember(purpose, stamp, Arc::clone(&value));
+            Ok(value)
+        },
+    );
     for (index, outcome) in unread.into_iter().zip(outcomes) {
         match outcome {
             Ok(value) => known[index] = Some(value),
