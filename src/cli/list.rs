@@ -336,14 +336,17 @@ mod tests {
     fn a_table_keeps_to_its_width_and_gives_up_columns_before_the_title() {
         insta::assert_snapshot!([90, 56, 40].map(table).join("\n"), @"
         STATUS     AGENT        TITLE                          DIRECTORY                       AGE
+        ▲ waiting  claude-code  ⚠️ ❤️ ⚠️ ❤️ ⚠️ ❤️ ⚠️ all of …  /srv/⚠️⚠️⚠️                     2m
         ▲ waiting  claude-code  a title that says more than …  ~/work/api                      2m
         ▲ waiting  claude-code  支払いテーブルを [31m移行する  …two/three/four/five/six/seven  2m
 
         STATUS     TITLE                DIRECTORY            AGE
+        ▲ waiting  ⚠️ ❤️ ⚠️ ❤️ ⚠️ ❤️ …  /srv/⚠️⚠️⚠️          2m
         ▲ waiting  a title that says …  ~/work/api           2m
         ▲ waiting  支払いテーブルを […  …our/five/six/seven  2m
 
         STATUS     TITLE                     AGE
+        ▲ waiting  ⚠️ ❤️ ⚠️ ❤️ ⚠️ ❤️ ⚠️ al…  2m
         ▲ waiting  a title that says more …  2m
         ▲ waiting  支払いテーブルを [31m移…  2m
         ");
