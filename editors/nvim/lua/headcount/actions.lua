@@ -4,6 +4,7 @@ local client = require('headcount.client')
 local pages = require('headcount.pages')
 local picker = require('headcount.picker')
 local roster = require('headcount.roster')
+local screen = require('headcount.screen')
 local window = require('headcount.window')
 local words = require('headcount.words')
 
@@ -99,7 +100,7 @@ function M.directory(session)
   if not cwd then
     return say('where this session works is not known', vim.log.levels.WARN)
   elseif vim.fn.isdirectory(cwd) == 0 then
-    return say(('its directory is gone: %s'):format(words.clean(cwd)), vim.log.levels.WARN)
+    return say(('its directory is gone: %s'):format(screen.clean(cwd)), vim.log.levels.WARN)
   end
   vim.cmd('tabnew')
   local is_there, trouble = pcall(vim.cmd, 'tcd ' .. vim.fn.fnameescape(cwd))
@@ -159,9 +160,9 @@ local ALIVE = { running = true, waiting = true, idle = true }
 ---@return string|nil
 local function obstacle(command, cwd)
   if cwd and vim.fn.isdirectory(cwd) == 0 then
-    return ('its directory is gone: %s'):format(words.clean(cwd))
+    return ('its directory is gone: %s'):format(screen.clean(cwd))
   elseif vim.fn.executable(command[1]) == 0 then
-    return ('`%s` is not on the PATH of Neovim'):format(words.clean(command[1]))
+    return ('`%s` is not on the PATH of Neovim'):format(screen.clean(command[1]))
   end
 end
 
@@ -286,7 +287,7 @@ function M.launch(agent, prompt, is_sure)
   local function with_agent(chosen)
     if chosen then
       local cwd = vim.fn.getcwd()
-      local place = words.clean(vim.fn.fnamemodify(cwd, ':~'))
+      local place = screen.clean(vim.fn.fnamemodify(cwd, ':~'))
       local label = ('Prompt for %s in %s: '):format(client.agent_name(chosen), place)
       with_prompt(prompt, label, refused_prompt, function(text)
         local order = { agent = chosen, prompt = text, cwd = cwd }

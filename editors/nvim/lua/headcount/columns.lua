@@ -1,6 +1,7 @@
 --- The columns of the list: what stands in them, and how wide they are.
 
 local client = require('headcount.client')
+local screen = require('headcount.screen')
 local words = require('headcount.words')
 
 local M = {}
@@ -14,14 +15,14 @@ local TITLE_MIN, DIRECTORY_MIN = 24, 12
 ---@param path string|nil
 ---@return string
 local function fold_home(path)
-  return path and words.clean(vim.fn.fnamemodify(path, ':~')) or ''
+  return path and screen.clean(vim.fn.fnamemodify(path, ':~')) or ''
 end
 
 ---@param text string
 ---@param width integer
 ---@return string
 function M.padded(text, width)
-  return text .. string.rep(' ', width - words.width(text))
+  return text .. string.rep(' ', width - screen.width(text))
 end
 
 ---@param session headcount.Session
@@ -60,7 +61,7 @@ function M.fitting(rows, width)
   local widths = { 0, 0, 0, 0, 0 }
   for _, row in ipairs(rows) do
     for column, cell in ipairs(row) do
-      widths[column] = math.max(widths[column], words.width(cell))
+      widths[column] = math.max(widths[column], screen.width(cell))
     end
   end
   local title, room = widths[TITLE], rest(widths, width)
@@ -84,7 +85,7 @@ end
 ---@param width integer
 ---@return string
 function M.fit(column, cell, width)
-  local fit = column == DIRECTORY and words.fit_end or words.fit
+  local fit = column == DIRECTORY and screen.fit_end or screen.fit
   return fit(cell, width)
 end
 

@@ -3,6 +3,7 @@
 local client = require('headcount.client')
 local config = require('headcount.config')
 local hello = require('headcount.hello')
+local screen = require('headcount.screen')
 local words = require('headcount.words')
 
 local M = {}
@@ -59,7 +60,7 @@ local function check_server()
   local err, said = client.request_sync('initialize', hello.params(), M.patience_ms)
   if err then
     -- Where it is started again and again, why it ended says more than that nothing was heard.
-    local why = client.trouble() and words.clean(client.trouble())
+    local why = client.trouble() and screen.clean(client.trouble())
     return report.error(why or 'no hello from the server: ' .. words.error(err))
   end
   if said.protocolVersion == PROTOCOL then

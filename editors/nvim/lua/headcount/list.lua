@@ -6,6 +6,7 @@ local client = require('headcount.client')
 local columns = require('headcount.columns')
 local config = require('headcount.config')
 local roster = require('headcount.roster')
+local screen = require('headcount.screen')
 local window = require('headcount.window')
 local words = require('headcount.words')
 
@@ -75,9 +76,9 @@ end
 local function heading()
   local state = client.state()
   if client.is_off() then
-    return words.clean(client.trouble() or '') .. '; see :checkhealth headcount'
+    return screen.clean(client.trouble() or '') .. '; see :checkhealth headcount'
   elseif state == 'starting' and client.trouble() then
-    return words.clean(client.trouble()) .. '; starting again …'
+    return screen.clean(client.trouble()) .. '; starting again …'
   elseif state == 'starting' and roster.is_known() then
     return 'starting …'
   elseif not roster.is_known() then
@@ -210,7 +211,7 @@ end
 local function draw(now)
   local drawn = { lines = {}, marks = {}, keys = {} }
   local width = narrowest()
-  draw_note(drawn, words.wrap(heading(), width), 'HeadcountHeading')
+  draw_note(drawn, screen.wrap(heading(), width), 'HeadcountHeading')
   draw_note(drawn, hints(width), 'HeadcountHint')
   table.insert(drawn.lines, '')
   local shown, omitted = shown_of(roster.sessions())
@@ -227,7 +228,7 @@ local function draw(now)
     table.insert(notes, 1, ('… and %d more; press a for all'):format(omitted))
   end
   for _, note in ipairs(notes) do
-    draw_note(drawn, words.wrap(words.clean(note), width), 'HeadcountHint')
+    draw_note(drawn, screen.wrap(screen.clean(note), width), 'HeadcountHint')
   end
   return drawn
 end

@@ -3,6 +3,7 @@
 local client = require('headcount.client')
 local config = require('headcount.config')
 local roster = require('headcount.roster')
+local screen = require('headcount.screen')
 local words = require('headcount.words')
 
 local M = {}
@@ -69,7 +70,7 @@ end
 ---@param text string
 ---@param level integer
 function M.tell(text, level)
-  vim.notify(words.fit(text, math.max(vim.v.echospace, 1)), level, { title = 'Headcount' })
+  vim.notify(screen.fit(text, math.max(vim.v.echospace, 1)), level, { title = 'Headcount' })
 end
 
 ---@param steps headcount.Step[]

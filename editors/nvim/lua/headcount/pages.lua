@@ -7,6 +7,7 @@ local buffers = require('headcount.buffer')
 local client = require('headcount.client')
 local notices = require('headcount.notices')
 local roster = require('headcount.roster')
+local screen = require('headcount.screen')
 local window = require('headcount.window')
 local words = require('headcount.words')
 
@@ -34,7 +35,7 @@ local function header(session)
   local known = { agent, session.model, words.status(session), session.cwd, session.branch }
   for index = 1, 5 do
     if known[index] then
-      table.insert(facts, words.clean(known[index]))
+      table.insert(facts, screen.clean(known[index]))
     end
   end
   return { '# ' .. words.title(session), '', table.concat(facts, ' · '), '' }
@@ -67,7 +68,7 @@ function M.transcript(session, peek)
   for _, turn in ipairs(peek.turns) do
     local who = turn.tool and 'Tool: ' .. words.one_line(turn.tool)
       or speaker[turn.role]
-      or words.clean(turn.role)
+      or screen.clean(turn.role)
     local heading = '## ' .. who .. (turn.at and ' — ' .. words.clock(turn.at) or '')
     vim.list_extend(lines, { heading, '' })
     vim.list_extend(lines, lines_of(turn.text))
@@ -111,7 +112,7 @@ local function facts(session)
   fact('Conflict', session.conflict and 'two live processes write this session')
   fact('Process', process and ('%d, since %s'):format(process.pid, words.clock(process.startedAt)))
   fact('Tokens', session.usage and words.usage(session.usage))
-  fact('Session', session.sessionId and words.clean(session.sessionId))
+  fact('Session', session.sessionId and screen.clean(session.sessionId))
   fact('Looked at', looked and words.clock(looked.observedAt))
   return lines
 end
@@ -125,8 +126,8 @@ function M.evidence(result)
   local lines = vim.list_extend(header(session), facts(session))
   vim.list_extend(lines, { '', '## Evidence', '' })
   for _, it in ipairs(evidence) do
-    local source = SOURCE[it.source] or words.clean(it.source)
-    table.insert(lines, ('- %s: %s'):format(source, words.clean(it.says)))
+    local source = SOURCE[it.source] or screen.clean(it.source)
+    table.insert(lines, ('- %s: %s'):format(source, screen.clean(it.says)))
   end
   if #evidence == 0 then
     table.insert(lines, '[None.]')

@@ -1,5 +1,7 @@
 --- Sessions in words. Whatever came from an agent is untrusted: it is shown, never interpreted.
 
+local screen = require('headcount.screen')
+
 local M = {}
 
 --- Widest title of a row; a prompt may be much longer.
@@ -51,108 +53,15 @@ local NEED = {
   suspended = 'to be continued',
 }
 
---- What a terminal or a reader of bidirectional text would obey, or nobody would see, in UTF-8.
-local OBEYED = {
-  '[%z\1-\31\127]',
-  '\194[\128-\159]', -- C1 controls
-  '\216\156', -- the Arabic letter mark
-  '\226\128\139', -- a blank without width
-  '\239\187\191', -- the mark at the start of a file
-  '\226\128[\142\143\168-\174]', -- marks, line and paragraph separators, embeddings, overrides
-  '\226\129[\166-\169]', -- isolates
-}
-
---- Text on one line, without what a terminal would obey.
----@param text string
----@return string
-function M.clean(text)
-  local flat = text:gsub('%s+', ' ')
-  for _, pattern in ipairs(OBEYED) do
-    flat = flat:gsub(pattern, '')
-  end
-  return vim.trim(flat)
-end
-
 --- Clean text that is not too long, for what a session says of itself.
 ---@param text string
 ---@return string
 function M.one_line(text)
-  local flat = M.clean(text)
+  local flat = screen.clean(text)
   if vim.fn.strchars(flat) > TITLE_MAX then
     flat = vim.fn.strcharpart(flat, 0, TITLE_MAX - 1) .. '…'
   end
   return flat
-end
-
---- How many cells of the screen a text takes. For plain text Neovim need not be asked, which is what a long list waits for.
----@param text string
----@return integer
-function M.width(text)
-  return text:find('[^ -~]') and vim.fn.strdisplaywidth(text) or #text
-end
-
---- The longest beginning of a text in this many cells of the screen.
----@param text string
----@param width integer
----@return string
-local function beginning(text, width)
-  local cut = vim.fn.strcharpart(text, 0, width)
-  while M.width(cut) > width do
-    cut = vim.fn.strcharpart(cut, 0, vim.fn.strchars(cut) - 1)
-  end
-  return cut
-end
-
---- Text in this many cells of the screen, cut at its end.
----@param text string
----@param width integer
----@return string
-function M.fit(text, width)
-  if M.width(text) <= width then
-    return text
-  end
-  return beginning(text, width - 1) .. '…'
-end
-
---- Text on lines of this many cells, broken at blanks, and within a word where that alone is longer than a line.
----@param text string
----@param width integer
----@return string[]
-function M.wrap(text, width)
-  local lines = { '' }
-  for word in text:gmatch('%S+') do
-    local longer = lines[#lines] == '' and word or lines[#lines] .. ' ' .. word
-    if M.width(longer) <= width then
-      lines[#lines] = longer
-    else
-      local piece = beginning(word, width)
-      while piece ~= word and piece ~= '' do
-        table.insert(lines, piece)
-        word = word:sub(#piece + 1)
-        piece = beginning(word, width)
-      end
-      table.insert(lines, word)
-    end
-  end
-  if lines[1] == '' and #lines > 1 then
-    table.remove(lines, 1)
-  end
-  return lines
-end
-
---- Text in this many cells of the screen, cut at its beginning: the end of a path tells more.
----@param text string
----@param width integer
----@return string
-function M.fit_end(text, width)
-  if M.width(text) <= width then
-    return text
-  end
-  local cut = vim.fn.strcharpart(text, math.max(vim.fn.strchars(text) - width + 1, 0))
-  while M.width(cut) > width - 1 do
-    cut = vim.fn.strcharpart(cut, 1)
-  end
-  return '…' .. cut
 end
 
 --- A session's title: its own, else what was asked of it.
@@ -288,7 +197,7 @@ end
 local function last_words(data)
   local last = nil
   for line in (type(data.output) == 'string' and data.output or ''):gmatch('[^\r\n]+') do
-    local clean = M.clean(line)
+    local clean = screen.clean(line)
     last = clean ~= '' and clean or last
   end
   return last
@@ -299,7 +208,7 @@ end
 ---@return string
 function M.problem(problem)
   local at = problem.path and (' (%s)'):format(problem.path) or ''
-  return M.clean(problem.message .. at)
+  return screen.clean(problem.message .. at)
 end
 
 --- An error in words, with what the agent said, or what can be done about it.
@@ -307,12 +216,12 @@ end
 ---@return string
 function M.error(err)
   local data = type(err.data) == 'table' and err.data or {}
-  local text = M.clean(err.message or 'the request failed')
+  local text = screen.clean(err.message or 'the request failed')
   local output = last_words(data)
   if output then
     text = text .. ': ' .. output
   elseif type(data.hint) == 'string' then
-    text = text .. '; ' .. M.clean(data.hint)
+    text = text .. '; ' .. screen.clean(data.hint)
   end
   return text
 end
