@@ -1,7 +1,8 @@
 //! `headcount list`: the sessions as a table that people like to read.
 
+use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::PossibleValuesParser;
 use serde::Deserialize;
@@ -75,12 +76,12 @@ pub(super) fn run(env: Env, options: Options) -> Result<u8, Failure> {
     let home = env.home().clone();
     let has_colour = io::stdout().is_terminal() && wants_colour(&env);
     let Options { agent, status, cwd, json: as_json } = options;
-    let under = cwd.map(std::path::absolute).transpose()?;
+    let under = cwd.as_deref().map(on_the_wire).transpose()?;
     let mut params = json!({ "limit": ROWS });
     let filters = [
         ("agents", (!agent.is_empty()).then(|| json!(agent))),
         ("status", (!status.is_empty()).then(|| json!(status))),
-        ("under", under.map(|it| json!(it.to_string_lossy()))),
+        ("under", under.map(|it| json!(it))),
     ];
     for (name, value) in filters {
         if let Some(value) = value {
@@ -106,6 +107,18 @@ pub(super) fn run(env: Env, options: Options) -> Result<u8, Failure> {
     out.flush()?;
     report(&listed, left_out);
     Ok(0)
+}
+
+/// A directory as the wire can tell it; nobody is to read that there are no sessions in one of another name.
+fn on_the_wire(directory: &Path) -> Result<String, Failure> {
+    let absolute = std::path::absolute(directory)?;
+    let refused = |it: OsString| {
+        Failure::Usage(format!(
+            "--cwd `{}` is not UTF-8: no session is told to work there",
+            it.display()
+        ))
+    };
+    absolute.into_os_string().into_string().map_err(refused)
 }
 
 /// Whether a terminal is to be shown colours: its user may not want them, and it may know none.
@@ -290,6 +303,18 @@ mod tests {
         check(("TERM", "dumb"), false);
         check(("NO_COLOR", "1"), false);
         check(("NO_COLOR", ""), true);
+    }
+
+    #[test]
+    fn a_directory_that_the_wire_cannot_tell_is_refused_by_its_name() {
+        use std::os::unix::ffi::OsStringExt;
+        assert_eq!(on_the_wire(Path::new("/work/é")).unwrap(), "/work/é");
+        let odd = PathBuf::from(OsString::from_vec(b"/work/\xff".to_vec()));
+        let refused = on_the_wire(&odd).unwrap_err();
+        assert!(
+            matches!(&refused, Failure::Usage(it) if it.contains("`/work/\u{fffd}`")),
+            "{refused:?}"
+        );
     }
 
     #[test]
