@@ -62,3 +62,22 @@ impl Drop for End {
         self.0.give_up();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[test]
+    fn a_turn_ends_with_its_request_though_something_of_that_is_left_behind() {
+        let turns = Turns(Arc::new(Semaphore::new(1)));
+        let left_behind = Turn::default();
+        let mut under_way = Box::pin(turns.take(left_behind.clone(), std::future::pending::<()>()));
+        assert_eq!(under_way.as_mut().now_or_never(), None);
+        let mut next = Box::pin(turns.take(Turn::default(), async { "next" }));
+        assert_eq!(next.as_mut().now_or_never(), None);
+        drop(under_way);
+        assert_eq!(next.now_or_never(), Some("next"));
+    }
+}

@@ -10,6 +10,7 @@ use headcount::protocol::lifecycle::AgentCard;
 use headcount::rpc::{self, App};
 use headcount::scope::Scope;
 use headcount::transport;
+use jsonrpsee::Methods;
 use serde_json::{Value, json};
 use tokio::io::{
     AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf,
@@ -29,9 +30,12 @@ struct Conversation {
 impl Conversation {
     /// Serves this home for as long as the conversation lasts.
     fn with(home: &Home, tasks: &mut tokio::task::JoinSet<()>) -> Self {
+        Self::of(home.methods(), tasks)
+    }
+
+    fn of(methods: Methods, tasks: &mut tokio::task::JoinSet<()>) -> Self {
         let (client, server) = tokio::io::duplex(1 << 20);
         let (reader, writer) = tokio::io::split(server);
-        let methods = home.methods();
         tasks.spawn(async move {
             transport::serve(reader, writer, methods, transport::Options::default()).await;
         });
@@ -182,6 +186,38 @@ async fn a_wait_whose_time_runs_out_says_so() {
     assert_eq!((&result["sessions"], &result["timedOut"]), (&json!([]), &json!(true)));
     assert_eq!(result["complete"], true);
     assert_eq!(result["agents"].as_array().unwrap().len(), REGISTRY.len());
+}
+
+#[tokio::test]
+async fn a_watch_tells_of_a_fuse_that_is_to_be_told_and_of_no_other() {
+    let home = Home::empty();
+    let app = App::new(home.env(), REGISTRY);
+    let (fuses, env, unfinished) = (app.fuses.clone(), app.env.clone(), app.unfinished.clone());
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(async move { match fuses.keep(env, unfinished).await {} });
+    let mut client = Conversation::of(rpc::router(app).into_methods(), &mut tasks);
+    client.send(1, "session.watch", json!({})).await;
+    let subscription = client.next().await["result"].clone();
+    client.changes().await;
+
+    let mut expired = Vec::new();
+    for (id, name, on_expire) in
+        [(2, "a", json!({ "command": ["/bin/true"] })), (3, "b", json!({ "event": "over" }))]
+    {
+        let directory = home.path().join(name);
+        std::fs::create_dir(&directory).unwrap();
+        let fuse = json!({ "directory": directory, "ttlMs": 1, "onExpire": on_expire });
+        client.send(id, "fuse.set", fuse).await;
+        let mut is_set = false;
+        while !is_set || name == "b" && expired.is_empty() {
+            let message = client.next().await;
+            is_set |= message["id"] == id;
+            expired.extend((message["method"] == "fuse.expired").then_some(message));
+        }
+    }
+    let [told] = &expired[..] else { panic!("{expired:?}") };
+    assert_eq!(told["params"]["subscription"], subscription);
+    assert_eq!(told["params"]["result"]["fuse"]["onExpire"]["event"], "over");
 }
 
 #[tokio::test]

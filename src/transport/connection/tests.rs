@@ -700,6 +700,23 @@ async fn shutdown_ends_subscriptions() {
 }
 
 #[tokio::test]
+async fn a_subscription_whose_answer_comes_after_shutdown_never_speaks() {
+    let mut client = Client::new(Framing::Lines);
+    client
+        .send(r#"[{"jsonrpc":"2.0","id":1,"method":"wait"},{"jsonrpc":"2.0","id":2,"method":"watch","params":[1]}]"#)
+        .await;
+    client.world.until(&client.world.subscriptions, 1).await;
+    client.request(3, "shutdown", json!({})).await;
+    assert_eq!(client.receive().await, reply(3, Value::Null));
+    client.world.gate.add_permits(1);
+    assert_eq!(client.receive().await.as_array().map(Vec::len), Some(2));
+    client.world.until(&client.world.subscriptions, 0).await;
+    client.notify("exit", json!({})).await;
+    let (texts, _) = client.rest().await;
+    assert!(texts.is_empty(), "{texts:?}");
+}
+
+#[tokio::test]
 async fn subscriptions_have_a_limit_and_give_their_place_back() {
     let mut client = Client::new(Framing::Lines);
     let mut subscription = Value::Null;
