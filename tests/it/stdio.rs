@@ -1,7 +1,7 @@
 //! The real program on real pipes: framing, silence, exit codes.
 
 use std::io::{Read, Write};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -29,11 +29,17 @@ pub(crate) fn server(home: &Home, arguments: &[&str]) -> Child {
         .expect("the program starts")
 }
 
+/// The same, and what it reads from.
+fn conversation(home: &Home, arguments: &[&str]) -> (Child, ChildStdin) {
+    let mut server = server(home, arguments);
+    let stdin = server.stdin.take().expect("stdin is piped");
+    (server, stdin)
+}
+
 /// Gives the server this input, ends it, and returns all that came of it.
 fn run(arguments: &[&str], input: &str) -> Output {
     let home = Home::empty();
-    let mut server = server(&home, arguments);
-    let mut stdin = server.stdin.take().expect("stdin is piped");
+    let (server, mut stdin) = conversation(&home, arguments);
     stdin.write_all(input.as_bytes()).expect("the server reads");
     drop(stdin);
     server.wait_with_output().expect("the server ends")
@@ -58,8 +64,7 @@ fn text(bytes: &[u8]) -> &str {
 #[test]
 fn a_method_without_an_id_is_not_done_and_the_log_says_so() {
     let home = Home::empty();
-    let mut server = server(&home, &[]);
-    let mut stdin = server.stdin.take().expect("stdin is piped");
+    let (server, mut stdin) = conversation(&home, &[]);
     let acquire = json!({
         "jsonrpc": "2.0", "method": "lock.acquire",
         "params": { "directory": home.path(), "by": "me" },
@@ -109,8 +114,7 @@ fn the_exit_code_tells_how_it_ended() {
 #[test]
 fn exit_needs_no_end_of_input() {
     let home = Home::empty();
-    let mut server = server(&home, &[]);
-    let mut stdin = server.stdin.take().expect("stdin is piped");
+    let (mut server, mut stdin) = conversation(&home, &[]);
     writeln!(stdin, "{}\n{}", request(1, "shutdown"), notification("exit"))
         .expect("the server reads");
 
@@ -132,9 +136,8 @@ fn lost_framing_is_told_on_both_sides() {
 #[test]
 fn a_reader_that_left_ends_the_server() {
     let home = Home::empty();
-    let mut server = server(&home, &[]);
+    let (mut server, mut stdin) = conversation(&home, &[]);
     drop(server.stdout.take());
-    let mut stdin = server.stdin.take().expect("stdin is piped");
     writeln!(stdin, "{}", request(1, "initialize")).expect("the server reads");
     // The input stays open: only the missing reader can end it.
     assert_eq!(server.wait().expect("the server ends").code(), Some(1));
@@ -143,8 +146,7 @@ fn a_reader_that_left_ends_the_server() {
 #[test]
 fn a_reader_that_left_ends_a_server_that_has_nothing_to_say() {
     let home = Home::empty();
-    let mut server = server(&home, &[]);
-    let mut stdin = server.stdin.take().expect("stdin is piped");
+    let (mut server, mut stdin) = conversation(&home, &[]);
     let wait = json!({
         "jsonrpc": "2.0", "id": 1, "method": "session.wait",
         "params": { "filter": {}, "until": ["waiting"], "timeoutMs": 3_600_000 },
@@ -174,8 +176,7 @@ fn a_server_that_leaves_at_once_fires_a_fuse_or_leaves_it() {
         let fuse = json!({ "directory": home.path(), "ttlMs": 1, "onExpire": on_expire });
         assert!(home.call("fuse.set", &fuse)["result"].is_object());
 
-        let mut server = server(&home, &[]);
-        let mut stdin = server.stdin.take().expect("stdin is piped");
+        let (server, mut stdin) = conversation(&home, &[]);
         writeln!(stdin, "{}", request(1, "session.list")).expect("the server reads");
         drop(stdin);
         assert!(server.wait_with_output().expect("the server ends").status.success());
