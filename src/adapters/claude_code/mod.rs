@@ -62,6 +62,7 @@ pub static ADAPTER: FileAgent = FileAgent {
         seen_version: "2.1.197",
         live_signal: "its own registry of live processes, verified by their start times",
         blind_spots: "sessions run with --no-session-persistence while they are not live; cost; \
+                      the tokens of calls that no transcript holds (titles, compactions); \
                       a name given in the middle of a long interactive session, once it has ended; \
                       that a session asks for a permission in an editor or in a program that drives it: \
                       it is told as running; \
