@@ -1,7 +1,7 @@
 /** With a large store: how soon the tree is filled, and whether the extension host stays free. */
 
 import assert from "node:assert/strict";
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import * as vscode from "vscode";
 import type { Test, World } from "./world";
@@ -32,22 +32,42 @@ export const tests: Record<string, Test> = {
     await world.until("a page is drawn", () => world.drawn().at(-1)?.trim() === "… and 1,950 more");
     // A server that is not optimised takes its time.
     const limit = config().get<string>("server.path", "").includes("/debug/") ? 5 * FILLED_MS : FILLED_MS;
-    const runs: { took: number; blocked: number }[] = [];
+    const runs: Run[] = [];
     const best = () => Math.min(...runs.map((it) => it.took));
     while (runs.length < RUNS || (runs.length < RUNS_MAX && best() > limit)) {
       runs.push(await restarted(world));
       assert.equal(sessions.lists, 1, "one list at the start, and none after it");
     }
-    const words = runs.map((it) => `${it.took.toFixed(0)} ms, block ${it.blocked.toFixed(0)} ms`).join("; ");
-    // A busy machine may be slow once, which the best of the runs forgives; a block is our own work, and never forgiven.
-    assert.ok(best() <= limit, `filled after ${words}`);
+    const words = runs.map(inWords).join("; ");
+    // What others took of a busy machine is theirs, in every run; a block is our own work, and never forgiven.
+    const own = Math.min(...runs.map((it) => it.took - it.waited));
+    assert.ok(best() <= limit || own <= limit, `filled after ${words}`);
     assert.ok(Math.max(...runs.map((it) => it.blocked)) <= BLOCKED_MS, `blocked: ${words}`);
     return words;
   },
 };
 
+/** How one run went, in milliseconds. */
+interface Run {
+  readonly took: number;
+  /** For how long of that somebody waited for a processor. */
+  readonly waited: number;
+  readonly blocked: number;
+}
+
+function inWords({ took, waited, blocked }: Run): string {
+  return `${took.toFixed(0)} ms, of which ${waited.toFixed(0)} ms for a processor, block ${blocked.toFixed(0)} ms`;
+}
+
+/** For how long, in milliseconds, somebody on this machine has waited for a processor; nothing where the kernel does not tell. */
+function waitedMs(): number {
+  const file = "/proc/pressure/cpu";
+  const total = existsSync(file) ? /^some .*total=(\d+)$/m.exec(readFileSync(file, "utf8"))?.[1] : undefined;
+  return Number(total ?? 0) / 1_000;
+}
+
 /** From the start of a server until VS Code has rows, and the longest block of the host until some time after the last push. */
-async function restarted({ headcount, until }: World): Promise<{ took: number; blocked: number }> {
+async function restarted({ headcount, until }: World): Promise<Run> {
   const { server, sessions, tree } = headcount;
   // As before the view was opened first, and long enough ago for VS Code to have drawn that.
   sessions.roster.replace([]);
@@ -57,20 +77,20 @@ async function restarted({ headcount, until }: World): Promise<{ took: number; b
   sessions.lists = 0;
   sessions.pushes = 0;
   const getTreeItem = tree.getTreeItem.bind(tree);
-  const filled = new Promise<number>((resolve) => {
+  const filled = new Promise<[at: number, waited: number]>((resolve) => {
     tree.getTreeItem = (node) => {
-      if (node.kind === "row") resolve(performance.now());
+      if (node.kind === "row") resolve([performance.now(), waitedMs()]);
       return getTreeItem(node);
     };
   });
   const blocks = new Blocks();
-  const started = performance.now();
+  const [started, before] = [performance.now(), waitedMs()];
   await server.restart();
-  const took = (await filled) - started;
+  const [at, after] = await filled;
   tree.getTreeItem = getTreeItem;
   await until("the push has come", () => sessions.pushes > 0);
   await new Promise((resolve) => setTimeout(resolve, WATCHED_MS));
-  return { took, blocked: blocks.stop() };
+  return { took: at - started, waited: after - before, blocked: blocks.stop() };
 }
 
 /**
