@@ -107,8 +107,12 @@ pub(super) fn conclude(
     let serves_nobody = |it: &Claim| {
         it.session.is_none() && has_nothing(&it.hints) && services.contains(&it.process)
     };
-    let paired = pairing::pair(&others, candidates.filter_map(candidate));
-    claims.extend(paired.into_iter().filter(|it| !serves_nobody(it)));
+    let workers = log.workers(agents);
+    let paired = pairing::pair(&others, candidates.filter_map(candidate)).into_iter().map(|it| {
+        let nothing_asked = it.hints.nothing_asked && !workers.contains(&it.process);
+        Claim { hints: Hints { nothing_asked, ..it.hints }, ..it }
+    });
+    claims.extend(paired.filter(|it| !serves_nobody(it)));
     let by_log = |process: ProcessRef, session: SessionId| Claim {
         bond: Bond::Inferred,
         ..Claim::of(process, Some(session), Source::Process)

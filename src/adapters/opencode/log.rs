@@ -121,6 +121,12 @@ impl Log {
         worked
     }
 
+    /// The processes that have worked in any session, whoever has gone on with it since.
+    pub(super) fn workers(&self, agents: &[Agent]) -> BTreeSet<ProcessRef> {
+        let runs = self.runs_of(agents).into_iter();
+        runs.filter(|(_, run)| !run.worked.is_empty()).map(|(process, _)| process).collect()
+    }
+
     /// Which run is whose, where time and directory leave no choice. A process has one run, but a run may be of a process
     /// that is gone: that only one could have begun it says nothing.
     fn runs_of(&self, agents: &[Agent]) -> Vec<(ProcessRef, &Run)> {

@@ -310,7 +310,11 @@ fn a_tool_that_has_just_begun_is_not_taken_for_one_that_waits() {
 
 /// What is told of the two sessions of the recorded terminals, by a log and the processes with their arguments.
 fn told_by_log(log: &str, terminals: &[(i32, &[&str])]) -> Vec<String> {
-    let home = Home::new().with_database("opencode.db", &recorded("two-terminals-1.18.33.sql"));
+    told_of(&recorded("two-terminals-1.18.33.sql"), log, terminals)
+}
+
+fn told_of(sql: &str, log: &str, terminals: &[(i32, &[&str])]) -> Vec<String> {
+    let home = Home::new().with_database("opencode.db", sql);
     fs::create_dir(home.data("log")).unwrap();
     fs::write(home.data("log/opencode.log"), log).unwrap();
     let table = FakeProc::new();
@@ -385,6 +389,21 @@ fn a_terminal_that_goes_on_with_another_session_is_at_work_in_the_one_it_left() 
     let by_another = format!("{both}timestamp=2026-11-28T01:43:06.000Z {others}");
     let killed = "First one stopped killed null";
     check(&["opencode"], &by_another, [killed, "Second one idle turn_ended 22660"]);
+}
+
+#[test]
+fn a_terminal_whose_session_another_process_goes_on_with_is_not_told_as_one_that_was_asked_nothing()
+{
+    let sql = recorded("two-terminals-1.18.33.sql");
+    let sql = format!("{sql}\nDELETE FROM session WHERE id = '{SECOND}';\n");
+    let log = recorded("two-terminals-1.18.33.log");
+    let at_first =
+        "level=INFO run=98aba358 message=loop session.id=ses_de02f6e92ffedRlnah77x7soOL\n";
+    let log = format!("{log}timestamp=2026-11-28T01:43:06.000Z {at_first}");
+    let terminals: [(i32, &[&str]); 2] =
+        [(FIRST_TERMINAL, &["opencode"]), (SECOND_TERMINAL, &["opencode"])];
+    let expected = ["- unknown process_alive 22660", "First one waiting permission 23518"];
+    assert_eq!(told_of(&sql, &log, &terminals), expected);
 }
 
 #[test]
