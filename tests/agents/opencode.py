@@ -321,6 +321,18 @@ def two_interfaces(world: OpencodeWorld) -> None:
     world.headcount.shows(folder, [first("stopped"), second("stopped", "completed")])
 
 
+@scenario("one that keeps its sessions in another store is told as a process alone")
+def elsewhere(world: OpencodeWorld) -> None:
+    folder = world.project("elsewhere")
+    child = world.start(command("opencode") + ["run", "--auto", "-m", "mock/mock-1", "--", "Work [[hold:oc-elsewhere]]"], folder,
+                        env={"OPENCODE_DB": str(world.home / "second.db")})
+    world.model.wait_streaming("oc-elsewhere")
+    world.headcount.shows(folder, [row(None, "running", "process_alive", child.ref())])
+    world.model.release("oc-elsewhere")
+    child.ended(0)
+    world.headcount.shows(folder, [])
+
+
 @scenario("forked: a session of its own, whose source is not counted twice")
 def forked(world: OpencodeWorld) -> None:
     folder = world.project("forks")

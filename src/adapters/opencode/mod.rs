@@ -38,7 +38,7 @@ use self::log::Log;
 use self::process::Agent;
 use self::stored::Stored;
 use super::drive::{Driver, Launched};
-use super::evidence::{Record, Sighting, Survey, problem_at};
+use super::evidence::{Claim, Record, Sighting, Survey, problem_at};
 use super::service::{Served, TurnEnd};
 use super::{Adapter, Peeked, Watched};
 use crate::base::{AbsPath, AgentId, ProcessRef, SessionId};
@@ -73,7 +73,8 @@ pub(super) static ADAPTER: OpenCode = OpenCode {
         live_signal: "processes that hold the database open; the agent's own server, where one listens; its log",
         blind_spots: "which of several sessions in one directory a process serves, where neither its arguments, nor its \
                       server, nor the log say so; approvals that the terminal interface waits for of tools that may \
-                      take long, as those of MCP servers",
+                      take long, as those of MCP servers; sessions in another store than headcount's (`OPENCODE_DB`, \
+                      `XDG_DATA_HOME`), which are seen as processes alone",
     },
 };
 
@@ -136,6 +137,7 @@ struct Look {
     sessions: Vec<Stored>,
     counted: Vec<Sighting>,
     agents: Vec<Agent>,
+    elsewhere: Vec<Claim>,
     log: Arc<Log>,
     problems: Vec<Problem>,
 }
@@ -150,7 +152,8 @@ impl Look {
             look.read_database(scope, path);
         }
         look.read_older_files(scope, &data.join("storage"));
-        look.agents = process::find(scope, &data, &databases);
+        let process::Agents { here, elsewhere } = process::find(scope, &data, &databases);
+        (look.agents, look.elsewhere) = (here, elsewhere);
         if !look.agents.is_empty() {
             look.log = Log::read(scope, &data);
         }
@@ -211,14 +214,14 @@ impl Look {
     }
 
     async fn conclude(mut self, scope: &Scope) -> Survey {
-        if !self.is_present && self.problems.is_empty() {
+        if !self.is_present && self.problems.is_empty() && self.elsewhere.is_empty() {
             return Survey::absent();
         }
         let answers = self.ask_servers(scope.patience(ANSWER_WAIT)).await;
         let claims = claims::conclude(&self.agents, &self.sessions, &answers, &self.log);
         let records = claims::records(self.sessions, &self.log, scope.now);
         let recorded = records.into_iter().map(Sighting::Recorded);
-        let claimed = claims.into_iter().map(Sighting::Claimed);
+        let claimed = claims.into_iter().chain(self.elsewhere).map(Sighting::Claimed);
         Survey::of(recorded.chain(claimed).chain(self.counted).collect(), self.problems)
     }
 
@@ -303,7 +306,7 @@ fn server_of(scope: &Scope, process: ProcessRef) -> Option<SocketAddr> {
     // What of them cannot be read was a problem of the survey that found the session.
     let databases = databases(scope, &data, &mut Vec::new());
     let agents = process::find(scope, &data, &databases);
-    agents.into_iter().find(|it| it.live.process == process)?.server
+    agents.here.into_iter().find(|it| it.live.process == process)?.server
 }
 
 fn peek(scope: &Scope, record: &Record, path: &Path, turns: usize) -> Result<Peeked, Problem> {

@@ -9,6 +9,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use crate::adapters::evidence::Claim;
 use crate::adapters::live;
 use crate::adapters::pairing::Live;
 use crate::base::{ProcessRef, SessionId};
@@ -69,19 +70,41 @@ pub(super) struct Agent {
     pub(super) server: Option<SocketAddr>,
 }
 
+/// The live processes of OpenCode.
+#[derive(Debug, Default)]
+pub(super) struct Agents {
+    /// Those that work for this store.
+    pub(super) here: Vec<Agent>,
+    /// What those claim that work for another store of the same home.
+    pub(super) elsewhere: Vec<Claim>,
+}
+
 /// Finds them, in the order of processes.
-pub(super) fn find(scope: &Scope, data: &Path, databases: &BTreeSet<PathBuf>) -> Vec<Agent> {
+pub(super) fn find(scope: &Scope, data: &Path, databases: &BTreeSet<PathBuf>) -> Agents {
+    let mut agents = Agents::default();
     let is_candidate = |it: &&Process| it.comm.starts_with("opencode");
     let candidates: Vec<_> = scope.processes.iter().filter(is_candidate).collect();
     if candidates.is_empty() {
-        return Vec::new();
+        return agents;
     }
     let store = Store::of(data, databases);
     let listeners = scope.processes.listeners();
-    candidates.into_iter().filter_map(|it| agent(scope, it, &store, &listeners)).collect()
+    for process in candidates {
+        let Some(asked) = asked(scope, process) else { continue };
+        let open = scope.processes.open_files(process.identity);
+        if store.is_used_by(open.iter().map(|(_, path)| path.as_path())) {
+            agents.here.push(agent(scope, process, asked, &listeners, &open));
+        } else if !asked.is_service && is_at_home(scope, process.identity, &open) {
+            let live = live::observe(scope, process, None);
+            let is_at_work = live.is_at_work();
+            agents.elsewhere.push(live::away(live.process, live.cwd, is_at_work));
+        }
+    }
+    agents
 }
 
-fn agent(scope: &Scope, process: &Process, store: &Store, listeners: &Listeners) -> Option<Agent> {
+/// What a process was started to do, if it is one of OpenCode's and a turn can come of it.
+fn asked(scope: &Scope, process: &Process) -> Option<Asked> {
     let id = process.identity;
     if !is_opencode(scope, id) {
         return None;
@@ -93,16 +116,32 @@ fn agent(scope: &Scope, process: &Process, store: &Store, listeners: &Listeners)
     {
         return None;
     }
-    let asked = Asked::of(&arguments)?;
-    let open = scope.processes.open_files(id);
-    if !store.is_used_by(open.iter().map(|(_, path)| path.as_path())) {
-        return None;
-    }
+    Asked::of(&arguments)
+}
+
+fn agent(
+    scope: &Scope,
+    process: &Process,
+    asked: Asked,
+    listeners: &Listeners,
+    open: &[(u32, PathBuf)],
+) -> Agent {
     let mut live = live::observe(scope, process, asked.session);
     live.is_interactive |= asked.is_service;
-    let server = listeners.of(&open).into_iter().find_map(reachable);
-    let server = server.filter(|_| !is_protected(scope, id));
-    Some(Agent { live, is_service: asked.is_service, server })
+    let server = listeners.of(open).into_iter().find_map(reachable);
+    let server = server.filter(|_| !is_protected(scope, process.identity));
+    Agent { live, is_service: asked.is_service, server }
+}
+
+/// Whether a process that works for another store (`OPENCODE_DB`, `XDG_DATA_HOME`) does so in the same home. One that has
+/// no database open yet may work for any.
+fn is_at_home(scope: &Scope, process: ProcessRef, open: &[(u32, PathBuf)]) -> bool {
+    open.iter().any(|(_, path)| is_database(path))
+        && live::Store::of(scope, process, |env| vec![super::data_dir(env)]) != live::Store::NotOurs
+}
+
+fn is_database(path: &Path) -> bool {
+    path.extension().is_some_and(|it| it == "db")
 }
 
 fn is_opencode(scope: &Scope, process: ProcessRef) -> bool {
@@ -146,7 +185,6 @@ impl Store {
     }
 
     fn is_used_by<'a>(&self, mut open: impl Iterator<Item = &'a Path> + Clone) -> bool {
-        let is_database = |it: &Path| it.extension().is_some_and(|it| it == "db");
         open.clone().any(|it| self.databases.contains(it))
             || open.clone().any(|it| self.logs.as_ref().is_some_and(|logs| it.starts_with(logs)))
                 && !open.any(is_database)

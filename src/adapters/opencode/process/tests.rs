@@ -37,7 +37,7 @@ fn check(expected: &[i32], processes: impl Fn(&FakeProc, &Path)) {
     fs::write(data.join("opencode.db"), "").unwrap();
     let table = FakeProc::new();
     processes(&table, &data);
-    let found = find(&table.scope(home.path()), &data, &[data.join("opencode.db")].into());
+    let found = find(&table.scope(home.path()), &data, &[data.join("opencode.db")].into()).here;
     let pids: Vec<_> = found.iter().map(|it| it.live.process.pid.0).collect();
     assert_eq!(pids, expected);
 }
@@ -113,9 +113,31 @@ fn a_server_is_asked_on_the_loopback_and_never_past_a_password() {
     serve(12, 2, &[("OPENCODE_SERVER_PASSWORD", "")]);
     serve(13, 3, &[]);
     serve(14, 1, &[("OPENCODE_SERVER_PASSWORD", "secret")]);
-    let found = find(&table.scope(home.path()), &data, &BTreeSet::new());
+    let found = find(&table.scope(home.path()), &data, &BTreeSet::new()).here;
     let servers: Vec<_> = found.iter().map(|it| it.server.map(|it| it.to_string())).collect();
     let loopback = Some("127.0.0.1:4096".to_owned());
     assert_eq!(servers, [loopback.clone(), loopback, None, None]);
     assert!(found.iter().all(|it| it.live.is_interactive), "a server may well have nothing to do");
+}
+
+#[test]
+fn one_that_works_for_another_store_of_the_same_home_is_told_as_a_process_alone() {
+    let home = tempfile::tempdir().unwrap();
+    let ours = [("HOME", home.path().to_str().unwrap()), ("XDG_DATA_HOME", "/else")];
+    let others = [("HOME", "/home/other")];
+    let table = FakeProc::new();
+    let process = |pid, environment: &[(&str, &str)], arguments: &[&str], open: &str| {
+        let process = table.process(pid, 100, "opencode").exe("/opt/opencode").cwd("/work/a");
+        process.environ(environment).arguments(arguments).open_file(9, Path::new(open));
+    };
+    let database = "/else/opencode/opencode.db";
+    process(11, &ours, &["opencode", "run", "hi"], database);
+    process(12, &ours, &["opencode", "serve"], database);
+    process(13, &others, &["opencode", "run", "hi"], database);
+    process(14, &ours, &["opencode", "run", "not there yet"], "/dev/null");
+    let found = find(&table.scope(home.path()), &home.path().join("data"), &BTreeSet::new());
+    assert!(found.here.is_empty(), "{found:?}");
+    let pids: Vec<_> = found.elsewhere.iter().map(|it| it.process.pid.0).collect();
+    assert_eq!(pids, [11]);
+    assert_eq!(found.elsewhere[0].session, None);
 }
