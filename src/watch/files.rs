@@ -9,6 +9,7 @@ use notify::{Config, Event, EventKind, RecommendedWatcher, RecursiveMode, Watche
 use tokio::sync::Notify;
 
 use crate::adapters::Watched;
+use crate::base::AbsPath;
 use crate::protocol::session::{Problem, ProblemKind};
 
 /// Which agent, by its place in the registry.
@@ -315,9 +316,13 @@ fn problem(error: &notify::Error) -> Problem {
             "the system's limit of watched files (fs.inotify.max_user_watches) is reached"
                 .to_owned(),
         ),
+        // By its cause alone: what it is about is the problem's path.
+        notify::ErrorKind::Io(cause) => {
+            (ProblemKind::Unreadable, format!("changes cannot be watched: {cause}"))
+        }
         _ => (ProblemKind::Unreadable, format!("changes cannot be watched: {error}")),
     };
-    Problem { kind, message, path: None, line: None }
+    Problem { kind, message, path: error.paths.first().and_then(AbsPath::parse), line: None }
 }
 
 #[cfg(test)]

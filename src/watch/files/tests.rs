@@ -262,3 +262,11 @@ fn without_a_home_the_stores_alone_are_watched() {
     assert_eq!(watched(None), [&*store]);
     assert_eq!(watched(Some(home.path())), [home.path(), &store]);
 }
+
+#[test]
+fn what_cannot_be_watched_is_named_as_the_problems_path() {
+    let refused = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+    let told = problem(&notify::Error::io(refused).add_path("/home/dev".into()));
+    assert_eq!(told.message, "changes cannot be watched: permission denied");
+    assert_eq!(told.path, AbsPath::parse("/home/dev"));
+}
