@@ -18,7 +18,7 @@ from launching import Launcher
 from model import Model
 from observe import ABSENT, MAYBE, row
 from scenario import scenario
-from worlds import Child, Terminal, World, wait_for
+from worlds import Child, Terminal, World, read_process, wait_for
 
 MODEL = "claude-sonnet-4-5"
 ONE_CALL = {"inputTokens": 1200, "outputTokens": 50, "cacheReadTokens": 400, "cacheWriteTokens": 300}
@@ -84,6 +84,22 @@ class ClaudeWorld(World):
                 return None
 
         return wait_for(f"claude to register process {pid}", read)
+
+    def in_background(self, folder: Path) -> dict[str, Any]:
+        """Returns Claude's own record of the background session of a folder: its daemon starts a process for a job, or gives
+        it to one that it has held ready."""
+
+        def read() -> dict[str, Any] | None:
+            for path in (self.home / ".claude/sessions").glob("*.json"):
+                try:
+                    record = json.loads(path.read_text())
+                except (OSError, ValueError):
+                    continue
+                if record.get("kind") == "bg" and record.get("cwd") == str(folder):
+                    return record
+            return None
+
+        return wait_for(f"claude to register a background session in {folder}", read)
 
 
 def make_world(model: Model) -> ClaudeWorld:
@@ -352,12 +368,13 @@ def background(world: ClaudeWorld) -> None:
     ended = [one for one in world.headcount.rows(folder) if one["status"] == "stopped"]
     assert not ended, f"ended before it has begun: {ended}"
     world.model.wait_streaming("cc-background")
-    process = wait_for("the process of the background session", lambda: next(
-        (one for one in world.processes() if "--session-id" in one.argv and "--bg-pty-host" not in one.argv), None))
-    session = world.registered(process.pid)["sessionId"]
-    world.headcount.shows(folder, [row(session, "running", "turn_in_progress", process.ref(), kind="background", prompt=prompt)])
+    record = world.in_background(folder)
+    session, process = record["sessionId"], read_process(record["pid"])
+    assert process, f"its process has ended: {record}"
+    ref = process.ref()
+    world.headcount.shows(folder, [row(session, "running", "turn_in_progress", ref, kind="background", prompt=prompt)])
     world.model.release("cc-background")
-    world.headcount.shows(folder, [row(session, "idle", "turn_ended", process.ref(), kind="background", prompt=prompt)])
+    world.headcount.shows(folder, [row(session, "idle", "turn_ended", ref, kind="background", prompt=prompt)])
     world.start(command("claude-code") + ["stop", session[:8]], folder).ended(0)
     world.headcount.shows(folder, [row(session, "stopped", "completed", kind="background", prompt=prompt)])
 

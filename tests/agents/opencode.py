@@ -323,7 +323,7 @@ def two_interfaces(world: OpencodeWorld) -> None:
 
 @scenario("one that keeps its sessions in another store is told as a process alone")
 def elsewhere(world: OpencodeWorld) -> None:
-    folder = world.project("elsewhere")
+    folder = world.project("another store")
     child = world.start(command("opencode") + ["run", "--auto", "-m", "mock/mock-1", "--", "Work [[hold:oc-elsewhere]]"], folder,
                         env={"OPENCODE_DB": str(world.home / "second.db")})
     world.model.wait_streaming("oc-elsewhere")
