@@ -187,20 +187,25 @@ fn read_ends(buffer: &mut [u8], path: &Path, size: u64) -> usize {
     head + file.read_at(&mut buffer[..TAIL], size.saturating_sub(TAIL as u64)).unwrap()
 }
 
-/// The ends, but all of Pi's transcripts: what a list must read in which every name is right. Pi says a name once, anywhere.
+/// The ends, but Pi's transcripts from their end to the last name: what a list must read in which every name is right. Pi says
+/// a name once, anywhere.
 fn read_ends_and_names(buffer: &mut [u8], path: &Path, size: u64) -> usize {
     if !path.components().any(|it| it.as_os_str() == ".pi") {
         return read_ends(buffer, path, size);
     }
-    let mut file = File::open(path).unwrap();
+    let file = File::open(path).unwrap();
     let name = Finder::new(r#""session_info""#);
-    let mut names = 0;
-    loop {
-        match file.read(buffer).unwrap() {
-            0 => return names,
-            read => names += name.find_iter(&buffer[..read]).count(),
+    let mut end = size;
+    while end > 0 {
+        let start = end.saturating_sub(buffer.len() as u64);
+        let len = usize::try_from(end - start).unwrap();
+        let read = file.read_at(&mut buffer[..len], start).unwrap();
+        if name.find(&buffer[..read]).is_some() {
+            return 1;
         }
+        end = start;
     }
+    0
 }
 
 fn count_newlines(buffer: &mut [u8], path: &Path, _: u64) -> usize {
