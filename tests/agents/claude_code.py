@@ -454,17 +454,14 @@ def rewound(world: ClaudeWorld) -> None:
         screen.key("C-u")
         screen.lacks(rf"❯ {to}")
 
-    def said() -> list[str]:
-        return [turn["text"] for turn in world.headcount.call("session.peek", {"sessionId": session})["turns"]]
-
     ask("First question")
     ask("Second question")
     go_back("Second question")
     ask("Third question")
-    assert said() == ["First question", "reply to: First question", "Third question", "reply to: Third question"], said()
+    world.headcount.tells(session, ["First question", "reply to: First question", "Third question", "reply to: Third question"])
     go_back("First question")
     ask("Fourth question")
-    assert said() == ["Fourth question", "reply to: Fourth question"], said()
+    world.headcount.tells(session, ["Fourth question", "reply to: Fourth question"])
     screen.say("/exit")
     screen.ended()
 

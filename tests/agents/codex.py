@@ -325,9 +325,6 @@ def rewound(world: CodexWorld) -> None:
         screen.say(text)
         screen.shows(f"reply to: {text}")
 
-    def said(session: str) -> list[str]:
-        return [turn["text"] for turn in world.headcount.call("session.peek", {"sessionId": session, "agent": "codex"})["turns"]]
-
     ask("First question")
     ask("Second question")
     thread = thread_in(world, folder)
@@ -339,13 +336,13 @@ def rewound(world: CodexWorld) -> None:
     screen.lacks("› Second question")
     conversation = ["First question", "reply to: First question"]
     world.headcount.shows(folder, [row(thread, "idle", "turn_ended", MAYBE, prompt="First question", usage=TWO_CALLS)])
-    assert said(thread) == conversation, said(thread)
+    world.headcount.tells(thread, conversation)
     ask("Third question")
     conversation += ["Third question", "reply to: Third question"]
     three_calls = {name: 3 * count for name, count in ONE_CALL.items()}
     kept = row(thread, "idle", "turn_ended", MAYBE, prompt="First question", usage=three_calls)
     world.headcount.shows(folder, [kept])
-    assert said(thread) == conversation, said(thread)
+    world.headcount.tells(thread, conversation)
 
     screen.say("/fork")
     screen.shows("Where should the forked")
@@ -355,7 +352,7 @@ def rewound(world: CodexWorld) -> None:
     world.headcount.shows(folder, [kept, row(fork, "idle", "turn_ended", MAYBE, forkedFrom=thread)])
     ask("In the fork")
     world.headcount.shows(folder, [kept, row(fork, "idle", "turn_ended", MAYBE, forkedFrom=thread, usage=ONE_CALL)])
-    assert said(fork) == [*conversation, "In the fork", "reply to: In the fork"], said(fork)
+    world.headcount.tells(fork, [*conversation, "In the fork", "reply to: In the fork"])
     screen.say("/quit")
     screen.ended()
 

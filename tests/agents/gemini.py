@@ -243,9 +243,6 @@ def rewound(world: GeminiWorld) -> None:
         screen.key("Enter")
         screen.lacks(f"Select an action|reply to: {abandoned}")
 
-    def said() -> list[str]:
-        return [turn["text"] for turn in world.headcount.call("session.peek", {"sessionId": session})["turns"]]
-
     screen.shows("reply to: First question")
     screen.say("Second question")
     screen.shows("reply to: Second question")
@@ -255,10 +252,10 @@ def rewound(world: GeminiWorld) -> None:
     world.headcount.shows(folder, [idle])
     screen.press("Enter", "reply to: Second question")
     world.headcount.shows(folder, [idle])
-    assert said() == ["First question", "reply to: First question.", "Second question", "reply to: Second question."], said()
+    world.headcount.tells(session, ["First question", "reply to: First question.", "Second question", "reply to: Second question."])
     go_back(2, "First")
     world.headcount.shows(folder, [idle])
-    assert said() == [], said()
+    world.headcount.tells(session, [])
     screen.key("C-u")
     screen.shows("Type your message")
     screen.say("/quit")

@@ -161,6 +161,15 @@ class Headcount:
         assert turns[-1]["role"] == "assistant" and answer in turns[-1]["text"], f"the last turn is not the answer: {told}"
         assert any(turn["role"] == "tool" for turn in turns), f"no turn is the tool's: {told}"
 
+    def tells(self, session: str, said: list[str]) -> None:
+        """Waits until a peek at a session tells just these turns: an agent may store a moment later what it shows."""
+
+        def told() -> list[str]:
+            turns = self.call("session.peek", {"sessionId": session, "agent": self.world.agent})["turns"]
+            return [turn["text"] for turn in turns]
+
+        wait_for(f"a peek that tells {said}", lambda: told() == said, hint=lambda: f"it tells {told()}")
+
     def spends(self, folder: Path, usage: dict[str, int]) -> None:
         """Asserts what all sessions of a folder spent together."""
         spent = [one.get("usage") or {} for one in self.rows(folder)]
