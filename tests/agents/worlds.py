@@ -30,6 +30,9 @@ a dozen compilers share."""
 KEY_S = 5
 """How long a program that takes a key may need to show it; one that has not by then did not take it."""
 
+PASTE_S = 0.2
+"""Codex and Gemini take an Enter that comes at once after fast typing for a line's end within something pasted."""
+
 PROMPT = r"[$#]\s*$"
 """What the screen of a shell ends with when it waits for a command."""
 
@@ -198,6 +201,7 @@ class Terminal:
         squeezed = re.sub(r"\s", "", text)[-12:]
         wait_for(f"the screen of {self.name} to take {text!r}",
                  lambda: squeezed in re.sub(r"[\s│┃|]", "", self.screen()), hint=lambda: self.screen().strip()[-1500:])
+        time.sleep(PASTE_S)
         self.key("Enter")
 
     def ended(self) -> None:
