@@ -18,13 +18,15 @@ from launching import Launcher
 from model import Model
 from observe import ABSENT, MAYBE, row
 from scenario import scenario
-from worlds import Child, Terminal, World, read_process, wait_for
+from worlds import Child, ProcessRef, Terminal, World, read_process, wait_for
 
 MODEL = "claude-sonnet-4-5"
 ONE_CALL = {"inputTokens": 1200, "outputTokens": 50, "cacheReadTokens": 400, "cacheWriteTokens": 300}
 TWO_CALLS = {field: 2 * count for field, count in ONE_CALL.items()}
 STATUS_LINE = r"for shortcuts|\? for|shift\+tab"
 """What the bottom of the screen shows when the interface has started."""
+LIVE = ".claude/sessions"
+"""Where Claude keeps its records of live processes."""
 
 
 class ClaudeWorld(World):
@@ -73,33 +75,33 @@ class ClaudeWorld(World):
         hooks = {event: [{"hooks": [{"type": "command", "command": command}]}]}
         (folder / ".claude/settings.json").write_text(json.dumps({"hooks": hooks}))
 
+    def opened(self, folder: Path, name: str) -> tuple[Terminal, ProcessRef, str]:
+        """Starts the interface and returns it when it is ready, with its process and its session."""
+        screen = self.interface(folder, name)
+        screen.shows(STATUS_LINE)
+        return screen, screen.process().ref(), self.registered(screen.pid)["sessionId"]
+
     def registered(self, pid: int) -> dict[str, Any]:
         """Returns Claude's own record of a live process."""
-        path = self.home / ".claude/sessions" / (f"{pid}.json")
-
-        def read() -> dict[str, Any] | None:
-            try:
-                return json.loads(path.read_text())  # rewritten in place: it may be caught half written
-            except (OSError, ValueError):
-                return None
-
-        return wait_for(f"claude to register process {pid}", read)
+        return wait_for(f"claude to register process {pid}", lambda: record_in(self.home / f"{LIVE}/{pid}.json"))
 
     def in_background(self, folder: Path) -> dict[str, Any]:
         """Returns Claude's own record of the background session of a folder: its daemon starts a process for a job, or gives
         it to one that it has held ready."""
 
         def read() -> dict[str, Any] | None:
-            for path in (self.home / ".claude/sessions").glob("*.json"):
-                try:
-                    record = json.loads(path.read_text())
-                except (OSError, ValueError):
-                    continue
-                if record.get("kind") == "bg" and record.get("cwd") == str(folder):
-                    return record
-            return None
+            records = filter(None, map(record_in, (self.home / LIVE).glob("*.json")))
+            return next((one for one in records if one.get("kind") == "bg" and one.get("cwd") == str(folder)), None)
 
         return wait_for(f"claude to register a background session in {folder}", read)
+
+
+def record_in(path: Path) -> dict[str, Any] | None:
+    """Returns a live record; nothing where it is not there, or caught half written: it is rewritten in place."""
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
 
 
 def make_world(model: Model) -> ClaudeWorld:
@@ -343,9 +345,7 @@ def forked(world: ClaudeWorld) -> None:
 @scenario("the interface branches: the branch names its origin, which is left")
 def branched(world: ClaudeWorld) -> None:
     folder = world.project("branched")
-    screen = world.interface(folder, "claude-branched")
-    screen.shows(STATUS_LINE)
-    ref, origin = screen.process().ref(), world.registered(screen.pid)["sessionId"]
+    screen, ref, origin = world.opened(folder, "claude-branched")
     screen.say("Begin")
     world.headcount.shows(folder, [row(origin, "idle", "turn_ended", ref, usage=ONE_CALL)])
     screen.say("/branch")
@@ -382,9 +382,7 @@ def background(world: ClaudeWorld) -> None:
 @scenario("the interface asks: a question and a plan are not permissions")
 def questions(world: ClaudeWorld) -> None:
     folder = world.project("questions")
-    screen = world.interface(folder, "claude-asks")
-    screen.shows(STATUS_LINE)
-    ref, session = screen.process().ref(), world.registered(screen.pid)["sessionId"]
+    screen, ref, session = world.opened(folder, "claude-asks")
     choice = {"question": "Which one?", "header": "Pick", "multiSelect": False,
               "options": [{"label": name, "description": name} for name in ("First", "Second")]}
     screen.say(f"Ask [[tool:AskUserQuestion {json.dumps({'questions': [choice]})}]]")
@@ -407,9 +405,7 @@ def questions(world: ClaudeWorld) -> None:
 @scenario("the interface in a menu that a person has opened: nobody is waited for, and a turn goes on behind it")
 def in_a_menu(world: ClaudeWorld) -> None:
     folder = world.project("menu")
-    screen = world.interface(folder, "claude-menu")
-    screen.shows(STATUS_LINE)
-    ref, session = screen.process().ref(), world.registered(screen.pid)["sessionId"]
+    screen, ref, session = world.opened(folder, "claude-menu")
 
     def open_menu() -> None:
         screen.say("/status")
@@ -433,9 +429,7 @@ def in_a_menu(world: ClaudeWorld) -> None:
 @scenario("the interface goes back to before a prompt: what was abandoned is no part of the conversation")
 def rewound(world: ClaudeWorld) -> None:
     folder = world.project("rewound")
-    screen = world.interface(folder, "claude-rewound")
-    screen.shows(STATUS_LINE)
-    ref, session = screen.process().ref(), world.registered(screen.pid)["sessionId"]
+    screen, ref, session = world.opened(folder, "claude-rewound")
 
     def ask(text: str) -> None:
         screen.say(text)
@@ -487,9 +481,7 @@ def first_question(world: ClaudeWorld) -> None:
 @scenario("the interface: never prompted, busy, idle, asking, cleared, left")
 def interface(world: ClaudeWorld) -> None:
     folder, tool = world.project("screen"), world.tool("cc-asked")
-    screen = world.interface(folder, "claude")
-    screen.shows(STATUS_LINE)
-    ref, session = screen.process().ref(), world.registered(screen.pid)["sessionId"]
+    screen, ref, session = world.opened(folder, "claude")
     world.headcount.shows(folder, [row(session, "idle", "never_prompted", ref, prompt=ABSENT)])
 
     prompt = "Think [[hold:cc-screen]]"
@@ -562,9 +554,7 @@ def suspended(world: ClaudeWorld) -> None:
 def leaving(world: ClaudeWorld) -> None:
     folder, hook = world.project("leaving"), world.tool("cc-end-hook")
     world.hooks(folder, "SessionEnd", hook.command)
-    screen = world.interface(folder, "claude-leaving")
-    screen.shows(STATUS_LINE)
-    ref, session = screen.process().ref(), world.registered(screen.pid)["sessionId"]
+    screen, ref, session = world.opened(folder, "claude-leaving")
     screen.say("Only this")
     world.headcount.shows(folder, [row(session, "idle", "turn_ended", ref)])
     screen.say("/exit")
