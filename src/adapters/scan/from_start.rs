@@ -85,18 +85,16 @@ mod tests {
     fn scan(mut file: File) -> (Vec<String>, u64) {
         file.rewind().unwrap();
         let mut found = Vec::new();
+        let passed_over = read(file, |line| {
+            found.push(String::from_utf8_lossy(line).into_owned());
+            ControlFlow::Continue(())
+        });
+        (found, passed_over)
+    }
+
+    fn read(content: impl Read, each: impl FnMut(&[u8]) -> ControlFlow<()>) -> u64 {
         let needle = Finder::new("\"usage\"");
-        let passed_over = lines_holding(
-            &needle,
-            file,
-            &mut vec![0; BUFFER],
-            || false,
-            |line| {
-                found.push(String::from_utf8_lossy(line).into_owned());
-                ControlFlow::Continue(())
-            },
-        );
-        (found, passed_over.unwrap())
+        lines_holding(&needle, content, &mut vec![0; BUFFER], || false, each).unwrap()
     }
 
     #[test]
@@ -130,20 +128,8 @@ mod tests {
         file.write_all(b"{\"usage\":1}\n{\"pad\":\"").unwrap();
         file.seek(io::SeekFrom::Current(200 << 20)).unwrap();
         file.write_all(b"\",\"usage\":2}\n{\"usage\":3}\n").unwrap();
-        file.rewind().unwrap();
-        let mut count = 0;
-        let needle = Finder::new("\"usage\"");
-        let passed_over = lines_holding(
-            &needle,
-            file,
-            &mut vec![0; BUFFER],
-            || false,
-            |_| {
-                count += 1;
-                ControlFlow::Continue(())
-            },
-        );
-        assert_eq!((count, passed_over.unwrap()), (2, 1));
+        let (found, passed_over) = scan(file);
+        assert_eq!((found.len(), passed_over), (2, 1));
     }
 
     #[test]
@@ -160,18 +146,11 @@ mod tests {
         let content = [&b"{\"usage\":1}\n{\"usage\":2}\n"[..], &vec![b'x'; 2 * CHUNK]].concat();
         let mut rest = &content[..];
         let mut found = 0;
-        let needle = Finder::new("\"usage\"");
-        let passed_over = lines_holding(
-            &needle,
-            &mut rest,
-            &mut vec![0; BUFFER],
-            || false,
-            |_| {
-                found += 1;
-                ControlFlow::Break(())
-            },
-        );
-        assert_eq!((found, passed_over.unwrap()), (1, 0));
+        let passed_over = read(&mut rest, |_| {
+            found += 1;
+            ControlFlow::Break(())
+        });
+        assert_eq!((found, passed_over), (1, 0));
         assert_eq!(rest.len(), content.len() - CHUNK);
     }
 
