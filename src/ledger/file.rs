@@ -89,7 +89,7 @@ impl LedgerFile {
             Ok(outcome) => outcome,
             Err(error) => return Ok(Err(error)),
         };
-        let unwritable = |it: serde_json::Error| self.unavailable(it.to_string());
+        let unwritable = |it: serde_json::Error| self.unavailable(&it);
         for (noun, name, body) in rows::changes(&before, &ledger, &self.here).map_err(unwritable)? {
             if let Some(body) = body {
                 let sql = "INSERT INTO entry (noun, name, body) VALUES (?1, ?2, ?3)
@@ -107,16 +107,16 @@ impl LedgerFile {
     fn is_there(&self) -> Result<bool, LedgerError> {
         match fs::metadata(self.path.as_path()) {
             Ok(meta) if meta.is_file() => Ok(true),
-            Ok(_) => Err(self.unavailable("it is not a regular file".into())),
+            Ok(_) => Err(self.unavailable(&"it is not a regular file")),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(self.unavailable(error.to_string())),
+            Err(error) => Err(self.unavailable(&error)),
         }
     }
 
     /// Makes the ledger and its directory, for this user alone. It is made whole under another name and then
     /// given its own, so that nobody ever sees half a ledger, whoever is killed when.
     fn make(&self) -> Result<(), LedgerError> {
-        let unavailable = |error: io::Error| self.unavailable(error.to_string());
+        let unavailable = |error: io::Error| self.unavailable(&error);
         let path = self.path.as_path();
         let dir = path.parent().unwrap_or(Path::new("/"));
         fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(unavailable)?;
@@ -216,8 +216,9 @@ impl LedgerFile {
         }
     }
 
-    fn unavailable(&self, message: String) -> LedgerError {
-        LedgerError::Unavailable { path: self.path.clone(), message }
+    /// That it cannot be used, and why.
+    pub fn unavailable(&self, why: &impl ToString) -> LedgerError {
+        LedgerError::Unavailable { path: self.path.clone(), message: why.to_string() }
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) async fn set(call: Call, params: SetParams) -> Result<FuseResult, Rpc
 
 /// Sets a fuse's end anew.
 pub(super) async fn extend(call: Call, params: ExtendParams) -> Result<FuseResult, RpcError> {
-    let directory = known_directory(&params.directory).await;
+    let directory = known_directory(&params.directory).await?;
     let extended = change(&call.app, move |ledger, world| {
         let until = world.now.plus_millis(params.ttl_ms.get());
         match ledger.extend_fuse(&directory, until) {
@@ -48,7 +48,7 @@ pub(super) async fn extend(call: Call, params: ExtendParams) -> Result<FuseResul
 
 /// Takes a fuse away.
 pub(super) async fn cancel(call: Call, params: CancelParams) -> Result<CancelResult, RpcError> {
-    let directory = known_directory(&params.directory).await;
+    let directory = known_directory(&params.directory).await?;
     let cancelled = change(&call.app, move |ledger, _| {
         Ok(CancelResult { cancelled: ledger.cancel_fuse(&directory) })
     });
@@ -59,7 +59,7 @@ pub(super) async fn cancel(call: Call, params: CancelParams) -> Result<CancelRes
 
 /// Lists the fuses.
 pub(super) async fn list(call: Call, _: ListParams) -> Result<ListResult, RpcError> {
-    read(&call.app, |ledger, _| ListResult { fuses: ledger.fuses.clone() }).await
+    read(&call.app, |ledger, _| ListResult { fuses: ledger.fuses }).await
 }
 
 /// Refuses what could not be done when the time comes.

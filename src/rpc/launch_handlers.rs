@@ -1,14 +1,13 @@
 //! Handlers of `session.launch`, `session.resume` and `session.prune`.
 
 use std::collections::BTreeSet;
-use std::io;
 
 use serde_json::json;
 use tokio::runtime::Handle;
 
 use super::App;
 use super::checks;
-use super::ledger_access::{change, read};
+use super::ledger_access::{change, no_thread, read};
 use super::look::{Found, known, one_session, roster};
 use super::router::Call;
 use super::stop_handlers::{cannot, is_at_work, is_hosted, refuse_blindly};
@@ -121,10 +120,6 @@ async fn start(call: &Call, request: Request) -> Result<(Launched, Option<Unansw
     Ok((launched, unanswered))
 }
 
-fn no_thread(error: &io::Error) -> RpcError {
-    RpcError::Internal(format!("no thread for the launch: {error}"))
-}
-
 /// Starts the agent's process, and waits until it has told its session.
 async fn spawn(call: &Call, request: Request) -> Result<(Launched, Unanswered), RpcError> {
     let (starting, job) = (call.clone(), call.app.unfinished.begin());
@@ -163,7 +158,7 @@ pub(super) async fn prune(call: Call, params: PruneParams) -> Result<PruneResult
     let Pruned { forgotten, released, kept } = if dry_run {
         let life = move |entry: &LaunchEntry| services.life(entry);
         let look =
-            move |ledger: &Ledger, world: World<'_>| ledger.clone().prune(older_than, world, &life);
+            move |mut ledger: Ledger, world: World<'_>| ledger.prune(older_than, world, &life);
         read(&call.app, look).await?
     } else {
         prune_with_logs(&call, older_than, services).await?

@@ -39,7 +39,7 @@ pub(super) async fn release(call: Call, params: ReleaseParams) -> Result<Release
     if params.by.is_some() && params.force {
         return Err(checks::refused("by", "not together with `force`"));
     }
-    let directory = known_directory(&params.directory).await;
+    let directory = known_directory(&params.directory).await?;
     change(&call.app, move |ledger, world| {
         let claims = match &params.by {
             Some(name) => Claims::AcquiredBy(name),

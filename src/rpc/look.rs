@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::ledger_access::read_until;
 use super::named::Named;
-use super::{App, ledger_access, settings};
+use super::{App, settings};
 use crate::adapters::Adapter;
 use crate::base::AgentId;
 use crate::census::{self, Surveyed};
+use crate::ledger::Ledger;
 use crate::offload::blocking;
 use crate::protocol::error::RpcError;
 use crate::protocol::session::AgentReport;
@@ -92,7 +94,11 @@ pub(super) async fn conclude(
     due: Instant,
 ) -> Roster {
     // Read last: a launch that an adapter saw is in it.
-    let (ledger, problem) = ledger_access::view(app, due + LEDGER_LATE).await;
+    let read = read_until(app, due + LEDGER_LATE, |ledger, _| ledger).await;
+    let (ledger, problem) = match read {
+        Ok(ledger) => (ledger, None),
+        Err(error) => (Ledger::default(), Some(error.into())),
+    };
     let mut roster = reconcile(surveys, &ledger, &scope.processes, scope.now);
     roster.problems.extend(problem);
     roster
