@@ -5,15 +5,23 @@ use std::io::{self, Write as _};
 
 use serde_json::{Value, json};
 
+use super::list::told;
 use super::{Failure, call};
 use crate::env::Env;
+use crate::protocol::session::Problem;
 
 /// Looks once, and prints.
 pub(super) fn run(env: Env) -> Result<u8, Failure> {
     let requests = [("session.list", json!({ "limit": 1 })), ("server.metrics", json!({}))];
     let mut results = call::all(env, &requests)?;
-    let metrics = results.pop().unwrap_or_default();
+    let mut metrics = results.pop().unwrap_or_default();
     io::stdout().write_all(text(&metrics).as_bytes())?;
+    let problems: Vec<Problem> =
+        serde_json::from_value(metrics["problems"].take()).unwrap_or_default();
+    for problem in problems {
+        // Where stderr is gone, nobody is left to tell.
+        drop(writeln!(io::stderr(), "headcount: {}", told(&problem)));
+    }
     Ok(0)
 }
 
@@ -34,10 +42,15 @@ fn text(metrics: &Value) -> String {
     for (state, count) in members(&metrics["launches"]) {
         text.sample("launches", &[("state", state)], count);
     }
-    text.family("locks", "gauge", "Claims on directories that hold now.");
-    text.sample("locks", &[], &metrics["locksActive"]);
-    text.family("fuses", "gauge", "Fuses that have not been fired.");
-    text.sample("fuses", &[], &metrics["fusesActive"]);
+    for (name, help, member) in [
+        ("locks", "Claims on directories that hold now.", "locksActive"),
+        ("fuses", "Fuses that have not been fired.", "fusesActive"),
+    ] {
+        text.family(name, "gauge", help);
+        if let Some(count) = metrics.get(member) {
+            text.sample(name, &[], count);
+        }
+    }
 
     let own = "of this process alone: of the look that made this text";
     text.family("requests", "counter", &format!("Requests {own}."));
@@ -165,6 +178,13 @@ mod tests {
         headcount_request_duration_seconds_sum{method="session.list"} 1.2505
         # EOF
         "#);
+    }
+
+    #[test]
+    fn what_is_not_known_has_no_sample() {
+        let text = text(&json!({ "sessionsActive": {}, "requests": {} }));
+        assert!(text.contains("# TYPE headcount_locks gauge\n"), "{text}");
+        assert_eq!(text.lines().filter(|it| !it.starts_with('#')).count(), 0, "{text}");
     }
 
     #[test]

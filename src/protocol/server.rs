@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Method;
-use super::session::Tally;
+use super::session::{Problem, Tally};
 
 /// `server.metrics`: counts.
 pub struct Metrics;
@@ -66,6 +66,18 @@ pub struct LaunchCounts {
     pub lost: u64,
 }
 
+/// What headcount itself owns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LedgerCounts {
+    /// Claims on directories that hold now; absent where the ledger cannot be read.
+    pub locks_active: u64,
+    /// Fuses that have not been fired; absent where the ledger cannot be read.
+    pub fuses_active: u64,
+    /// Launches that are not yet forgotten; absent where the ledger cannot be read.
+    pub launches: LaunchCounts,
+}
+
 /// The result of `server.metrics`.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -76,12 +88,12 @@ pub struct MetricsResult {
     pub requests: BTreeMap<String, Calls>,
     /// Sessions by agent and status, as of the last `session.list`; empty before the first.
     pub sessions_active: Tally,
-    /// Claims on directories that hold now.
-    pub locks_active: u64,
-    /// Fuses that have not been fired.
-    pub fuses_active: u64,
-    /// Launches that are not yet forgotten.
-    pub launches: LaunchCounts,
+    /// What the ledger counts; absent where it cannot be read.
+    #[serde(flatten)]
+    pub ledger: Option<LedgerCounts>,
+    /// Why the ledger's counts are absent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<Problem>,
 }
 
 impl Method for Metrics {

@@ -1,26 +1,33 @@
 //! Handler of `server.metrics`.
 
-use super::ledger_access::read;
+use tokio::time::Instant;
+
+use super::ledger_access::read_until;
 use super::router::Call;
+use crate::census;
 use crate::ledger::{End, LaunchEntry, Life, World};
 use crate::protocol::error::RpcError;
-use crate::protocol::server::{LaunchCounts, MetricsParams, MetricsResult};
+use crate::protocol::server::{LaunchCounts, LedgerCounts, MetricsParams, MetricsResult};
 
 /// Counts requests, sessions, claims, fuses and launches.
 pub(super) async fn metrics(call: Call, _: MetricsParams) -> Result<MetricsResult, RpcError> {
-    let counted = read(&call.app, |ledger, world| {
-        let launches = counts(&ledger.launches, world);
-        (ledger.held(world).len() as u64, ledger.fuses.len() as u64, launches)
-    });
-    let (locks_active, fuses_active, launches) = counted.await?;
+    let counted =
+        read_until(&call.app, Instant::now() + census::DEADLINE, |ledger, world| LedgerCounts {
+            locks_active: ledger.held(world).len() as u64,
+            fuses_active: ledger.fuses.len() as u64,
+            launches: counts(&ledger.launches, world),
+        });
+    let (ledger, problem) = match counted.await {
+        Ok(counts) => (Some(counts), None),
+        Err(error) => (None, Some(error.into())),
+    };
     let counters = &call.app.counters;
     Ok(MetricsResult {
         uptime_ms: counters.uptime_ms(),
         requests: counters.requests(),
         sessions_active: counters.sessions(),
-        locks_active,
-        fuses_active,
-        launches,
+        ledger,
+        problems: problem.into_iter().collect(),
     })
 }
 

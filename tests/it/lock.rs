@@ -112,7 +112,7 @@ fn what_cannot_be_claimed_is_refused_by_name() {
 }
 
 #[test]
-fn a_damaged_ledger_refuses_changes_and_is_a_problem_of_the_list() {
+fn a_damaged_ledger_refuses_changes_and_is_a_problem_of_what_does_without_it() {
     let home = Home::empty();
     let file = home.path().join("state/ledger.db");
     fs::create_dir_all(file.parent().unwrap()).unwrap();
@@ -124,5 +124,11 @@ fn a_damaged_ledger_refuses_changes_and_is_a_problem_of_the_list() {
     let listed = home.call("session.list", &json!({}));
     let problem = &listed["result"]["problems"][0];
     assert_eq!((&problem["kind"], &problem["path"]), (&json!("malformed"), &json!(file)));
+    let metrics = home.call("server.metrics", &json!({}))["result"].clone();
+    assert_eq!(metrics["problems"], json!([problem]));
+    assert!(metrics["uptimeMs"].is_u64() && metrics["requests"].is_object(), "{metrics}");
+    for unknown in ["locksActive", "fusesActive", "launches"] {
+        assert_eq!(metrics.get(unknown), None);
+    }
     assert_eq!(fs::read(&file).unwrap(), b"what is this?");
 }

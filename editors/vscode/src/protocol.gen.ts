@@ -813,12 +813,14 @@ export interface MetricsResult {
       readonly [name: string]: number;
     };
   };
-  /** Claims on directories that hold now. */
-  readonly locksActive: number;
-  /** Fuses that have not been fired. */
-  readonly fusesActive: number;
-  /** Launches that are not yet forgotten. */
-  readonly launches: LaunchCounts;
+  /** Claims on directories that hold now; absent where the ledger cannot be read. */
+  readonly locksActive?: number;
+  /** Fuses that have not been fired; absent where the ledger cannot be read. */
+  readonly fusesActive?: number;
+  /** Launches that are not yet forgotten; absent where the ledger cannot be read. */
+  readonly launches?: LaunchCounts;
+  /** Why the ledger's counts are absent. */
+  readonly problems?: readonly Problem[];
 }
 
 /** How often a method was called, and how long it took. */

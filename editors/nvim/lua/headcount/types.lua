@@ -364,9 +364,10 @@
 
 --- The result of `server.metrics`.
 ---@class headcount.MetricsResult
----@field fusesActive integer Fuses that have not been fired.
----@field launches headcount.LaunchCounts Launches that are not yet forgotten.
----@field locksActive integer Claims on directories that hold now.
+---@field fusesActive integer|nil Fuses that have not been fired; absent where the ledger cannot be read.
+---@field launches headcount.LaunchCounts|nil Launches that are not yet forgotten; absent where the ledger cannot be read.
+---@field locksActive integer|nil Claims on directories that hold now; absent where the ledger cannot be read.
+---@field problems headcount.Problem[]|nil Why the ledger's counts are absent.
 ---@field requests table Requests by method, since this server started; `session.unwatch` is not counted.
 ---@field sessionsActive table Sessions by agent and status, as of the last `session.list`; empty before the first.
 ---@field uptimeMs integer How long the server has run, in milliseconds.
