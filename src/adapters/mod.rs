@@ -76,7 +76,7 @@ pub trait Adapter: Send + Sync + 'static {
         &drive::UNDRIVEN
     }
 
-    /// The last turns of one session, the newest last. Nothing where the agent's turns cannot be read.
+    /// The last turns of one session, the newest last. Nothing where none are recorded.
     fn peek(
         &'static self,
         _scope: Scope,

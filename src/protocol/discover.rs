@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::Method;
+use super::error::Code;
 
 /// `rpc.discover`: the OpenRPC document of this server.
 pub struct Discover;
@@ -25,6 +26,7 @@ pub struct Document(
 impl Method for Discover {
     const NAME: &'static str = "rpc.discover";
     const SUMMARY: &'static str = "Returns the OpenRPC document of this server.";
+    const ERRORS: &'static [Code] = &[];
     type Params = DiscoverParams;
     type Result = Document;
 }

@@ -4,6 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Method;
+use super::error::Code;
+use super::error::codes::{FUSE_NOT_FOUND, LEDGER_UNAVAILABLE};
 use super::lock::TtlMs;
 use crate::base::{AbsPath, SessionId, Timestamp};
 
@@ -90,6 +92,7 @@ impl Method for Set {
     const NAME: &'static str = "fuse.set";
     const SUMMARY: &'static str =
         "Sets a timer on a directory, in place of the one that it may have.";
+    const ERRORS: &'static [Code] = &[LEDGER_UNAVAILABLE];
     type Params = SetParams;
     type Result = FuseResult;
 }
@@ -111,6 +114,7 @@ pub struct ExtendParams {
 impl Method for Extend {
     const NAME: &'static str = "fuse.extend";
     const SUMMARY: &'static str = "Lets a fuse run out that long from now.";
+    const ERRORS: &'static [Code] = &[LEDGER_UNAVAILABLE, FUSE_NOT_FOUND];
     type Params = ExtendParams;
     type Result = FuseResult;
 }
@@ -138,6 +142,7 @@ pub struct CancelResult {
 impl Method for Cancel {
     const NAME: &'static str = "fuse.cancel";
     const SUMMARY: &'static str = "Takes the fuse of a directory away.";
+    const ERRORS: &'static [Code] = &[LEDGER_UNAVAILABLE];
     type Params = CancelParams;
     type Result = CancelResult;
 }
@@ -162,6 +167,7 @@ pub struct ListResult {
 impl Method for List {
     const NAME: &'static str = "fuse.list";
     const SUMMARY: &'static str = "Lists the fuses that have not been fired.";
+    const ERRORS: &'static [Code] = &[LEDGER_UNAVAILABLE];
     type Params = ListParams;
     type Result = ListResult;
 }

@@ -7,6 +7,11 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Method;
 use super::bounded::Bounded;
+use super::error::Code;
+use super::error::codes::{
+    AGENT_UNKNOWN, DIRECTORY_LOCKED, LAUNCH_FAILED, LEDGER_UNAVAILABLE, NOT_OURS, SESSION_ALIVE,
+    SESSION_AMBIGUOUS, SESSION_NOT_FOUND, UNSUPPORTED,
+};
 use super::reading::null_as_absent;
 use super::session::{AgentReport, Process, Session};
 use crate::base::{AbsPath, AgentId, Pid, SessionId, Timestamp};
@@ -185,6 +190,8 @@ impl Method for LaunchSession {
     const NAME: &'static str = "session.launch";
     const SUMMARY: &'static str =
         "Starts an agent, detached, and answers when it has told its session's id.";
+    const ERRORS: &'static [Code] =
+        &[AGENT_UNKNOWN, DIRECTORY_LOCKED, LAUNCH_FAILED, UNSUPPORTED, LEDGER_UNAVAILABLE];
     type Params = LaunchParams;
     type Result = LaunchResult;
 }
@@ -193,6 +200,16 @@ impl Method for Resume {
     const NAME: &'static str = "session.resume";
     const SUMMARY: &'static str =
         "Lets a session that no live process owns go on with another prompt.";
+    const ERRORS: &'static [Code] = &[
+        SESSION_NOT_FOUND,
+        SESSION_AMBIGUOUS,
+        AGENT_UNKNOWN,
+        DIRECTORY_LOCKED,
+        SESSION_ALIVE,
+        LAUNCH_FAILED,
+        UNSUPPORTED,
+        LEDGER_UNAVAILABLE,
+    ];
     type Params = ResumeParams;
     type Result = LaunchResult;
 }
@@ -257,6 +274,8 @@ pub struct StopResult {
 impl Method for Stop {
     const NAME: &'static str = "session.stop";
     const SUMMARY: &'static str = "Ends the process that owns a session, with everything it started; in a shared service, its turn.";
+    const ERRORS: &'static [Code] =
+        &[SESSION_NOT_FOUND, SESSION_AMBIGUOUS, AGENT_UNKNOWN, UNSUPPORTED, NOT_OURS];
     type Params = StopParams;
     type Result = StopResult;
 }
@@ -338,6 +357,7 @@ impl Method for Prune {
     const NAME: &'static str = "session.prune";
     const SUMMARY: &'static str =
         "Forgets launches that have ended and claims that are void; never an agent's files.";
+    const ERRORS: &'static [Code] = &[LEDGER_UNAVAILABLE];
     type Params = PruneParams;
     type Result = PruneResult;
 }

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Method;
+use super::error::Code;
 use super::settings::Settings;
 use crate::base::AgentId;
 
@@ -111,6 +112,7 @@ impl AgentCard {
 impl Method for Initialize {
     const NAME: &'static str = "initialize";
     const SUMMARY: &'static str = "Says who the server is and what it can do.";
+    const ERRORS: &'static [Code] = &[];
     type Params = InitializeParams;
     type Result = InitializeResult;
 }

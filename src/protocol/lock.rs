@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Method;
 use super::bounded::Bounded;
+use super::error::Code;
+use super::error::codes::{DIRECTORY_LOCKED, LEDGER_UNAVAILABLE};
 use super::reading::null_as_absent;
 use crate::base::{AbsPath, Pid, SessionId, Timestamp};
 
@@ -110,6 +112,7 @@ impl Method for Acquire {
     const NAME: &'static str = "lock.acquire";
     const SUMMARY: &'static str =
         "Claims a directory, unless it or one above or below it is claimed.";
+    const ERRORS: &'static [Code] = &[DIRECTORY_LOCKED, LEDGER_UNAVAILABLE];
     type Params = AcquireParams;
     type Result = AcquireResult;
 }
@@ -145,6 +148,7 @@ pub struct ReleaseResult {
 impl Method for Release {
     const NAME: &'static str = "lock.release";
     const SUMMARY: &'static str = "Gives up the claim on a directory.";
+    const ERRORS: &'static [Code] = &[DIRECTORY_LOCKED, LEDGER_UNAVAILABLE];
     type Params = ReleaseParams;
     type Result = ReleaseResult;
 }
@@ -169,6 +173,7 @@ pub struct ListResult {
 impl Method for List {
     const NAME: &'static str = "lock.list";
     const SUMMARY: &'static str = "Lists the claims on directories that hold now.";
+    const ERRORS: &'static [Code] = &[LEDGER_UNAVAILABLE];
     type Params = ListParams;
     type Result = ListResult;
 }

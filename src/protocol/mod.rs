@@ -17,12 +17,16 @@ pub mod session;
 pub mod settings;
 pub mod watch;
 
+use error::Code;
+
 /// One method of the protocol. Dispatch and schema both come from it.
 pub trait Method {
     /// The name on the wire, `noun.verb`.
     const NAME: &'static str;
     /// One sentence for the schema.
     const SUMMARY: &'static str;
+    /// The errors of ours that it can be answered with.
+    const ERRORS: &'static [Code];
     type Params: DeserializeOwned + JsonSchema + Send + 'static;
     type Result: Serialize + JsonSchema + Send + 'static;
 }
@@ -39,6 +43,8 @@ pub trait Subscription {
     const OTHERS: &'static [Notification] = &[];
     /// One sentence for the schema.
     const SUMMARY: &'static str;
+    /// The errors of ours that it can be answered with.
+    const ERRORS: &'static [Code];
     type Params: DeserializeOwned + JsonSchema + Send + 'static;
     /// What one notification carries as `params.result`.
     type Event: Serialize + JsonSchema + Send + 'static;

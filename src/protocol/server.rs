@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Method;
+use super::error::Code;
 use super::session::{Problem, Tally};
 
 /// `server.metrics`: counts.
@@ -99,6 +100,7 @@ pub struct MetricsResult {
 impl Method for Metrics {
     const NAME: &'static str = "server.metrics";
     const SUMMARY: &'static str = "Counts requests, sessions, claims, fuses and launches.";
+    const ERRORS: &'static [Code] = &[];
     type Params = MetricsParams;
     type Result = MetricsResult;
 }

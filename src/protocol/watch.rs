@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::bounded::Bounded;
+use super::error::Code;
+use super::error::codes::{AGENT_UNKNOWN, SESSION_AMBIGUOUS};
 use super::fuse::{FUSE_EXPIRED, FuseExpired};
 use super::session::{AgentReport, Filter, Problem, Session, Status};
 use super::{Method, Notification, Subscription};
@@ -64,6 +66,7 @@ impl Subscription for Watch {
     const OTHERS: &'static [Notification] = &[Notification::of::<FuseExpired>(FUSE_EXPIRED)];
     const SUMMARY: &'static str =
         "Tells every change of the sessions that a filter lets through, as it happens.";
+    const ERRORS: &'static [Code] = &[AGENT_UNKNOWN];
     type Params = Filter;
     type Event = Changed;
 }
@@ -137,6 +140,7 @@ pub struct WaitResult {
 impl Method for Wait {
     const NAME: &'static str = "session.wait";
     const SUMMARY: &'static str = "Answers as soon as one of some sessions has one of some states.";
+    const ERRORS: &'static [Code] = &[SESSION_AMBIGUOUS, AGENT_UNKNOWN];
     type Params = WaitParams;
     type Result = WaitResult;
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::router::MethodCard;
 use crate::adapters::REGISTRY;
-use crate::protocol::error::OUR_CODES;
+use crate::protocol::error::{Code, OUR_CODES};
 use crate::protocol::settings::ConfigFile;
 
 /// The version of the OpenRPC specification that the document follows.
@@ -80,11 +80,8 @@ fn method(card: &MethodCard, generator: &mut SchemaGenerator) -> Value {
             })
         })
         .collect();
-    let errors: Vec<Value> = OUR_CODES
-        .iter()
-        .filter(|_| card.name.contains('.') && !card.name.starts_with("rpc."))
-        .map(|it| json!({ "$ref": format!("#/components/errors/{}", it.kind) }))
-        .collect();
+    let reference = |it: &Code| json!({ "$ref": format!("#/components/errors/{}", it.kind) });
+    let errors: Vec<Value> = card.errors.iter().map(reference).collect();
     let mut method = json!({
         "name": card.name,
         "summary": card.summary,

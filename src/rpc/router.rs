@@ -9,7 +9,7 @@ use schemars::{Schema, SchemaGenerator};
 use super::App;
 use super::counters::Timed;
 use super::subscription::{self, Client};
-use crate::protocol::error::RpcError;
+use crate::protocol::error::{Code, OUR_CODES, RpcError};
 use crate::protocol::reading;
 use crate::protocol::watch::{SubscriptionId, UnwatchParams};
 use crate::protocol::{Method, Notification, Subscription};
@@ -59,6 +59,8 @@ pub struct MethodCard {
     pub summary: &'static str,
     pub params: fn(&mut SchemaGenerator) -> Schema,
     pub result: fn(&mut SchemaGenerator) -> Schema,
+    /// The errors of ours that it can be answered with.
+    pub errors: &'static [Code],
     /// What follows, where the method subscribes to something.
     pub notification: Option<Notification>,
     /// What else may follow.
@@ -93,6 +95,7 @@ impl Router {
             summary: M::SUMMARY,
             params: SchemaGenerator::subschema_for::<M::Params>,
             result: SchemaGenerator::subschema_for::<M::Result>,
+            errors: M::ERRORS,
             notification: None,
             other_notifications: &[],
         });
@@ -104,7 +107,8 @@ impl Router {
                     let call = Call::new(app, &table, &extensions);
                     let handler = handler.clone();
                     let answer = async move {
-                        let result = handler(call, parse::<M::Params>(&params)?).await?;
+                        let answered = handler(call, parse::<M::Params>(&params)?).await;
+                        let result = answered.map_err(|error| listed(M::ERRORS, error))?;
                         // Written once here, so that no result has to be copied on its way out.
                         serde_json::value::to_raw_value(&result).map_err(|error| {
                             ErrorObjectOwned::from(RpcError::Internal(error.to_string()))
@@ -135,6 +139,7 @@ impl Router {
             summary: S::SUMMARY,
             params: SchemaGenerator::subschema_for::<S::Params>,
             result: SchemaGenerator::subschema_for::<SubscriptionId>,
+            errors: S::ERRORS,
             notification: Some(Notification::of::<S::Event>(S::NOTIFICATION)),
             other_notifications: S::OTHERS,
         });
@@ -143,6 +148,7 @@ impl Router {
             summary: "Ends a subscription; returns whether there was one.",
             params: SchemaGenerator::subschema_for::<UnwatchParams>,
             result: SchemaGenerator::subschema_for::<bool>,
+            errors: &[],
             notification: None,
             other_notifications: &[],
         });
@@ -166,6 +172,14 @@ impl Router {
         }
         module.into()
     }
+}
+
+/// The error as the wire has it. What a method does not list, no client expects of it.
+pub(super) fn listed(errors: &[Code], error: RpcError) -> ErrorObjectOwned {
+    let code = error.code().code;
+    let is_ours = OUR_CODES.iter().any(|it| it.code == code);
+    debug_assert!(!is_ours || errors.iter().any(|it| it.code == code), "not listed: {error}");
+    error.into()
 }
 
 /// Reads parameters, and names the member that is wrong.

@@ -151,29 +151,21 @@ pub(super) async fn peek(call: Call, params: PeekParams) -> Result<PeekResult, R
     let app = &call.app;
     let Found { row, complete, agents } =
         one_session(app, &params.session_id, params.agent.as_ref(), Interest::SESSIONS).await?;
-    let agent = row.session.agent;
     let turns = params.turns.map_or(TURNS, Bounded::as_usize);
     let max_bytes = params.max_bytes.map_or(TURNS_BYTES, Bounded::as_usize);
-    let Some(record) = row.record else {
-        return Ok(PeekResult {
-            turns: Vec::new(),
-            earlier: false,
-            complete,
-            agents,
-            problems: Vec::new(),
-        });
-    };
     let (scope, _guard) = observe(app, Interest::SESSIONS).await.cancellable();
-    let Some(peeking) = app.adapter(&agent).and_then(|it| it.peek(scope, record, turns)) else {
-        return Err(RpcError::Unsupported {
-            agent,
-            what: "show its turns".into(),
-            hint: "session.status tells what is known of it".into(),
-        });
+    let adapter = app.adapter(&row.session.agent);
+    let peeking = adapter.zip(row.record).and_then(|(it, record)| it.peek(scope, record, turns));
+    let peeked = match peeking {
+        Some(peeking) => {
+            let deadline = census::deadline(settings::now(app).await.0.deadline_ms);
+            let peeked = tokio::time::timeout(deadline, peeking).await;
+            peeked.unwrap_or_else(|_| Err(census::no_answer(deadline)))
+        }
+        // Nothing of it is recorded yet.
+        None => Ok(Peeked::default()),
     };
-    let deadline = census::deadline(settings::now(app).await.0.deadline_ms);
-    let peeked = tokio::time::timeout(deadline, peeking).await;
-    let (peeked, problems) = match peeked.unwrap_or_else(|_| Err(census::no_answer(deadline))) {
+    let (peeked, problems) = match peeked {
         Ok(peeked) => (peeked, Vec::new()),
         Err(problem) => (Peeked::default(), vec![problem]),
     };

@@ -9,13 +9,16 @@ use serde::Serialize;
 
 use super::App;
 use super::counters::Timed;
-use super::router::{Call, MethodCard, parse};
+use super::router::{Call, MethodCard, listed, parse};
 use crate::protocol::Subscription;
+use crate::protocol::error::{Code, RpcError};
 
 /// A client that wants to subscribe, and has no answer yet.
 pub(super) struct Client<E> {
     sink: PendingSubscriptionSink,
     timed: Timed,
+    /// The errors of ours that it may be answered with.
+    errors: &'static [Code],
     event: PhantomData<fn(E)>,
 }
 
@@ -38,8 +41,13 @@ impl<E: Serialize> Client<E> {
     }
 
     /// Answers with an error: there will be no subscription.
-    pub(super) async fn refuse(self, error: impl Into<ErrorObjectOwned>) {
-        self.sink.reject(error.into()).await;
+    pub(super) async fn refuse(self, error: RpcError) {
+        let error = listed(self.errors, error);
+        self.reject(error).await;
+    }
+
+    async fn reject(self, error: ErrorObjectOwned) {
+        self.sink.reject(error).await;
         self.timed.answered(true);
     }
 }
@@ -78,12 +86,12 @@ pub(super) fn register<S, F, Fut>(
         move |params: Params<'static>, sink, app: Arc<App>, extensions: jsonrpsee::Extensions| {
             let call = Call::new(app, &table, &extensions);
             let timed = Timed::begin(call.app.clone(), S::NAME);
-            let client = Client { sink, timed, event: PhantomData };
+            let client = Client { sink, timed, errors: S::ERRORS, event: PhantomData };
             let handler = handler.clone();
             async move {
                 match parse::<S::Params>(&params) {
                     Ok(params) => handler(call, params, client).await,
-                    Err(error) => client.refuse(error).await,
+                    Err(error) => client.reject(error).await,
                 }
             }
         };

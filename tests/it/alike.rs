@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use crate::support::{Home, project};
 
 const FIRST: &str = "01a204f7-8c62-72c2-bcf2-47f894bc9b89";
-const SECOND: &str = "01a204f7-8d00-72c2-bcf2-47f894bc9b89";
+pub(crate) const SECOND: &str = "01a204f7-8d00-72c2-bcf2-47f894bc9b89";
 
 /// Pi twice in one directory, started at once, each in a tool.
-fn started_at_once() -> Home {
+pub(crate) fn started_at_once() -> Home {
     let home = Home::empty();
     let recorded = "tests/fixtures/pi/running/.pi/agent/sessions/--home-dev-work-b--";
     let recorded = project().join(recorded).join(format!("2026-11-22T20-34-21-922Z_{FIRST}.jsonl"));

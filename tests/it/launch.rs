@@ -78,7 +78,7 @@ impl World {
         self.program("supervisor", script)
     }
 
-    fn program(&self, name: &str, script: &str) -> String {
+    pub(crate) fn program(&self, name: &str, script: &str) -> String {
         let path = self.home.path().join(name);
         fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
         fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();

@@ -5,6 +5,7 @@
 mod alike;
 mod demo;
 mod editors;
+mod errors;
 mod examples;
 mod fuse;
 mod hostile;

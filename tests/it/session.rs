@@ -249,7 +249,7 @@ fn a_session_that_is_named_is_meant_whatever_the_settings_leave_out() {
 }
 
 /// Puts the transcript of a session of Claude Code into the home: one prompt, in that directory.
-fn put_session(home: &Home, id: &str, cwd: &Path) {
+pub(crate) fn put_session(home: &Home, id: &str, cwd: &Path) {
     let dir = home.path().join(".claude/projects/-work");
     std::fs::create_dir_all(&dir).unwrap();
     let record = json!({

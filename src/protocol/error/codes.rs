@@ -28,31 +28,30 @@ pub(super) const INVALID_PARAMS: Code = code::<Member>(
     "a parameter is missing, unknown or cannot be what it is",
 );
 pub(super) const INTERNAL: Code = code::<NoDetails>(-32603, "internal", "the server has failed");
-pub(super) const SESSION_NOT_FOUND: Code =
+pub const SESSION_NOT_FOUND: Code =
     code::<NoDetails>(1001, "session_not_found", "no session has that id or prefix");
-pub(super) const SESSION_AMBIGUOUS: Code =
+pub const SESSION_AMBIGUOUS: Code =
     code::<Ambiguity>(1002, "session_ambiguous", "a prefix or an id matches several sessions");
-pub(super) const AGENT_UNKNOWN: Code =
+pub const AGENT_UNKNOWN: Code =
     code::<KnownAgents>(1003, "agent_unknown", "no adapter has that id");
-pub(super) const DIRECTORY_LOCKED: Code =
+pub const DIRECTORY_LOCKED: Code =
     code::<Claimed>(1004, "directory_locked", "another claim covers the directory");
-pub(super) const SESSION_ALIVE: Code =
+pub const SESSION_ALIVE: Code =
     code::<Owned>(1005, "session_alive", "a live process owns the session");
-pub(super) const LAUNCH_FAILED: Code =
+pub const LAUNCH_FAILED: Code =
     code::<LaunchFailure>(1006, "launch_failed", "the agent did not come up");
-pub(super) const UNSUPPORTED: Code =
-    code::<NoDetails>(1007, "unsupported", "the agent cannot do this");
-pub(super) const LEDGER_UNAVAILABLE: Code = code::<NoDetails>(
+pub const UNSUPPORTED: Code = code::<NoDetails>(1007, "unsupported", "the agent cannot do this");
+pub const LEDGER_UNAVAILABLE: Code = code::<NoDetails>(
     1008,
     "ledger_unavailable",
     "the ledger cannot be read or written; nothing was changed",
 );
-pub(super) const NOT_OURS: Code = code::<NoDetails>(
+pub const NOT_OURS: Code = code::<NoDetails>(
     1009,
     "not_ours",
     "the process changed identity between look and signal; nothing was signalled",
 );
-pub(super) const FUSE_NOT_FOUND: Code =
+pub const FUSE_NOT_FOUND: Code =
     code::<NoDetails>(1010, "fuse_not_found", "no fuse is set on that directory");
 
 /// The errors of our own, besides those of JSON-RPC.

@@ -8,7 +8,7 @@ use super::lock::{Holder, Lock, LockKind};
 use super::session::Process;
 use crate::base::{AbsPath, AgentId, Pid, SessionId};
 
-mod codes;
+pub mod codes;
 mod data;
 
 pub use codes::{Code, OUR_CODES};

@@ -7,6 +7,8 @@ use super::{AgentReport, Problem, Session, Status};
 use crate::base::{AbsPath, AgentId, Timestamp};
 use crate::protocol::Method;
 use crate::protocol::bounded::Bounded;
+use crate::protocol::error::Code;
+use crate::protocol::error::codes::AGENT_UNKNOWN;
 use crate::protocol::reading::null_as_absent;
 
 /// What may be asked for beyond the session itself.
@@ -138,6 +140,7 @@ impl Method for List {
     const NAME: &'static str = "session.list";
     const SUMMARY: &'static str =
         "Lists the sessions of every agent on this machine, as they are now.";
+    const ERRORS: &'static [Code] = &[AGENT_UNKNOWN];
     type Params = ListParams;
     type Result = ListResult;
 }

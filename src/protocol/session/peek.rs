@@ -7,6 +7,8 @@ use super::{AgentReport, Problem};
 use crate::base::{AgentId, Timestamp};
 use crate::protocol::Method;
 use crate::protocol::bounded::Bounded;
+use crate::protocol::error::Code;
+use crate::protocol::error::codes::{AGENT_UNKNOWN, SESSION_AMBIGUOUS, SESSION_NOT_FOUND};
 
 /// `session.peek`: the last turns of one session.
 pub struct Peek;
@@ -79,6 +81,7 @@ pub struct PeekResult {
 impl Method for Peek {
     const NAME: &'static str = "session.peek";
     const SUMMARY: &'static str = "Returns the last turns of one session.";
+    const ERRORS: &'static [Code] = &[SESSION_NOT_FOUND, SESSION_AMBIGUOUS, AGENT_UNKNOWN];
     type Params = PeekParams;
     type Result = PeekResult;
 }

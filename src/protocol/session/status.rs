@@ -7,6 +7,8 @@ use super::{AgentReport, Session};
 use crate::base::{AbsPath, AgentId, Pid};
 use crate::protocol::Method;
 use crate::protocol::bounded;
+use crate::protocol::error::Code;
+use crate::protocol::error::codes::{AGENT_UNKNOWN, SESSION_AMBIGUOUS, SESSION_NOT_FOUND};
 
 /// `session.status`: one session, with the evidence.
 pub struct GetStatus;
@@ -66,6 +68,7 @@ pub struct Ancestor {
 impl Method for GetStatus {
     const NAME: &'static str = "session.status";
     const SUMMARY: &'static str = "Returns one session, fresh, with the evidence for its status.";
+    const ERRORS: &'static [Code] = &[SESSION_NOT_FOUND, SESSION_AMBIGUOUS, AGENT_UNKNOWN];
     type Params = StatusParams;
     type Result = StatusResult;
 }
