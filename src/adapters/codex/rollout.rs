@@ -87,6 +87,7 @@ pub(super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, Malformed> 
         }
         None => (TurnState::Unknown, Certainty::Inferred),
     };
+    record.turn_moved = tail.updated.filter(|_| record.turn.is_in_flight());
     record.prompt = head.prompt;
     Ok(Parsed { value: record, wants })
 }

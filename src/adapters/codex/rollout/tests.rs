@@ -55,6 +55,7 @@ fn each_state_of_a_turn_as_it_was_recorded() {
         assert_eq!(turn_after(HELLO, lines), asserted(TurnState::InProgress), "{lines}");
     }
     assert_eq!(turn_after(HELLO, 14), asserted(TurnState::Completed));
+    assert_eq!(whole(HELLO).unwrap().turn_moved, None);
 }
 
 #[test]
@@ -148,6 +149,7 @@ fn a_turn_longer_than_what_is_read_is_still_in_progress() {
     assert_eq!(parsed.value.certainty, Certainty::Inferred);
     assert_eq!(parsed.value.model.as_deref(), Some("mock-model"));
     assert_eq!(parsed.value.updated.unwrap().to_string(), "2026-11-22T21:00:00.000Z");
+    assert_eq!(parsed.value.turn_moved, parsed.value.updated, "a later process has no part in it");
 }
 
 #[test]
