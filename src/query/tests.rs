@@ -34,6 +34,7 @@ fn row(id: &str, status: Status, minute: Option<i64>) -> Row {
         record: None,
         owners: Vec::new(),
         candidates: Vec::new(),
+        inherits: false,
     }
 }
 
@@ -153,4 +154,28 @@ fn subagents_are_shown_only_when_asked_for() {
     let mut rows = self::rows();
     rows[0].session.kind = SessionKind::Subagent;
     assert_eq!(page(rows, &wanted(Filter::default()), None, 100).total, 6);
+}
+
+/// Each client counts the same sessions by itself; this is what `session.list` says of them.
+#[test]
+fn as_many_need_you_as_every_client_says() {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Case {
+        name: String,
+        need_you: usize,
+        sessions: Vec<serde_json::Value>,
+    }
+    let text = include_str!("../../tests/fixtures/needs-you.json");
+    for Case { name, need_you, sessions } in serde_json::from_str::<Vec<Case>>(text).unwrap() {
+        let row = |mut told: serde_json::Value| {
+            told["agent"] = "agent".into();
+            told["certainty"] = "asserted".into();
+            let session: Session = serde_json::from_value(told).unwrap();
+            Row { session: Box::new(session), ..self::row("", Status::Unknown, None) }
+        };
+        let rows = sessions.into_iter().map(row).collect();
+        let waits = Filter { status: Some(vec![Status::Waiting]), ..Filter::default() };
+        assert_eq!(page(rows, &wanted(waits), None, 100).total, need_you, "{name}");
+    }
 }

@@ -15,9 +15,11 @@ struct Question {
     source: Source,
 }
 
-/// Lets the sessions above a waiting subagent wait with it, as far up as they live in its process.
+/// Lets the sessions above a waiting subagent wait with it, as far up as they live in its process. Where the one at the top
+/// does not wait, nobody asks.
 pub(super) fn pass_up(rows: &mut [Row], now: Timestamp) {
-    let questions: Vec<_> = rows.iter().filter_map(|row| Some((row, Question::of(row)?))).collect();
+    let questions: Vec<_> =
+        rows.iter().enumerate().filter_map(|(at, row)| Some((at, Question::of(row)?))).collect();
     if questions.is_empty() {
         return;
     }
@@ -26,25 +28,31 @@ pub(super) fn pass_up(rows: &mut [Row], now: Timestamp) {
         .enumerate()
         .filter_map(|(at, row)| Some((row.session.session_id.clone()?, at)))
         .collect();
-    let mut asked = Vec::new();
+    let (mut asked, mut left_over) = (Vec::new(), Vec::new());
     for (waiting, question) in questions {
-        let mut below = waiting;
-        for _ in 0..SUBAGENT_DEPTH_MAX {
-            let Some(at) = parent(&below.session).and_then(|it| places.get(it)).copied() else {
-                break;
-            };
-            let above = &rows[at];
-            if !live_together(above, waiting) {
-                break;
-            }
-            if is_held_up(&above.session, &waiting.session) {
-                asked.push((at, question.clone()));
-            }
-            below = above;
+        let above = |at: &usize| {
+            let up = *places.get(parent(&rows[*at].session)?)?;
+            live_together(&rows[up], &rows[waiting]).then_some(up)
+        };
+        let chain: Vec<usize> =
+            std::iter::successors(above(&waiting), above).take(SUBAGENT_DEPTH_MAX).collect();
+        let is_held_up = |at: &usize| is_held_up(&rows[*at].session, &rows[waiting]);
+        let waits = |at: &usize| rows[*at].session.status == Status::Waiting || is_held_up(at);
+        if chain.last().is_none_or(waits) {
+            let held_up = chain.into_iter().filter(is_held_up);
+            asked.extend(held_up.map(|at| (at, question.clone())));
+        } else {
+            left_over.push(waiting);
         }
     }
     for (at, question) in asked {
         question.hold_up(&mut rows[at], now);
+    }
+    for at in left_over {
+        let session = &mut rows[at].session;
+        (session.status, session.reason) = (Status::Unknown, Reason::Contradiction);
+        let says = "it asks, but the session that started it is in no turn".into();
+        rows[at].evidence.push(Evidence { source: Source::Transcript, observed_at: now, says });
     }
 }
 
@@ -57,13 +65,15 @@ fn live_together(a: &Row, b: &Row) -> bool {
     a.session.process == b.session.process && a.candidates == b.candidates
 }
 
-/// A question that is only inferred may be left over from a turn that was cut off: it counts within a turn of the
-/// session above. One that the agent itself asserts counts in any case.
-fn is_held_up(above: &Session, waiting: &Session) -> bool {
+/// A question that is only inferred may be left over from a turn that was cut off, where nothing says that the subagent
+/// itself is still at work: it counts within a turn of the session above. Any other counts in any case.
+fn is_held_up(above: &Session, waiting: &Row) -> bool {
     match above.status {
         Status::Running => true,
-        Status::Idle => waiting.certainty == Certainty::Asserted,
-        Status::Waiting | Status::Stopped | Status::Failed | Status::Unknown => false,
+        Status::Idle | Status::Unknown => {
+            waiting.session.certainty == Certainty::Asserted || !waiting.inherits
+        }
+        Status::Waiting | Status::Stopped | Status::Failed => false,
     }
 }
 

@@ -1,16 +1,15 @@
 //! Evidence, then conclusion: surveys, the ledger and the process table become sessions. PURE.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::adapters::Record;
-use crate::adapters::evidence::{Bond, Claim, Owner, SUBAGENT_DEPTH_MAX, Sighting, TurnState};
+use crate::adapters::evidence::{Bond, Claim, Owner, Sighting, TurnState};
 use crate::base::{AgentId, ProcessRef, SessionId, Timestamp};
 use crate::census::Surveyed;
 use crate::ledger::{LaunchEntry, Ledger};
 use crate::procs::ProcessTable;
 use crate::protocol::session::{
-    AgentReport, Certainty, Outcome, Problem, Process, Reason, Session, SessionKind, Source,
-    Status, Usage,
+    AgentReport, Certainty, Outcome, Problem, Process, Reason, Session, SessionKind, Source, Status,
 };
 
 mod alike;
@@ -18,6 +17,7 @@ mod asking;
 mod launched;
 mod row;
 mod status;
+mod subagents;
 mod words;
 
 pub use alike::one_of;
@@ -237,7 +237,7 @@ impl<'a> Gathered<'a> {
     }
 
     fn conclude(mut self, agent: &AgentId, look: &Look<'_>) -> Vec<Row> {
-        self.inherit_processes();
+        self.settle_subagents();
         let mut spent_by_subagents = self.usage_of_subagents();
         let mut rows = Vec::with_capacity(self.sessions.len() + self.without_session.len());
         for (id, seen) in self.sessions {
@@ -261,60 +261,6 @@ impl<'a> Gathered<'a> {
         }
         asking::pass_up(&mut rows, look.now);
         rows
-    }
-
-    /// A subagent without a process of its own lives in its parent's. It inherits the process, never what
-    /// the parent's live record says the parent does.
-    fn inherit_processes(&mut self) {
-        let parent_of = |seen: &Seen<'_>| {
-            let record = seen.record.as_ref()?;
-            (record.kind == SessionKind::Subagent).then(|| record.parent.clone()).flatten()
-        };
-        let mut inherited = Vec::new();
-        for (id, seen) in self.sessions.iter().filter(|(_, seen)| seen.claims.is_empty()) {
-            let mut ancestor = parent_of(seen);
-            for _ in 0..SUBAGENT_DEPTH_MAX {
-                let Some(up) = ancestor.and_then(|it| self.sessions.get(&it)) else { break };
-                if !up.claims.is_empty() {
-                    // Each process once, by what speaks best for it; which of several it is, its own records may tell.
-                    let mut processes = BTreeSet::new();
-                    let is_new = |it: &&Claim| processes.insert(it.process);
-                    let claims = up.claims.iter().filter(is_new).cloned();
-                    let its = |claim| Claim { session: Some(id.clone()), activity: None, ..claim };
-                    inherited.push((id.clone(), claims.map(its).collect::<Vec<_>>()));
-                    break;
-                }
-                ancestor = parent_of(up);
-            }
-        }
-        for (id, claims) in inherited {
-            self.sessions.entry(id).or_default().claims.extend(claims);
-        }
-    }
-
-    /// What each session's subagents spent, at whatever depth; counted for the session at the top only.
-    fn usage_of_subagents(&self) -> BTreeMap<SessionId, Usage> {
-        let mut spent: BTreeMap<SessionId, Usage> = BTreeMap::new();
-        for seen in self.sessions.values() {
-            let (Some(record), Some(usage)) = (&seen.record, &seen.usage) else { continue };
-            if record.kind != SessionKind::Subagent {
-                continue;
-            }
-            let mut parent = record.parent.clone();
-            for _ in 0..SUBAGENT_DEPTH_MAX {
-                let Some(up) =
-                    parent.as_ref().and_then(|it| self.sessions.get(it)?.record.as_ref())
-                else {
-                    break;
-                };
-                if up.kind != SessionKind::Subagent {
-                    spent.entry(up.session.clone()).or_default().add(usage);
-                    break;
-                }
-                parent = up.parent.clone();
-            }
-        }
-        spent
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Row {
     pub owners: Vec<ProcessRef>,
     /// Where nothing says which of several live processes owns it: all of them.
     pub candidates: Vec<ProcessRef>,
+    /// Whether all that ties it to its processes is that the session which started it lives in them.
+    pub inherits: bool,
 }
 
 /// The evidence of one session.
@@ -31,6 +33,10 @@ pub(super) struct Seen<'a> {
     pub(super) claims: Vec<Claim>,
     pub(super) usage: Option<Usage>,
     pub(super) launch: Option<&'a LaunchEntry>,
+    /// Whether its claims are those of the session that started it.
+    pub(super) inherits: bool,
+    /// Whether it was started by another session, and lives where none of those above it does.
+    pub(super) is_on_its_own: bool,
 }
 
 impl Seen<'_> {
@@ -47,7 +53,7 @@ pub(super) fn row(
     subagents: Option<Usage>,
     look: &Look<'_>,
 ) -> Row {
-    let Seen { record, claims, usage, launch } = seen;
+    let Seen { record, claims, usage, launch, inherits, is_on_its_own } = seen;
     let concluded = status::conclude(record.as_deref(), &claims, launch, look);
     // A launch's own facts are believed where no store says better.
     let by_launch = launch.filter(|_| record.is_none());
@@ -63,7 +69,7 @@ pub(super) fn row(
     let owners = claimants(|it| it.bond != Bond::Alike);
     let candidates = claimants(|it| it.bond == Bond::Alike);
     let kind = match record.as_deref() {
-        Some(record) if record.kind != SessionKind::Main => record.kind,
+        Some(record) if record.kind != SessionKind::Main && !is_on_its_own => record.kind,
         _ if hints.is_some_and(|it| it.is_background) => SessionKind::Background,
         _ => SessionKind::Main,
     };
@@ -116,7 +122,7 @@ pub(super) fn row(
         host: None,
         evidence: None,
     });
-    Row { session, evidence: concluded.evidence, record, owners, candidates }
+    Row { session, evidence: concluded.evidence, record, owners, candidates, inherits }
 }
 
 /// The records of one session as one: the one with the latest activity leads, the others fill its gaps.

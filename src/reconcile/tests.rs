@@ -10,7 +10,7 @@ use crate::adapters::evidence::{Activity, Bond, Failure, Hints, PROMPT_MAX, Prom
 use crate::base::AbsPath;
 use crate::ledger::End;
 use crate::protocol::session::{
-    Certainty, Conflict, Launch, Problem, ProblemKind, Reason, Source, Status,
+    Certainty, Conflict, Launch, Problem, ProblemKind, Reason, Source, Status, Usage,
 };
 use crate::testing::FakeProc;
 
@@ -506,7 +506,6 @@ fn a_subagent_lives_in_its_parents_process_but_speaks_for_itself() {
 
 #[test]
 fn whoever_started_a_subagent_that_waits_waits_with_it() {
-    let asks = || TurnState::Waiting(WaitingFor::Permission);
     let check = |top: Activity, asking: Activity, expect| {
         let roster = world().conclude(vec![
             seen(record("top", TurnState::InProgress)),
@@ -533,21 +532,70 @@ fn whoever_started_a_subagent_that_waits_waits_with_it() {
     check(Activity::Busy, Activity::Busy, [running, running]);
     let own_question = Activity::Waiting(WaitingFor::Plan);
     check(own_question, question(), [(Status::Waiting, Reason::Plan), waiting]);
+}
 
-    // One that is only inferred counts within a turn, and one of another process not at all.
-    let inferred = |turn, owner_of_child| {
-        let roster = world().conclude(vec![
+#[test]
+fn what_a_subagent_seems_to_ask_counts_where_it_is_known_to_be_at_work() {
+    let asks = || TurnState::Waiting(WaitingFor::Permission);
+    let waits = (Status::Waiting, Reason::Permission);
+    let check = |turn: TurnState, owner_of_child: Option<i32>, top, child| {
+        let mut sightings = vec![
             seen(record("top", turn)),
             seen(subagent("low", "top", asks())),
             Sighting::Claimed(claim("top", 100)),
-            Sighting::Claimed(claim("low", owner_of_child)),
-        ]);
-        verdict(&roster.rows[1]).1
+        ];
+        sightings.extend(owner_of_child.map(|it| Sighting::Claimed(claim("low", it))));
+        let roster = world().conclude(sightings);
+        let told = |session: &str| {
+            let row = roster.rows.iter().find(|it| it.session.session_id == Some(id(session)));
+            let session = &row.unwrap().session;
+            (session.status, session.reason)
+        };
+        assert_eq!((told("top"), told("low")), (top, child));
     };
-    assert_eq!(inferred(TurnState::InProgress, 100), Status::Waiting);
-    assert_eq!(inferred(TurnState::Completed, 100), Status::Idle);
-    assert_eq!(inferred(TurnState::InProgress, 200), Status::Running);
-    assert_eq!(inferred(TurnState::InProgress, 300), Status::Waiting, "it lives in its parent");
+    let running = (Status::Running, Reason::TurnInProgress);
+    let idle = (Status::Idle, Reason::TurnEnded);
+    check(TurnState::InProgress, Some(100), waits, waits);
+    check(TurnState::InProgress, None, waits, waits);
+    // Codex's subagents go on, and ask, when the turn that started them has ended: they hold a lock of their own.
+    check(TurnState::Completed, Some(100), waits, waits);
+    let left_over = (Status::Unknown, Reason::Contradiction);
+    check(TurnState::Completed, None, idle, left_over);
+    check(TurnState::InProgress, Some(200), running, waits);
+}
+
+#[test]
+fn a_subagent_in_a_process_of_its_own_answers_to_whoever_opened_it() {
+    let spent = |session: &str, input_tokens| Sighting::Counted {
+        session: id(session),
+        usage: Usage { input_tokens, ..Usage::default() },
+    };
+    let kinds = |claims: &[(&str, i32)]| {
+        let records = [
+            seen(record("top", TurnState::Completed)),
+            seen(subagent("middle", "top", TurnState::InProgress)),
+            seen(subagent("low", "middle", TurnState::InProgress)),
+            spent("middle", 10),
+            spent("low", 1),
+        ];
+        let claimed = claims.iter().map(|(session, pid)| Sighting::Claimed(claim(session, *pid)));
+        let roster = world().conclude(records.into_iter().chain(claimed).collect());
+        let told = |session: &str| {
+            let row = roster.rows.iter().find(|it| it.session.session_id == Some(id(session)));
+            let session = &row.unwrap().session;
+            let below = session.usage.as_ref().and_then(|it| it.subagents.as_ref());
+            (session.kind, session.process.is_some(), below.map_or(0, |it| it.input_tokens))
+        };
+        ["top", "middle", "low"].map(told)
+    };
+    let (main, below) = (SessionKind::Main, SessionKind::Subagent);
+    assert_eq!(kinds(&[]), [(main, false, 11), (below, false, 0), (below, false, 0)]);
+    assert_eq!(kinds(&[("top", 100)]), [(main, true, 11), (below, true, 0), (below, true, 0)]);
+    let served = [("top", 100), ("middle", 100), ("low", 100)];
+    assert_eq!(kinds(&served), [(main, true, 11), (below, true, 0), (below, true, 0)]);
+    assert_eq!(kinds(&[("middle", 100)]), [(main, false, 0), (main, true, 1), (below, true, 0)]);
+    let apart = [("top", 100), ("low", 200)];
+    assert_eq!(kinds(&apart), [(main, true, 10), (below, true, 0), (main, true, 0)]);
 }
 
 #[test]
@@ -797,6 +845,8 @@ proptest! {
             let session = row.session;
             let says_alive = matches!(session.status, Status::Running | Status::Idle | Status::Waiting);
             let one_of_several = session.process.is_none() && !row.candidates.is_empty();
+            // What a subagent seems to ask may be left over.
+            let says_alive = says_alive || session.reason == Reason::Contradiction;
             prop_assert_eq!(says_alive, session.process.is_some() || one_of_several);
             prop_assert!(row.owners.is_empty() || row.candidates.is_empty());
             prop_assert!(session.session_id.is_some() || session.process.is_some());

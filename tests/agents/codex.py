@@ -396,6 +396,42 @@ def asks_for_patches(world: CodexWorld) -> None:
     world.headcount.shows(other, [row(thread, "idle", "turn_ended", daemon)], subagents=False)
 
 
+@scenario("a subagent asks when its parent's turn has ended; killed at the question, nobody asks any more")
+def asks_later(world: CodexWorld) -> None:
+    folder, tool = world.project("delegates-on"), world.tool("cx-later")
+    wanted = f"[[bash:{tool.script()}]][[tool:exec_command {json.dumps({'cmd': PATCH})} ]]"
+    screen = world.interface(folder, "codex-later", "--no-daemon")
+    screen.shows(READY)
+    screen.say(f"Delegate [[task:Change it {wanted.replace('[[', '{{').replace(']]', '}}')}]]")
+    screen.shows("all done")
+    tool.wait_running()
+    thread = thread_in(world, folder)
+    owner = alone(world)
+    world.headcount.shows(folder, [row(thread, "idle", "turn_ended", owner)], subagents=False)
+    below = world.headcount.child_of(folder, thread)
+    tool.release()
+    screen.shows("Yes, proceed")
+    world.headcount.shows(folder, [row(thread, "waiting", "permission", owner, certainty="inferred")], subagents=False)
+
+    def killed() -> None:
+        os.kill(owner.pid, signal.SIGKILL)
+        screen.ended()
+
+    def opened(which: str) -> tuple[Terminal, ProcessRef]:
+        killed()
+        screen = world.terminal(command("codex") + ["resume", which, "--no-daemon"], folder, f"codex-{which[-4:]}")
+        screen.shows(READY)
+        return screen, alone(world)
+
+    screen, owner = opened(thread)
+    cut_off = {"certainty": "inferred", "parentSessionId": thread}
+    world.headcount.shows(folder, [row(thread, "idle", "turn_ended", owner), row(below, "idle", "turn_ended", owner, kind="subagent", **cut_off)])
+    # A person who opens it is whom it answers to.
+    screen, owner = opened(below)
+    world.headcount.shows(folder, [row(thread, "stopped", "completed"), row(below, "idle", "turn_ended", owner, **cut_off)], subagents=False)
+    killed()
+
+
 @scenario("the interface asks a question in plan mode: without the daemon, and behind it")
 def asks_in_plan_mode(world: CodexWorld) -> None:
     choice = {"id": "one", "header": "Pick", "question": "Which one?",
@@ -480,6 +516,11 @@ def never_prompted(world: CodexWorld, daemon: ProcessRef, before: list[str]) -> 
         return [(one.get("sessionId"), one["status"], one["reason"], one["process"]["pid"]) for one in rows]
 
     wait_for("one idle interface", lambda: alive() == [(thread, "idle", "never_prompted", daemon.pid)], hint=lambda: str(alive()))
+
+
+def alone(world: CodexWorld) -> ProcessRef:
+    """Returns the interface that does without the daemon."""
+    return next(one.ref() for one in world.processes() if one.comm == "codex" and "--no-daemon" in one.argv)
 
 
 def thread_in(world: CodexWorld, folder: Path) -> str:

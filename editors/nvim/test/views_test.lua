@@ -297,4 +297,21 @@ end)
 
 client.stop()
 vim.fn.delete(recorded.world, 'rf')
+test('as many need you as every client says', function()
+  local cases = vim.fn.json_decode(vim.fn.readfile(h.project .. '/tests/fixtures/needs-you.json'))
+  local look = client.look
+  for _, case in ipairs(cases) do
+    client.look = function(_, _, callback)
+      for _, session in ipairs(case.sessions) do
+        session.agent = 'claude-code'
+      end
+      callback(nil, { sessions = case.sessions, agents = {}, observedAt = '9' })
+    end
+    roster.refresh()
+    equal({ case.name, roster.count('waiting') }, { case.name, case.needYou })
+  end
+  client.look = look
+  roster.refresh()
+end)
+
 h.finish()

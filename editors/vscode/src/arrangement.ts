@@ -89,11 +89,14 @@ function isNarrowed({ query, statuses, agents }: View): boolean {
   return query.trim() !== "" || statuses.length > 0 || agents.length > 0;
 }
 
-/** How many rows need somebody, and how many others run: a parent counts once, with all below it. */
+/**
+ * How many sessions need somebody, as every client counts them: who started a subagent that waits is told to wait, too. And how
+ * many rows run.
+ */
 export function countLive(sessions: readonly Session[]): { waiting: number; running: number } {
-  const rows = fold(sessions, undefined);
-  const count = (rank: number) => rows.filter((it) => it.rank === rank).length;
-  return { waiting: count(rankOf("waiting")), running: count(RUNNING) };
+  const waiting = sessions.filter((it) => it.status === "waiting" && it.kind !== "subagent");
+  const running = fold(sessions, undefined).filter((it) => it.rank === RUNNING);
+  return { waiting: waiting.length, running: running.length };
 }
 
 /** The keys of what the view lets through, with the parents that lead to it; nothing where it lets all through. */

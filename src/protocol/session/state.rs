@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// A live owner is blocked on a human.
+    /// A live owner is blocked on a human, by the session itself or by a subagent that it started.
     Waiting,
     /// A live owner has a turn in progress.
     Running,
@@ -110,7 +110,8 @@ pub enum SessionKind {
     /// Started by a person or a program, at the top.
     #[default]
     Main,
-    /// Started by another session, inside its process or on its behalf.
+    /// Started by another session, inside its process or on its behalf. One that a person has opened in a process of its
+    /// own is `main` while it lives there.
     Subagent,
     /// Started to run detached from any terminal, by the agent's own means.
     Background,

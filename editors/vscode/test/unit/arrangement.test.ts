@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import path from "node:path";
 import { test } from "node:test";
 import { arrange, countLive, type Group, isWithin, type Row, type View } from "../../src/arrangement";
 import type { Session } from "../../src/protocol.gen";
@@ -43,11 +45,21 @@ test("subagents stand under their parents, and lift them to their own urgency", 
   ]);
 });
 
-test("a parent counts once with all below it", () => {
-  assert.deepEqual(countLive(FAMILY), { waiting: 2, running: 0 });
+test("a parent that runs counts once with all below it", () => {
   const calm = FAMILY.map((it) => (it.status === "waiting" ? { ...it, status: "running" as const } : it));
   assert.deepEqual(countLive(calm), { waiting: 0, running: 2 });
   assert.deepEqual(countLive([]), { waiting: 0, running: 0 });
+});
+
+test("as many need you as every client says", () => {
+  const file = path.join(__dirname, "../../../../../tests/fixtures/needs-you.json");
+  const cases = JSON.parse(readFileSync(file, "utf8")) as {
+    name: string;
+    needYou: number;
+    sessions: Session[];
+  }[];
+  for (const { name, needYou, sessions } of cases)
+    assert.equal(countLive(sessions.map(session)).waiting, needYou, name);
 });
 
 test("parents that claim each other are both shown", () => {
