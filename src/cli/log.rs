@@ -23,6 +23,12 @@ pub(super) fn start(state_dir: &Path, env: Option<&Env>) {
     if level == LevelFilter::OFF {
         return;
     }
+    // A home that is not there is nobody's to make: not that of a system's user, not one that is not mounted yet.
+    if env.is_some_and(|it| {
+        state_dir.starts_with(it.home().as_path()) && !it.home().as_path().exists()
+    }) {
+        return;
+    }
     let dir = state_dir.join("logs");
     // The appender complains on stderr about a directory that is not there yet. The state directory may be made here:
     // it is this user's alone.

@@ -173,3 +173,26 @@ fn where_processes_cannot_be_seen_nobody_is_said_to_have_stopped() {
         assert!(!refused.status.success() && says.contains("cannot be seen"), "{method}: {says}");
     }
 }
+
+#[test]
+#[allow(clippy::disallowed_methods, reason = "the program under test")]
+fn a_home_that_is_not_there_is_not_made() {
+    let place = tempfile::tempdir().unwrap();
+    let home = place.path().join("nobody");
+    let output = Command::new(env!("CARGO_BIN_EXE_headcount"))
+        .arg("list")
+        .env_clear()
+        .env("HOME", &home)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(!home.exists());
+    std::fs::create_dir(&home).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_headcount"))
+        .arg("list")
+        .env_clear()
+        .env("HOME", &home)
+        .output();
+    assert_eq!(output.unwrap().status.code(), Some(0));
+    assert!(home.join(".local/state/headcount/logs").is_dir(), "the log has its place");
+}
