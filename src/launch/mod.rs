@@ -16,7 +16,8 @@ use crate::adapters::drive::{Order, PromptBy, Task, Unsupported};
 use crate::adapters::evidence::Prompt;
 use crate::base::{AbsPath, AgentId, ProcessRef, SessionId};
 use crate::env::Env;
-use crate::ledger::{LaunchEntry, LedgerFile, Refusal, directory, with_world};
+use crate::ledger::directory::{self, Given};
+use crate::ledger::{LaunchEntry, LedgerFile, Refusal, with_world};
 use crate::offload::blocking;
 use crate::procs::{self, ProcessTable};
 use crate::protocol::error::{Claiming, LaunchFailure, LiveOwner, RpcError, Stage};
@@ -55,8 +56,8 @@ pub struct Request {
     pub adapter: &'static dyn Adapter,
     pub task: Task,
     pub params: LaunchParams,
-    /// Which parameter of the request the directory came from.
-    pub cwd_member: &'static str,
+    /// How the request names the directory.
+    pub cwd_given: Given,
 }
 
 /// Where launching takes place.
@@ -86,9 +87,9 @@ pub struct Started {
 
 /// Checks everything, claims the directory, and starts the supervisor. Blocks; runs to its end once begun.
 pub fn start(site: &Site<'_>, request: Request) -> Result<Started, RpcError> {
-    let Request { adapter, task, params, cwd_member } = request;
+    let Request { adapter, task, params, cwd_given } = request;
     let agent = params.agent.clone();
-    let cwd = directory::existing(&params.cwd, cwd_member)?;
+    let cwd = directory::existing(&params.cwd, cwd_given)?;
     let known = task.resumed().cloned();
     let order = Order {
         task,

@@ -29,9 +29,9 @@ pub fn launch(
     service: &'static dyn Service,
     request: Request,
 ) -> Result<Launched, RpcError> {
-    let Request { task, params, cwd_member, .. } = request;
+    let Request { task, params, cwd_given, .. } = request;
     let agent = &params.agent;
-    let cwd = directory::existing(&params.cwd, cwd_member)?;
+    let cwd = directory::existing(&params.cwd, cwd_given)?;
     let resumed = task.resumed().cloned();
     let busy = || match resumed.clone() {
         // The process is not the session's, but the service's or ours.

@@ -6,8 +6,17 @@ use std::path::PathBuf;
 use crate::base::AbsPath;
 use crate::protocol::error::RpcError;
 
-/// The real path of a directory that has to be there; `member` is the parameter that names it.
-pub fn existing(path: &AbsPath, member: &'static str) -> Result<AbsPath, RpcError> {
+/// How a request names which directory it means.
+#[derive(Clone, Copy)]
+pub enum Given {
+    /// This parameter is its path.
+    As(&'static str),
+    /// It is where the session of the parameter `sessionId` worked.
+    BySession,
+}
+
+/// The real path of a directory that has to be there.
+pub fn existing(path: &AbsPath, given: Given) -> Result<AbsPath, RpcError> {
     let why = match path.as_path().canonicalize() {
         Ok(real) if !real.is_dir() => "is not a directory".to_owned(),
         Ok(real) => match AbsPath::parse(real) {
@@ -17,7 +26,11 @@ pub fn existing(path: &AbsPath, member: &'static str) -> Result<AbsPath, RpcErro
         Err(error) if error.kind() == io::ErrorKind::NotFound => "does not exist".to_owned(),
         Err(error) => format!("cannot be read: {error}"),
     };
-    Err(RpcError::invalid(member, format!("`{member}`: `{path}` {why}")))
+    let (member, whose) = match given {
+        Given::As(member) => (member, ""),
+        Given::BySession => ("sessionId", "the session's directory "),
+    };
+    Err(RpcError::invalid(member, format!("`{member}`: {whose}`{path}` {why}")))
 }
 
 /// The real path of a directory as far as it is still there: claims and fuses outlive their directories.

@@ -16,6 +16,7 @@ use crate::adapters::Adapter;
 use crate::adapters::drive::Task;
 use crate::base::{AgentId, SessionId, Timestamp};
 use crate::launch::{self, Request, Site};
+use crate::ledger::directory::Given;
 use crate::ledger::{LaunchEntry, Ledger, Life, Pruned, World};
 use crate::offload::{blocking, on_own_thread};
 use crate::protocol::error::{LiveOwner, RpcError};
@@ -31,7 +32,7 @@ use crate::scope::Interest;
 pub(super) async fn launch(call: Call, params: LaunchParams) -> Result<LaunchResult, RpcError> {
     let id = SessionId::parse(&uuid::Uuid::new_v4().to_string())
         .ok_or_else(|| RpcError::Internal("a UUID is no session id".into()))?;
-    run(call, Task::Launch { id }, params, "cwd").await
+    run(call, Task::Launch { id }, params, Given::As("cwd")).await
 }
 
 /// Lets a session go on, where no live process owns it.
@@ -63,7 +64,7 @@ pub(super) async fn resume(call: Call, params: ResumeParams) -> Result<LaunchRes
     };
     let transcript = row.record.and_then(|it| it.path.clone());
     let task = Task::Resume { id, transcript };
-    run(call, task, params.at(session.agent, cwd), "sessionId").await
+    run(call, task, params.at(session.agent, cwd), Given::BySession).await
 }
 
 /// Launches, and waits for the agent's word.
@@ -71,12 +72,12 @@ async fn run(
     call: Call,
     task: Task,
     params: LaunchParams,
-    cwd_member: &'static str,
+    cwd_given: Given,
 ) -> Result<LaunchResult, RpcError> {
     checks::launch(&params)?;
     let adapter = known(&call.app, &params.agent)?;
     let name = adapter.card().name;
-    let request = Request { adapter, task, params, cwd_member };
+    let request = Request { adapter, task, params, cwd_given };
     call.report(json!({ "kind": "begin", "title": format!("Launching {name}") })).await;
     // Held until the answer is made: a client that cancels before knows nothing of the launch.
     let (launched, _unanswered) = match start(&call, request).await {

@@ -7,7 +7,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::App;
 use crate::base::AbsPath;
-use crate::ledger::{Ledger, LedgerError, LedgerFile, World, directory, with_world};
+use crate::ledger::directory::{self, Given};
+use crate::ledger::{Ledger, LedgerError, LedgerFile, World, with_world};
 use crate::offload::on_own_thread;
 use crate::protocol::error::RpcError;
 use crate::scope;
@@ -65,7 +66,8 @@ pub(super) async fn existing_directory(
     path: &AbsPath,
 ) -> Result<AbsPath, RpcError> {
     let path = path.clone();
-    on_own_thread(move || directory::existing(&path, member)).await.map_err(|it| no_thread(&it))?
+    let find = move || directory::existing(&path, Given::As(member));
+    on_own_thread(find).await.map_err(|it| no_thread(&it))?
 }
 
 /// A directory without symbolic links, as far as it is still there.

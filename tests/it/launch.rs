@@ -716,7 +716,9 @@ fn a_session_goes_on_where_it_worked() {
     let error =
         &world.call("session.resume", &json!({ "sessionId": THREAD, "prompt": "tell" }))["error"];
     assert_eq!((&error["code"], &error["data"]["path"]), (&json!(-32602), &json!("sessionId")));
-    assert!(error["message"].as_str().unwrap().contains("does not exist"), "{error}");
+    let gone =
+        format!("`sessionId`: the session's directory `{}` does not exist", world.work.display());
+    assert!(error["message"].as_str().unwrap().contains(&gone), "{error}");
 }
 
 #[test]
