@@ -143,7 +143,10 @@ local KEYS = {
   },
 }
 
---- The keys, over as many lines as they need.
+--- Most lines that the keys may take of a narrow window: the sessions are what it is there for.
+local MOST_HINTS = 4
+
+--- The keys, over as many lines as they need; where those are too many, where they are told.
 ---@param width integer
 ---@return string[]
 local function hints(width)
@@ -159,7 +162,7 @@ local function hints(width)
       end
     end
   end
-  return lines
+  return #lines <= MOST_HINTS and lines or { screen.fit(':help headcount-list', width) }
 end
 
 ---@class headcount.Mark
