@@ -136,6 +136,16 @@ export function agoInWords(timestamp: string, now: number): string {
   return age === "now" ? age : age && `${age} ago`;
 }
 
+const SPOKEN: Readonly<Record<string, string>> = { m: "minute", h: "hour", d: "day", w: "week" };
+
+/** The same for the ear: `now`, `5 minutes ago`. A screen reader would read `5m` as it likes. */
+export function agoSpoken(timestamp: string, now: number): string {
+  const age = ageOf(timestamp, now);
+  const [, count, unit] = /^(\d+)(.)$/.exec(age) ?? [];
+  if (count === undefined || unit === undefined) return age;
+  return `${count} ${SPOKEN[unit] ?? unit}${count === "1" ? "" : "s"} ago`;
+}
+
 /** The last part of a directory. */
 export function folderOf(cwd: string): string {
   return path.posix.basename(cwd) || cwd;
@@ -172,7 +182,7 @@ export function count(tokens: number): string {
 
 /** What a screen reader says of a row: title and status first. */
 export function accessibleName(session: Session, agentName: string, now: number): string {
-  const ago = session.updatedAt && agoInWords(session.updatedAt, now);
+  const ago = session.updatedAt && agoSpoken(session.updatedAt, now);
   const parts = [
     titleOf(session),
     statusInWords(session),

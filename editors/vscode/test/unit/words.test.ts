@@ -44,7 +44,7 @@ test("a screen reader hears title and status first", () => {
   });
   assert.equal(
     words.accessibleName(waiting, "Claude Code", now),
-    "Port the parser, waiting for a permission, Claude Code, in api, active 5m ago",
+    "Port the parser, waiting for a permission, Claude Code, in api, active 5 minutes ago",
   );
   assert.match(
     words.accessibleName({ ...waiting, conflict: "two_owners" }, "x", now),
@@ -86,6 +86,10 @@ test("ages", () => {
   assert.deepEqual(ages, ["now", "1m", "59m", "1h", "1d", "13d", "2w"]);
   assert.equal(words.ageOf("2026-11-22T20:00:09.000Z", now), "now");
   assert.equal(words.ageOf("no date", now), "");
+  const spoken = [30, 90, 7_200, 13 * 86_400, 14 * 86_400].map((seconds) =>
+    words.agoSpoken(new Date(now - seconds * 1_000).toISOString(), now),
+  );
+  assert.deepEqual(spoken, ["now", "1 minute ago", "2 hours ago", "13 days ago", "2 weeks ago"]);
 });
 
 test("counts and usage", () => {
