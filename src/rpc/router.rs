@@ -5,6 +5,8 @@ use std::sync::Arc;
 use jsonrpsee::types::{ErrorObjectOwned, Params};
 use jsonrpsee::{Methods, RpcModule};
 use schemars::{Schema, SchemaGenerator};
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 
 use super::App;
 use super::counters::Timed;
@@ -13,7 +15,7 @@ use crate::protocol::error::{Code, OUR_CODES, RpcError};
 use crate::protocol::reading;
 use crate::protocol::watch::{SubscriptionId, UnwatchParams};
 use crate::protocol::{Method, Notification, Subscription};
-use crate::transport::{Cancellation, Progress, Turn};
+use crate::transport::{Cancellation, Progress, Reply, Turn};
 
 /// One request as its handler sees it.
 #[derive(Clone)]
@@ -105,12 +107,12 @@ impl Router {
                 move |params: Params<'static>, app: Arc<App>, extensions: jsonrpsee::Extensions| {
                     let timed = Timed::begin(app.clone(), M::NAME);
                     let call = Call::new(app, &table, &extensions);
+                    let reply = extensions.get::<Reply>().cloned();
                     let handler = handler.clone();
                     let answer = async move {
                         let answered = handler(call, parse::<M::Params>(&params)?).await;
                         let result = answered.map_err(|error| listed(M::ERRORS, error))?;
-                        // Written once here, so that no result has to be copied on its way out.
-                        serde_json::value::to_raw_value(&result).map_err(|error| {
+                        written(&result, reply.as_ref()).map_err(|error| {
                             ErrorObjectOwned::from(RpcError::Internal(error.to_string()))
                         })
                     };
@@ -180,6 +182,16 @@ pub(super) fn listed(errors: &[Code], error: RpcError) -> ErrorObjectOwned {
     let is_ours = OUR_CODES.iter().any(|it| it.code == code);
     debug_assert!(!is_ours || errors.iter().any(|it| it.code == code), "not listed: {error}");
     error.into()
+}
+
+/// The result as JSON; where there is a reply to write, it is written there, and nothing is left for jsonrpsee to copy.
+fn written(
+    result: &impl Serialize,
+    reply: Option<&Reply>,
+) -> Result<Box<RawValue>, serde_json::Error> {
+    let Some(reply) = reply else { return to_raw_value(result) };
+    reply.write(result)?;
+    Ok(RawValue::NULL.to_owned())
 }
 
 /// Reads parameters, and names the member that is wrong.

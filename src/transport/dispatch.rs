@@ -21,6 +21,7 @@ use tokio::sync::mpsc;
 
 use super::message::{self, Id, Request};
 use super::parent::Parent;
+use super::reply::Reply;
 
 /// Counts subscriptions: small numbers survive every client's JSON (Neovim 0.7 writes 14 digits).
 #[derive(Debug)]
@@ -66,6 +67,8 @@ pub(super) async fn call(
 ) -> Answer {
     extensions.insert(CONNECTION);
     let Request { id, params, .. } = request;
+    let written = Reply::to(id.clone());
+    extensions.insert(written.clone());
     let params = Params::new(Some(&params));
     let native = native_id(&id);
     let call_id = native.clone().unwrap_or(types::Id::Null);
@@ -104,9 +107,10 @@ pub(super) async fn call(
         }
     };
 
-    let reply = match native {
-        Some(_) => response.into_json().into(),
-        None => readdress(&response, &id),
+    let reply = match (written.take(), native) {
+        (Some(reply), _) => reply,
+        (None, Some(_)) => response.into_json().into(),
+        (None, None) => readdress(&response, &id),
     };
     Answer { reply, events, parent: None }
 }

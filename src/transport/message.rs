@@ -244,15 +244,23 @@ impl<'de> Deserialize<'de> for Members<'de> {
     }
 }
 
-/// Returns the text of a reply that carries `result`.
+/// Returns the text of a reply that carries `result`, which is JSON already.
 pub(crate) fn result_reply(id: &Id, result: &RawValue) -> Box<str> {
+    result_text(id, result).expect("ids and raw values are JSON")
+}
+
+/// Returns the text of a reply that carries `result`.
+pub(super) fn result_text<R: Serialize + ?Sized>(
+    id: &Id,
+    result: &R,
+) -> Result<Box<str>, serde_json::Error> {
     #[derive(Serialize)]
-    struct Reply<'a> {
+    struct Reply<'a, R: ?Sized> {
         jsonrpc: &'static str,
         id: &'a Id,
-        result: &'a RawValue,
+        result: &'a R,
     }
-    to_text(&Reply { jsonrpc: "2.0", id, result })
+    serde_json::to_string(&Reply { jsonrpc: "2.0", id, result }).map(String::into_boxed_str)
 }
 
 /// Returns the text of a reply that carries `error`.
@@ -263,7 +271,9 @@ pub(crate) fn error_reply<E: Serialize + ?Sized>(id: &Id, error: &E) -> Box<str>
         id: &'a Id,
         error: &'a E,
     }
-    to_text(&Reply { jsonrpc: "2.0", id, error })
+    serde_json::to_string(&Reply { jsonrpc: "2.0", id, error })
+        .expect("ids and error objects are JSON")
+        .into_boxed_str()
 }
 
 /// Returns the text of a notification.
@@ -279,12 +289,6 @@ pub(crate) fn notification<P: Serialize>(
     }
     serde_json::to_string(&Notification { jsonrpc: "2.0", method, params })
         .map(String::into_boxed_str)
-}
-
-fn to_text(reply: &impl Serialize) -> Box<str> {
-    serde_json::to_string(reply)
-        .expect("ids, raw values and error objects are JSON")
-        .into_boxed_str()
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@
 //!   has been taken out of `params`.
 //! - `extensions.get::<Cancellation>()` tells which of the two it was.
 //! - `extensions.get::<Turn>()` is there too: one that has nothing to do but to wait gives its [`Turn`] up.
+//! - `extensions.get::<Reply>()` likewise: one with a large result writes its [`Reply`] itself.
 //! - A subscription's sink closes when the client stops listening, at `shutdown` and at the end of input.
 //! - Unsubscribing works with `{"subscription": id}` and with `[id]`.
 //! - A reply may be as large as it likes.
@@ -30,6 +31,7 @@ mod hangup;
 mod message;
 mod parent;
 mod progress;
+mod reply;
 mod stream;
 mod turn;
 
@@ -38,4 +40,5 @@ pub use connection::{Exit, Options, serve};
 pub use frame::Framing;
 pub use hangup::reader_gone;
 pub use progress::Progress;
+pub use reply::Reply;
 pub use turn::Turn;

@@ -12,6 +12,7 @@ use tokio::sync::{Notify, Semaphore};
 use super::*;
 use crate::transport::flight::{BYTES_EACH, MAX_BYTES_IN_FLIGHT};
 use crate::transport::frame::{self, MAX_MESSAGE_BYTES};
+use crate::transport::reply::Reply;
 use crate::transport::turn::{MAX_AT_WORK, Turn};
 
 /// Room for everything a well-behaved test sends or receives.
@@ -83,6 +84,12 @@ fn methods(world: &Arc<World>) -> Methods {
         .unwrap();
     module
         .register_method("large", |params, _, _| "x".repeat(params.one::<usize>().unwrap()))
+        .unwrap();
+    module
+        .register_method("write", |_, _, extensions| {
+            extensions.get::<Reply>().unwrap().write(&json!({"written": "by itself"})).unwrap();
+            "returned"
+        })
         .unwrap();
     module
         .register_async_method("wait", async |params: Params<'static>, world, _| {
@@ -368,6 +375,19 @@ async fn a_batch_is_answered_as_one_array() {
     );
     assert_eq!(replies[0]["id"], "b");
     assert_eq!(replies[1..3], [reply(1, json!({})), reply(3, json!([3]))]);
+}
+
+#[tokio::test]
+async fn a_method_may_write_its_reply_itself() {
+    let written =
+        |id: &str| format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"written":"by itself"}}}}"#);
+    let asked = |id: &str| format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"write"}}"#);
+    for id in ["1", "-1", r#""a\"b""#] {
+        assert_eq!(talk(&[&asked(id)]).await, [written(id)]);
+    }
+    let batch = [asked("1"), asked("2")].join(",");
+    let replies = [written("1"), written("2")].join(",");
+    assert_eq!(talk(&[&format!("[{batch}]")]).await, [format!("[{replies}]")]);
 }
 
 #[tokio::test]
