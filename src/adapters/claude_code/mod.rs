@@ -35,7 +35,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::files::{Beyond, Finder, Found, Rewritten, TAIL, WentBack};
+use super::files::{Beyond, Finder, Found, Rewritten, WentBack};
 use super::{FileAgent, Watched};
 use crate::base::AgentId;
 use crate::env::Env;
@@ -73,7 +73,7 @@ pub static ADAPTER: FileAgent = FileAgent {
     watched,
     find,
     head: 8 << 10,
-    tail: TAIL,
+    back_to: None,
     parse: parse::parse,
     beyond,
     ask: None,

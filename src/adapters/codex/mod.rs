@@ -71,7 +71,7 @@ pub static ADAPTER: FileAgent = FileAgent {
     watched,
     find,
     head: HEAD,
-    tail: LAST_TURN,
+    back_to: Some("\"turn_context\""),
     parse: rollout::parse,
     beyond,
     ask: Some(daemon::ask),
@@ -83,9 +83,6 @@ pub static ADAPTER: FileAgent = FileAgent {
 
 /// The first line's 22 KB, and what comes before the first prompt.
 const HEAD: usize = 28 << 10;
-
-/// What most last turns are shorter than: their first record tells model and directory.
-const LAST_TURN: usize = 64 << 10;
 
 /// Where put-away threads are; the path says that a thread is archived.
 const ARCHIVE: &str = "archived_sessions";

@@ -34,7 +34,7 @@ use std::sync::Arc;
 
 use super::Watched;
 use super::evidence::{Bond, Claim, Hints, Sighting};
-use super::files::{Beyond, EntryKind, FileAgent, Finder, Found, TAIL, WentBack, remembered};
+use super::files::{Beyond, EntryKind, FileAgent, Finder, Found, WentBack, remembered};
 use super::live::{Store, away, lock_holders, observe};
 use super::parallel;
 use crate::base::{AgentId, ProcessRef, SessionId};
@@ -66,7 +66,7 @@ pub static ADAPTER: FileAgent = FileAgent {
     watched: |root| vec![Watched::all_below(root.join(SESSIONS))],
     find,
     head: 16 << 10,
-    tail: TAIL,
+    back_to: None,
     parse: events::parse,
     beyond,
     ask: None,

@@ -62,8 +62,9 @@ pub struct FileAgent {
     pub find: fn(&mut Finder<'_>, &Path),
     /// Bytes of a transcript's beginning that are read at first: what names the session and holds most first prompts.
     pub head: usize,
-    /// Bytes of its end, likewise: [`TAIL`], unless the last turn's beginning is to be found there.
-    pub tail: usize,
+    /// A text that the record holds which tells of the last turn what no later one repeats: the end is read back to it,
+    /// and no further. Nothing where the last [`TAIL`] bytes mostly tell all.
+    pub back_to: Option<&'static str>,
     pub parse: Parse,
     /// What is not in transcripts: live processes, names kept elsewhere, exact usage.
     pub beyond: fn(&Scope, &Found) -> Beyond,
@@ -197,7 +198,7 @@ impl FileAgent {
     }
 
     fn how(&self) -> How {
-        How { head: self.head, tail: self.tail, parse: self.parse }
+        How { head: self.head, back_to: self.back_to, parse: self.parse }
     }
 
     /// Reads each transcript, or recalls what it said when it was as it is now.
@@ -282,7 +283,7 @@ mod tests {
         let found = finder.files.pop().unwrap();
         let read = || {
             let parse: Parse = |_| Err(Malformed::new("nothing in it"));
-            let how = How { head: 1, tail: 1, parse };
+            let how = How { head: 1, back_to: None, parse };
             read_transcript(&scope, "test", &mut Buffers::default(), &found, how)
         };
         assert!(matches!(read().as_deref(), Some(Err(_))));

@@ -8,6 +8,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
+use memchr::memmem::Finder;
 use memmap2::MmapMut;
 use nix::fcntl::OFlag;
 
@@ -21,8 +22,7 @@ use crate::memo::FileStamp;
 use crate::protocol::session::{Problem, ProblemKind};
 use crate::scope::Scope;
 
-/// Bytes of the end that are read at first, unless the agent says otherwise: most transcripts tell all there is to tell
-/// in them.
+/// Bytes of the end that are read at first: most transcripts tell all there is to tell in them.
 pub const TAIL: usize = 16 << 10;
 
 /// Bytes of the beginning that are read when the first were not enough, step by step.
@@ -148,6 +148,23 @@ impl Reading<'_> {
         Ok(())
     }
 
+    /// Reads the end back to a line with the text, piece by piece, and no further than to the head. Returns how many bytes
+    /// that are.
+    fn extend_tail_to(&mut self, text: &str, head_len: usize) -> io::Result<usize> {
+        let text = Finder::new(text);
+        let furthest = self.size.saturating_sub(head_len).clamp(TAIL, USUAL_MAX);
+        for len in (TAIL..furthest).step_by(TAIL) {
+            self.extend_tail(len)?;
+            let start = self.tail.len() - len;
+            let end = (start + TAIL + text.needle().len()).min(self.tail.len());
+            if let Some(hit) = text.find(&self.tail[start..end]) {
+                let is_cut = !self.tail[start..start + hit].contains(&b'\n');
+                return Ok(if is_cut { (len + TAIL).min(furthest) } else { len });
+            }
+        }
+        Ok(furthest)
+    }
+
     /// Shows that much of both ends; the whole file where they meet.
     fn show<'a>(
         &'a mut self,
@@ -170,11 +187,12 @@ impl Reading<'_> {
     }
 }
 
-/// How an agent's transcripts are read: so much of both ends at first, and more of what the parser wants more of.
+/// How an agent's transcripts are read: so much of the beginning at first, of the end what comes behind a text, and more
+/// of what the parser wants more of.
 #[derive(Clone, Copy)]
 pub(super) struct How {
     pub(super) head: usize,
-    pub(super) tail: usize,
+    pub(super) back_to: Option<&'static str>,
     pub(super) parse: Parse,
 }
 
@@ -184,7 +202,7 @@ pub(super) fn read_excerpt(
     stamp: FileStamp,
     buffers: &mut Buffers,
     path: &Path,
-    How { head: first_head, tail: first_tail, parse }: How,
+    How { head: first_head, back_to, parse }: How,
 ) -> Result<Arc<Record>, Problem> {
     let unreadable =
         |error: io::Error| problem_at(ProblemKind::Unreadable, path, error.to_string());
@@ -192,7 +210,10 @@ pub(super) fn read_excerpt(
     let size = usize::try_from(stamp.size).unwrap_or(usize::MAX);
     let modified = Timestamp::from_millis(stamp.modified_millis());
     let mut reading = Reading { file, size, head, head_len: 0, tail, tail_len: 0 };
-    let (mut head_len, mut tail_len) = (first_head, first_tail);
+    let (mut head_len, mut tail_len) = (first_head, TAIL);
+    if let Some(text) = back_to {
+        tail_len = reading.extend_tail_to(text, first_head).map_err(unreadable)?;
+    }
     loop {
         let excerpt = reading.show(path, head_len, tail_len).map_err(unreadable)?;
         let excerpt = excerpt.modified_at(modified);
@@ -299,26 +320,58 @@ mod tests {
         }
     }
 
-    /// How much of the beginning and of the end of these lines is read for who always wants more.
-    fn read_of(lines: &[usize]) -> (usize, usize) {
-        let parse: Parse = |excerpt| {
-            let shown = (excerpt.head().len(), excerpt.tail().len());
-            let mut value = Record::new(SessionId::parse("s").unwrap(), Source::Transcript);
-            value.title = Some(format!("{} {}", shown.0, shown.1));
-            let wants = Wants { longer_head: true, longer_tail: true, line_holding: None };
-            Ok(Parsed { value, wants })
-        };
+    /// A record that says how much of the beginning and of the end was shown.
+    fn shown(excerpt: &Excerpt<'_>, wants: Wants) -> Parsed<Record> {
+        let mut value = Record::new(SessionId::parse("s").unwrap(), Source::Transcript);
+        value.title = Some(format!("{} {}", excerpt.head().len(), excerpt.tail().len()));
+        Parsed { value, wants }
+    }
+
+    /// What it says of a file that is read so.
+    fn shown_of(content: &[u8], back_to: Option<&'static str>, parse: Parse) -> (usize, usize) {
         let mut file = tempfile::tempfile().unwrap();
-        for line in lines {
-            file.write_all(&vec![b'x'; line - 1]).unwrap();
-            file.write_all(b"\n").unwrap();
-        }
+        file.write_all(content).unwrap();
         let stamp = FileStamp::of(&file.metadata().unwrap());
-        let how = How { head: 1 << 10, tail: 1 << 10, parse };
+        let how = How { head: 1 << 10, back_to, parse };
         let read = read_excerpt(&file, stamp, &mut Buffers::default(), Path::new("/x"), how);
         let told = read.unwrap().title.clone().unwrap();
         let (head, tail) = told.split_once(' ').unwrap();
         (head.parse().unwrap(), tail.parse().unwrap())
+    }
+
+    fn line(len: usize) -> Vec<u8> {
+        [&vec![b'x'; len - 1][..], b"\n"].concat()
+    }
+
+    /// How much of the beginning and of the end of these lines is read for who always wants more.
+    fn read_of(lines: &[usize]) -> (usize, usize) {
+        let lines: Vec<_> = lines.iter().map(|it| line(*it)).collect();
+        shown_of(&lines.concat(), None, |excerpt| {
+            let wants = Wants { longer_head: true, longer_tail: true, line_holding: None };
+            Ok(shown(excerpt, wants))
+        })
+    }
+
+    #[test]
+    fn the_end_is_read_back_to_the_line_with_the_text_and_no_further() {
+        let tail_of = |content: &[u8]| {
+            shown_of(content, Some("mark"), |it| Ok(shown(it, Wants::default()))).1
+        };
+        let long = vec![b'\n'; 2 * USUAL_MAX];
+        let behind = |bytes: usize| tail_of(&[&long, &b"\nmark\n"[..], &line(bytes)].concat());
+        assert_eq!(behind(TAIL - 6), TAIL, "its line is shown whole");
+        for across in [5, 4, 3, 2, 1] {
+            assert_eq!(behind(TAIL - across), 2 * TAIL, "the text is cut, or its line");
+        }
+        assert_eq!(behind(TAIL), 2 * TAIL);
+        assert_eq!(behind(5 * TAIL + 1), 6 * TAIL);
+        assert_eq!(behind(USUAL_MAX), USUAL_MAX, "further than is read");
+        // The text stands at the end of a line that is cut before it.
+        let marked = [&long, &line(TAIL)[..TAIL - 1], b"mark\n", &line(TAIL / 2)].concat();
+        assert_eq!(tail_of(&marked), 2 * TAIL);
+        // No further than to the head.
+        assert_eq!(tail_of(&line(3 * TAIL)), 3 * TAIL);
+        assert_eq!(tail_of(&[b'x'; 3]), 3);
     }
 
     #[test]

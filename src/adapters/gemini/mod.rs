@@ -35,9 +35,7 @@ use std::sync::Arc;
 
 use super::Watched;
 use super::evidence::{Claim, Record, Sighting};
-use super::files::{
-    Beyond, EntryKind, FileAgent, Finder, Found, TAIL, Transcript, WentBack, remembered,
-};
+use super::files::{Beyond, EntryKind, FileAgent, Finder, Found, Transcript, WentBack, remembered};
 use super::live;
 use super::pairing::{self, Candidate, Live};
 use crate::base::{AbsPath, AgentId, ProcessRef, SessionId};
@@ -66,7 +64,7 @@ pub static ADAPTER: FileAgent = FileAgent {
     watched: |root| vec![Watched::all_below(root.join("tmp"))],
     find,
     head: 16 << 10,
-    tail: TAIL,
+    back_to: None,
     parse: chat::parse,
     beyond,
     ask: None,

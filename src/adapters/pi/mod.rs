@@ -23,7 +23,7 @@
 
 use super::Watched;
 use super::evidence::Sighting;
-use super::files::{Beyond, FileAgent, Found, TAIL, WentBack};
+use super::files::{Beyond, FileAgent, Found, WentBack};
 use super::live;
 use super::pairing::{self, Candidate, Live};
 use crate::base::AgentId;
@@ -59,7 +59,7 @@ pub static ADAPTER: FileAgent = FileAgent {
     watched: |root| vec![Watched::all_below(root.to_owned())],
     find: |finder, root| store::find(finder, root, store::Kin::Pi),
     head: HEAD,
-    tail: TAIL,
+    back_to: None,
     parse: transcript::parse,
     beyond: |scope, found| {
         let mut beyond = Beyond::default();

@@ -23,7 +23,7 @@ use std::path::Path;
 
 use super::Watched;
 use super::evidence::{Claim, Sighting};
-use super::files::{Beyond, FileAgent, Found, TAIL, WentBack};
+use super::files::{Beyond, FileAgent, Found, WentBack};
 use super::live::{self, Store};
 use super::pairing::{self, Candidate, Live};
 use super::pi::{self, beyond, store, transcript};
@@ -50,7 +50,7 @@ pub static ADAPTER: FileAgent = FileAgent {
     watched: |root| vec![Watched::all_below(root.to_owned())],
     find: |finder, root| store::find(finder, root, store::Kin::PiRust),
     head: pi::HEAD,
-    tail: TAIL,
+    back_to: None,
     parse: transcript::parse,
     beyond: |scope, found| {
         let mut beyond = Beyond::default();
