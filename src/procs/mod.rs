@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use crate::base::{AbsPath, Pid, ProcessRef, Timestamp};
 use crate::protocol::session;
@@ -84,6 +85,8 @@ pub struct ProcessTable {
     /// How long after boot the snapshot was taken.
     uptime_millis: Option<i64>,
     processes: BTreeMap<Pid, Process>,
+    /// What each was started with, once somebody has asked: several agents run as the same program.
+    arguments: BTreeMap<ProcessRef, OnceLock<Vec<String>>>,
     /// Why no process can be seen.
     problem: Option<session::Problem>,
 }
@@ -98,7 +101,8 @@ impl ProcessTable {
             return Err(io::Error::other("none is shown, not even this one"));
         }
         let uptime_millis = linux::uptime_millis(root);
-        Ok(Self { root: root.to_owned(), boot, uptime_millis, processes, problem: None })
+        let arguments = processes.values().map(|it| (it.identity, OnceLock::new())).collect();
+        Ok(Self { root: root.to_owned(), boot, uptime_millis, processes, arguments, problem: None })
     }
 
     /// A table without any process.
@@ -108,6 +112,7 @@ impl ProcessTable {
             boot: None,
             uptime_millis: None,
             processes: BTreeMap::new(),
+            arguments: BTreeMap::new(),
             problem: None,
         }
     }
@@ -188,9 +193,10 @@ impl ProcessTable {
         std::iter::successors(self.get(pid), parent).take(self.processes.len())
     }
 
-    /// The arguments, lossily as text; an empty list where they cannot be read.
-    pub fn arguments(&self, process: ProcessRef) -> Vec<String> {
-        self.read(process, linux::arguments).unwrap_or_default()
+    /// The arguments, lossily as text; an empty list where they cannot be read, and of what the snapshot does not hold.
+    pub fn arguments(&self, process: ProcessRef) -> &[String] {
+        let read = || self.read(process, linux::arguments).unwrap_or_default();
+        self.arguments.get(&process).map_or(&[], |it| it.get_or_init(read))
     }
 
     /// The working directory.

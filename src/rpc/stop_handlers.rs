@@ -199,7 +199,7 @@ async fn end(app: &App, row: &Row, owners: Owners, grace: Duration) -> Result<En
     let ended = on_own_thread(move || {
         let _job = job;
         let table = snapshot(&env)?;
-        let is_shared = |it: &ProcessRef| (driver.is_shared)(&table.arguments(*it));
+        let is_shared = |it: &ProcessRef| (driver.is_shared)(table.arguments(*it));
         let (shared, free): (Vec<_>, Vec<_>) = free.into_iter().partition(is_shared);
         if free.is_empty() {
             return Ok(End::Shared);

@@ -7,7 +7,7 @@ pub(super) struct Arguments(Vec<String>);
 
 impl Arguments {
     pub(super) fn of(processes: &ProcessTable, process: ProcessRef) -> Self {
-        Self(processes.arguments(process))
+        Self(processes.arguments(process).to_vec())
     }
 
     /// The name of the program, and its first argument.

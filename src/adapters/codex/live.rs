@@ -176,7 +176,7 @@ impl Codex {
         let is_itself = arguments.first().is_some_and(|it| is_codex(Path::new(it)))
             && processes.exe(process).as_deref().is_some_and(is_codex);
         let role = is_itself.then(|| role(&arguments[1..])).flatten()?;
-        Some(Self { process, role, arguments })
+        Some(Self { process, role, arguments: arguments.to_vec() })
     }
 
     /// Where its thread works: Codex never changes its own directory, whatever `--cd` says.

@@ -227,12 +227,12 @@ fn starting(
     }
     let live = observe(scope, scope.processes.get(process.pid)?, None);
     if store == Store::Elsewhere {
-        return Some(away(process, live.cwd, has_option(&arguments, &ONE_PROMPT)));
+        return Some(away(process, live.cwd, has_option(arguments, &ONE_PROMPT)));
     }
-    let is_asked = is_asked(&arguments);
+    let is_asked = is_asked(arguments);
     let nothing_asked = live.is_interactive && !is_asked;
     let hints = Hints { cwd: live.cwd, nothing_asked, ..Hints::default() };
-    let resumed = resumed(&arguments).filter(|it| !is_asked && may_open(it));
+    let resumed = resumed(arguments).filter(|it| !is_asked && may_open(it));
     let claim = Claim::of(process, resumed, Source::Process);
     Some(Claim { bond: Bond::Inferred, hints, ..claim })
 }
@@ -248,7 +248,7 @@ fn resumed(arguments: &[String]) -> Option<SessionId> {
 
 /// What is known of a session without records. One that was given its prompt with `-p` is about to write some.
 fn unrecorded(scope: &Scope, process: ProcessRef, workspace: Option<&Workspace>) -> Hints {
-    let nothing_asked = !is_asked(&scope.processes.arguments(process));
+    let nothing_asked = !is_asked(scope.processes.arguments(process));
     let hints = workspace.map(Workspace::hints).unwrap_or_default();
     Hints { nothing_asked, ..hints }
 }

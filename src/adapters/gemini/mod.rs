@@ -114,7 +114,7 @@ fn beyond(scope: &Scope, found: &Found) -> Beyond {
     let servers: HashSet<ProcessRef> = scope
         .processes
         .iter()
-        .filter(|it| is_gemini(scope, it) && is_server(&scope.processes.arguments(it.identity)))
+        .filter(|it| is_gemini(scope, it) && is_server(scope.processes.arguments(it.identity)))
         .map(|it| it.identity)
         .collect();
     let claims = claims.into_iter().chain(elsewhere);
@@ -195,11 +195,11 @@ fn live_processes(scope: &Scope) -> (Vec<Live>, Vec<Claim>) {
     let agents = all
         .into_iter()
         .filter(|it| !parents.contains(&it.identity.pid))
-        .filter(|it| !has_option(&arguments(it), &COMMANDS));
+        .filter(|it| !has_option(arguments(it), &COMMANDS));
     live::by_store(scope, agents, roots, |it| {
         let arguments = arguments(it);
-        let live = live::observe(scope, it, named_session(&arguments));
-        Live { is_one_shot: !live.is_interactive && !is_server(&arguments), ..live }
+        let live = live::observe(scope, it, named_session(arguments));
+        Live { is_one_shot: !live.is_interactive && !is_server(arguments), ..live }
     })
 }
 

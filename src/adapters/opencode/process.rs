@@ -116,7 +116,7 @@ fn asked(scope: &Scope, process: &Process) -> Option<Asked> {
     {
         return None;
     }
-    Asked::of(&arguments)
+    Asked::of(arguments)
 }
 
 fn agent(

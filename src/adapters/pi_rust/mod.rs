@@ -79,7 +79,7 @@ fn claims(scope: &Scope, found: &Found, in_databases: &[Sighting]) -> Vec<Claim>
         if store == Store::NotOurs {
             continue;
         }
-        let arguments = Arguments(scope.processes.arguments(process.identity));
+        let arguments = Arguments(scope.processes.arguments(process.identity).to_vec());
         let seen = live::observe(scope, process, arguments.session(scope, process, found));
         let seen = Live {
             is_interactive: seen.is_interactive && !arguments.is_headless(),
