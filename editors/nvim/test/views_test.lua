@@ -56,6 +56,23 @@ test('a restored session has its list', function()
   assert(vim.fn.maparg('q', 'n') ~= '', 'the keys are gone')
 end)
 
+test('a list that nobody sees is drawn when it is shown', function()
+  local shown = vim.fn.bufnr('headcount://sessions')
+  vim.cmd('enew')
+  local tick = vim.api.nvim_buf_get_changedtick(shown)
+  recorded.becomes('busy', 1795379645000)
+  eventually('it works', function()
+    return roster.count('running') == 1
+  end)
+  equal(vim.api.nvim_buf_get_changedtick(shown), tick)
+  vim.cmd('buffer ' .. shown)
+  assert(recorded.row():find('^● running'), recorded.row())
+  recorded.becomes('waiting', 1795379646000)
+  eventually('it waits', function()
+    return recorded.row():find('^▲ needs a permission') ~= nil
+  end)
+end)
+
 test('redraws fill no undo history, and touch nothing where nothing changed', function()
   local tick = vim.api.nvim_buf_get_changedtick(0)
   list.render()

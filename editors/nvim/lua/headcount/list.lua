@@ -270,6 +270,13 @@ function M.render()
   keys_by_line = drawn.keys
 end
 
+--- The same where somebody sees it: a list that is hidden is drawn when it is shown.
+local function render_shown()
+  if buffer and #vim.fn.win_findbuf(buffer) > 0 then
+    M.render()
+  end
+end
+
 --- The line of the first session, or nil.
 ---@return integer|nil
 local function first_row()
@@ -316,8 +323,8 @@ function M.load(loaded)
   end
   if not observes then
     observes = true
-    roster.on_change(M.render)
-    client.on_state(M.render)
+    roster.on_change(render_shown)
+    client.on_state(render_shown)
   end
   buffers.prepare(loaded, 'headcount')
   for _, key in ipairs(KEYS) do
@@ -334,7 +341,10 @@ function M.load(loaded)
   vim.api.nvim_create_autocmd('BufWinEnter', {
     group = group,
     buffer = loaded,
-    callback = set_window_options,
+    callback = function()
+      set_window_options()
+      M.render()
+    end,
   })
   M.render()
 end
