@@ -233,7 +233,7 @@ test('a session that starts to wait is told once', function()
   eventually('the message', function()
     return h.times_said('needs') > 0
   end)
-  equal(h.said[1].text, 'Claude Code needs a permission: Mock session title')
+  equal(h.said[1].text, 'Claude Code needs a permission in my.repo_A b: Mock session title')
   equal(h.said[1].level, vim.log.levels.WARN)
   -- The list asked for anew, and what it held before, are no news.
   local is_done = false
@@ -299,6 +299,8 @@ test('what happens at once is one message', function()
   local waiting, failed = notice('waiting'), notice('failed')
   equal({ text({ waiting }) }, { 'Claude Code needs a plan approved: A', 3 })
   equal({ text({ failed }) }, { 'Claude Code failed: A', 4 })
+  failed.session.cwd = '/work/a\npi'
+  equal({ text({ failed }) }, { 'Claude Code failed in a pi: A', 4 })
   equal({ text({ waiting, waiting }) }, { 'Headcount: 2 need you', 3 })
   equal({ text({ waiting, failed, failed }) }, { 'Headcount: 1 needs you, 2 failed', 4 })
 end)

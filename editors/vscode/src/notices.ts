@@ -2,7 +2,7 @@
 
 import type { Session } from "./protocol.gen";
 import { keyOf, type Step } from "./roster";
-import { needOf, titleOf, withoutLinks } from "./words";
+import { folderOf, needOf, oneLine, titleOf, withoutLinks } from "./words";
 
 /** What a notification is about; each has its own setting. */
 export type Topic = "waiting" | "failed" | "finished";
@@ -23,7 +23,8 @@ export function noticesOf(steps: readonly Step[], nameOf: (agent: string) => str
     if (!after || after.kind === "subagent") return [];
     const topic = before ? topicOf(before, after) : isBorn && bornTopicOf(after);
     if (!topic) return [];
-    const text = `${nameOf(after.agent)} ${predicate(topic, after)}: ${titleOf(after)}`;
+    const place = after.cwd === undefined ? "" : ` in ${oneLine(folderOf(after.cwd))}`;
+    const text = `${nameOf(after.agent)} ${predicate(topic, after)}${place}: ${titleOf(after)}`;
     const id = [keyOf(after), topic, after.reason, after.updatedAt ?? ""].join(" ");
     return [{ topic, session: after, text: withoutLinks(text), id }];
   });

@@ -41,7 +41,10 @@ end
 local function text_of_one(notice)
   local session = notice.session
   local predicate = notice.topic == 'failed' and 'failed' or words.need_of(session)
-  return ('%s %s: %s'):format(client.agent_name(session.agent), predicate, words.title(session))
+  local folder = session.cwd and screen.clean(session.cwd:match('[^/]+/*$') or session.cwd)
+  local place = folder and (' in %s'):format(folder) or ''
+  local agent = client.agent_name(session.agent)
+  return ('%s %s%s: %s'):format(agent, predicate, place, words.title(session))
 end
 
 --- One message for all that happened at once: several would stop the user until a key is pressed.

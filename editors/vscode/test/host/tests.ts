@@ -154,7 +154,9 @@ export const tests: Record<string, Test> = {
     await world.until("it waits", () => treeView.badge?.value === 3);
     // Which of many windows says it is settled by a file, so the notice may follow the badge.
     await world.until("it is said", () => world.said.length > 0);
-    assert.deepEqual(world.said, ["Claude Code needs a permission: Find out why the retry test is flaky"]);
+    assert.deepEqual(world.said, [
+      "Claude Code needs a permission in shop-api: Find out why the retry test is flaky",
+    ]);
     world.rewrite(4303, { status: "busy", waitingFor: undefined });
     await world.until("it runs", () => treeView.badge?.value === 2);
     assert.equal(sessions.lists, lists, "nothing was listed again");

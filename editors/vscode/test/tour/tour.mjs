@@ -211,7 +211,9 @@ const STEPS = {
   "a running session that starts to wait shows up by itself, and takes no focus": async () => {
     rewrite(4303, { status: "waiting", waitingFor: "permission prompt" });
     // A notification goes by itself, a row stays.
-    await toast.getByText("Claude Code needs a permission: Find out why the retry test is flaky").waitFor();
+    await toast
+      .getByText("Claude Code needs a permission in shop-api: Find out why the retry test is flaky")
+      .waitFor();
     await row(/^Find out why the retry test is flaky, waiting for a permission/).waitFor();
     await picture("3-waiting");
     const isInToast = () => document.activeElement?.closest(".notifications-toasts") !== null;

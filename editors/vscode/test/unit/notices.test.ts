@@ -38,6 +38,9 @@ test("what starts with a question is said; what was there when we came is not", 
   const after = session({ status: "waiting", reason: "login", title: "T" });
   const said = (...steps: Step[]) => noticesOf(steps, () => "Agent").map((it) => it.text);
   assert.deepEqual(said({ after, isBorn: true }), ["Agent needs a login: T"]);
+  assert.deepEqual(said({ after: { ...after, cwd: "/work/a\u202epi" }, isBorn: true }), [
+    "Agent needs a login in api: T",
+  ]);
   assert.deepEqual(said({ after }), []);
   assert.deepEqual(said({ after: { ...after, status: "failed" }, isBorn: true }), []);
 });
