@@ -209,8 +209,8 @@ export async function openBrowser() {
     deviceScaleFactor: process.env.HEADCOUNT_BLESS ? 2 : 1,
     permissions: ["clipboard-read", "clipboard-write"],
   });
+  context.setDefaultTimeout(PATIENCE_MS);
   const page = await context.newPage();
-  page.setDefaultTimeout(PATIENCE_MS);
   return { browser, page };
 }
 
