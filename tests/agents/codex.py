@@ -7,7 +7,6 @@ import os
 import shlex
 import signal
 from pathlib import Path
-from typing import Any
 
 import launching
 from install import command
@@ -15,7 +14,7 @@ from launching import Launcher
 from model import Model
 from observe import MAYBE, row
 from scenario import scenario
-from worlds import PROMPT, Child, Process, ProcessRef, Terminal, World, wait_for
+from worlds import PROMPT, Child, Process, Terminal, World, wait_for
 
 MODEL = "mock-model"
 # Codex counts cached tokens within the input and reasoning within the output; headcount takes the cache out.
@@ -257,12 +256,16 @@ def suspended(world: CodexWorld) -> None:
 @scenario("the interfaces behind one daemon: idle, busy, asking, left")
 def interface(world: CodexWorld) -> None:
     folder, other = world.project("screen"), world.project("second-screen")
-    before = world.locks()
+    locked, alive = world.locks(), live_rows(world)
     screen = world.interface(folder, "codex")
     screen.shows(READY)
     daemon = world.daemon().ref()
-    never_prompted(world, daemon, before)
-    unasked = next(one for one in world.locks() if one not in before)
+    # All there is of one that was asked nothing is the lock that its daemon holds.
+    unasked = wait_for("the daemon to lock a thread", lambda: next((one for one in world.locks() if one not in locked), None))
+    world.headcount.shows(folder, [row(unasked, "idle", "never_prompted", daemon)])
+    # What the daemon goes on owning of interfaces before may be let go meanwhile; nothing else comes.
+    new = [one for one in live_rows(world) if one not in alive]
+    assert new == [(unasked, daemon.pid)], new
     told = world.headcount.call("session.stop", {"sessionId": unasked, "agent": "codex"})
     assert told["outcome"] == "already_stopped", told
 
@@ -507,15 +510,10 @@ def daemon_killed(world: CodexWorld) -> None:
     world.headcount.shows(folder, [row(thread, "stopped", "killed")])
 
 
-def never_prompted(world: CodexWorld, daemon: ProcessRef, before: list[str]) -> None:
-    """Checks an interface that was asked nothing: all there is of it is the lock that its daemon holds."""
-    thread = wait_for("the daemon to lock a thread", lambda: next((one for one in world.locks() if one not in before), None))
-
-    def alive() -> list[Any]:
-        rows = [one for one in world.headcount.rows(None) if one["status"] not in ("stopped", "failed")]
-        return [(one.get("sessionId"), one["status"], one["reason"], one["process"]["pid"]) for one in rows]
-
-    wait_for("one idle interface", lambda: alive() == [(thread, "idle", "never_prompted", daemon.pid)], hint=lambda: str(alive()))
+def live_rows(world: CodexWorld) -> list[tuple[str | None, int | None]]:
+    """Returns session and process of every row of the home that is told as alive."""
+    rows = [one for one in world.headcount.rows(None) if one["status"] not in ("stopped", "failed")]
+    return [(one.get("sessionId"), one.get("process", {}).get("pid")) for one in rows]
 
 
 def alone(world: CodexWorld) -> ProcessRef:
