@@ -22,7 +22,7 @@
 //! - Who owns a thread is the holder of its lock: `codex exec`, a terminal interface that runs alone, or the
 //!   daemon that serves all the others, whose one process then owns many threads. See `live`.
 //! - A thread that was rewound goes on in a rollout of its own, as a fork does: both name whose beginning is their history,
-//!   and what was abandoned stays where it was. See `history`.
+//!   and what was abandoned stays where it was. See `history`, and `rolled_back` for older versions.
 //! - Tokens are cumulative over resumes, and a fork's include what its parent had spent. See `usage`.
 //!
 //! Not known: rollouts compressed as `.jsonl.zst` (a feature that is off), whether 0.98.0 keeps a rollout open while it
@@ -49,6 +49,7 @@ mod history;
 mod line;
 mod live;
 mod names;
+mod rolled_back;
 mod rollout;
 mod turns;
 mod usage;
@@ -76,7 +77,7 @@ pub static ADAPTER: FileAgent = FileAgent {
     beyond,
     ask: Some(daemon::ask),
     turns: turns::turns,
-    went_back: WentBack::Untold,
+    went_back: WentBack::Counted(rolled_back::COUNTED),
     beginning: Some(history::beginning),
     driver: &drive::DRIVER,
 };

@@ -13,6 +13,7 @@ use super::super::evidence::{Failure, Prompt, Record, TurnState, WaitingFor};
 use super::super::excerpt::{Excerpt, Malformed, Parsed, Wants};
 use super::super::jsonl::{self, Text};
 use super::line::{Event, Line, Meta, Standing, TurnContext, message, turn_context};
+use super::rolled_back::ROLLED_BACK;
 use crate::base::{AbsPath, SessionId, Timestamp};
 use crate::protocol::session::{Certainty, Role, SessionKind, Source};
 
@@ -177,7 +178,7 @@ struct Tail {
 const KIND_WITHIN: usize = 512;
 
 /// Whether a line may be of one of these kinds: a cheap test before parsing.
-fn may_be(line: &[u8], kinds: &[&str]) -> bool {
+pub(super) fn may_be(line: &[u8], kinds: &[&str]) -> bool {
     static TYPE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(r#""type":""#));
     let beginning = &line[..line.len().min(KIND_WITHIN)];
     TYPE.find_iter(beginning).any(|at| {
@@ -189,7 +190,7 @@ fn may_be(line: &[u8], kinds: &[&str]) -> bool {
 }
 
 /// The records that say how turns stand.
-const MARKS: [&str; 3] = ["task_complete", "task_started", "turn_aborted"];
+const MARKS: [&str; 4] = ["task_complete", "task_started", "turn_aborted", ROLLED_BACK];
 /// The records that say with which settings a turn runs.
 const CONTEXTS: [&str; 2] = ["turn_context", "thread_settings_applied"];
 /// The records of tools that a person may be asked about, and of their results.
@@ -259,12 +260,16 @@ impl Tail {
     }
 }
 
-/// Reads `task_started`, `task_complete` or `turn_aborted`: the agent's own word on its turn.
+/// Reads `task_started`, `task_complete` or `turn_aborted`: the agent's own word on its turn. A thread that was rewound
+/// stands at the end of an earlier one.
 fn mark(line: &Line<'_>) -> Option<(TurnState, Certainty)> {
     if line.kind != "event_msg" {
         return None;
     }
     let event: Event<'_> = line.payload()?;
+    if event.kind == ROLLED_BACK {
+        return Some((TurnState::Completed, Certainty::Inferred));
+    }
     let turn = match (&*event.kind, &event.error) {
         ("task_started", _) => TurnState::InProgress,
         ("task_complete", Some(error)) => TurnState::Failed(failure(error)),

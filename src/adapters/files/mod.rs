@@ -22,6 +22,7 @@ use crate::scope::{Interest, Scope};
 
 mod between;
 mod branch;
+mod counted;
 mod finder;
 mod listing;
 mod marks;
@@ -30,6 +31,7 @@ mod reading;
 mod rewritten;
 
 pub use branch::{Link, ReadLink};
+pub use counted::Counted;
 use finder::FoundFile;
 pub use finder::{EntryKind, Finder};
 pub use listing::listing;
@@ -87,8 +89,10 @@ pub enum WentBack {
     Untold,
     /// It is a tree, of which only the newest branch is the conversation.
     Branches(ReadLink),
-    /// A line says so.
+    /// A line says before what it goes back.
     Marked(Marks),
+    /// A line says over how many prompts it goes back.
+    Counted(Counted),
 }
 
 /// What the store holds, for the part of an adapter that looks beyond it.

@@ -106,6 +106,7 @@ impl FileAgent {
                 WentBack::Untold => Some(lines),
                 WentBack::Branches(link) => branch::followed(lines, link, is_last),
                 WentBack::Marked(marks) => marks.followed(lines, is_last),
+                WentBack::Counted(counted) => counted.followed(lines, is_last),
             };
             let Some(lines) = followed else { continue };
             peeked = self.newest(scope, &lines, wanted);

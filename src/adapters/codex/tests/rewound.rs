@@ -85,6 +85,35 @@ fn the_conversation_begins_in_other_rollouts_without_what_was_abandoned() {
     assert_eq!(said(&store, rollout(&store, FORKED), 20), (whole, false));
 }
 
+/// An older Codex goes on in the same rollout: it was rewound over two prompts, asked two more, rewound over one of them,
+/// and asked one more.
+#[test]
+fn what_was_rolled_back_is_no_part_of_the_conversation_and_was_spent() {
+    let thread = "01a222c9-135b-79b1-b877-828b0202451b";
+    let rolled_back = fs::read_to_string(fixtures().join("moments/rolled-back.jsonl")).unwrap();
+    let name = format!("rollout-2026-11-28T15-32-12-{thread}.jsonl");
+    let (store, folder) = (Store::empty(), "sessions/2026/11/28");
+    fs::create_dir_all(store.root().join(folder)).unwrap();
+    let conversation = answered(&["First question", "Fourth question", "Sixth question"]);
+    fs::write(rollout(&store, &name), &rolled_back).unwrap();
+    assert_eq!(said(&store, rollout(&store, &name), 20), (conversation.clone(), false));
+    assert_eq!(said(&store, rollout(&store, &name), 3), (conversation[3..].to_vec(), true));
+    let row = store.session(thread);
+    assert_eq!(state(&row), json!(["stopped", "completed", "asserted", null]));
+    assert_eq!(row["usage"]["inputTokens"], 6 * 1100);
+
+    let at_the_mark = rolled_back.split_inclusive('\n').take(32).collect::<String>();
+    // What was abandoned may have ended badly.
+    for at_the_mark in [at_the_mark.replace("task_complete", "turn_aborted"), at_the_mark] {
+        fs::write(rollout(&store, &name), at_the_mark).unwrap();
+        assert_eq!(said(&store, rollout(&store, &name), 20), (conversation[..2].to_vec(), false));
+        assert_eq!(store.state(thread), json!(["stopped", "completed", "inferred", null]));
+    }
+    let odd = rolled_back.replace(r#""num_turns":2"#, r#""num_turns":"two""#);
+    fs::write(rollout(&store, &name), odd).unwrap();
+    assert_eq!(said(&store, rollout(&store, &name), 20).0.len(), 10);
+}
+
 #[test]
 fn what_is_gone_was_said_all_the_same() {
     let store = rewound();
