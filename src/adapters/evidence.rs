@@ -180,6 +180,8 @@ pub enum TurnState {
     Waiting(WaitingFor),
     /// Ended by itself.
     Completed,
+    /// Ended by itself, with a plan that a person is to accept or to refuse.
+    Planned,
     /// Interrupted by a person, or by a signal that the agent handled.
     Interrupted,
     /// Cut off from outside, by the service's own account.

@@ -135,7 +135,11 @@ pub(super) fn end_by_exit(
     let turn = record.map_or(&TurnState::Unknown, |it| &it.turn);
     let is_told = matches!(
         turn,
-        TurnState::Completed | TurnState::Interrupted | TurnState::Failed(_) | TurnState::Killed
+        TurnState::Completed
+            | TurnState::Planned
+            | TurnState::Interrupted
+            | TurnState::Failed(_)
+            | TurnState::Killed
     );
     let updated = record.and_then(|it| it.updated);
     if is_told || updated.is_some_and(|it| it.millis_since(ended) > LAST_WORDS_MS) {

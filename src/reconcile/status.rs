@@ -178,6 +178,7 @@ fn alive_by_record(standing: Standing<'_>, bound: Certainty) -> Verdict {
     match standing.turn {
         TurnState::InProgress => (Status::Running, Reason::TurnInProgress, certainty),
         TurnState::Waiting(what) => (Status::Waiting, (*what).into(), certainty),
+        TurnState::Planned => (Status::Waiting, Reason::Plan, certainty),
         TurnState::NeverPrompted => (Status::Idle, Reason::NeverPrompted, certainty),
         TurnState::Completed
         | TurnState::Interrupted
@@ -194,7 +195,9 @@ fn ended(record: Option<&Record>) -> Verdict {
         return (Status::Stopped, Reason::UnknownEnd, Certainty::Inferred);
     };
     match &record.turn {
-        TurnState::Completed => (Status::Stopped, Reason::Completed, record.certainty),
+        TurnState::Completed | TurnState::Planned => {
+            (Status::Stopped, Reason::Completed, record.certainty)
+        }
         TurnState::Interrupted => (Status::Stopped, Reason::Interrupted, record.certainty),
         TurnState::Failed(failure) => (Status::Failed, failed(*failure), record.certainty),
         // The records end in a turn that nobody is left to end.
@@ -213,6 +216,7 @@ fn served(record: &Record) -> Verdict {
     match &record.turn {
         TurnState::InProgress => (Status::Running, Reason::ActiveRun, certainty),
         TurnState::Waiting(what) => (Status::Waiting, (*what).into(), certainty),
+        TurnState::Planned => (Status::Waiting, Reason::Plan, certainty),
         TurnState::NeverPrompted => (Status::Idle, Reason::NeverPrompted, certainty),
         TurnState::Killed => (Status::Stopped, Reason::Killed, certainty),
         TurnState::Unrecognised(_) => (Status::Unknown, Reason::Unrecognised, certainty),

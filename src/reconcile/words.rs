@@ -58,6 +58,7 @@ pub(super) fn of_turn(record: &Record) -> Cow<'static, str> {
         TurnState::InProgress => "the last turn has begun and not ended",
         TurnState::Waiting(_) => "the last turn waits for a human",
         TurnState::Completed => "the last turn ended by itself",
+        TurnState::Planned => "the last turn ended with a plan, and nothing was said to it",
         TurnState::Interrupted => "the last turn was interrupted",
         TurnState::Killed => "the last turn was cut off from outside",
         TurnState::Failed(Failure::Auth) => {

@@ -456,6 +456,40 @@ def asks_in_plan_mode(world: CodexWorld) -> None:
         screen.ended()
 
 
+@scenario("the interface proposes a plan: without the daemon, and behind it")
+def proposes_a_plan(world: CodexWorld) -> None:
+    plan = "# Do it\n- one\n- two\n"
+    prompt = f"Plan [[say:Here it is.\n<proposed_plan>\n{plan}</proposed_plan>\n]]"
+    for name, args in [("planned", ["--no-daemon"]), ("planned-served", [])]:
+        folder = world.project(name)
+        screen = world.interface(folder, f"codex-{name}", *args)
+        screen.shows(READY)
+        screen.say("/plan")
+        screen.shows("Plan mode")
+        screen.paste(prompt)
+        screen.shows("Implement this plan")
+        thread = thread_in(world, folder)
+        [proposed] = world.headcount.shows(folder, [row(thread, "waiting", "plan", MAYBE, certainty="inferred")])
+        assert proposed["process"], proposed
+        told = world.headcount.call("session.peek", {"sessionId": thread, "agent": "codex"})["turns"]
+        assert plan in [turn["text"] for turn in told if turn["role"] == "assistant"], told
+        screen.key("Enter")  # it is accepted
+        screen.shows("reply to: Implement the plan")
+        world.headcount.shows(folder, [row(thread, "idle", "turn_ended", MAYBE)])
+        screen.key("BTab")
+        screen.shows("Plan mode .shift")
+        screen.paste(prompt)
+        screen.shows("Implement this plan")
+        world.headcount.shows(folder, [row(thread, "waiting", "plan", MAYBE)])
+        screen.key("Escape")  # it is declined, which is not recorded; that the mode is left is
+        screen.lacks("Implement this plan")
+        screen.key("BTab")
+        screen.lacks("Plan mode .shift")
+        world.headcount.shows(folder, [row(thread, "idle", "turn_ended", MAYBE)])
+        screen.say("/quit")
+        screen.ended()
+
+
 @scenario("the interface at its first question: a process without a thread")
 def first_question(world: CodexWorld) -> None:
     folder = world.project("untrusted")

@@ -204,6 +204,13 @@ class Terminal:
         time.sleep(PASTE_S)
         self.key("Enter")
 
+    def paste(self, text: str) -> None:
+        """Sends lines that the program takes as one piece, as from a clipboard."""
+        self.world.tmux("set-buffer", "--", text)
+        self.world.tmux("paste-buffer", "-p", "-d", "-t", self.name)
+        time.sleep(PASTE_S)
+        self.key("Enter")
+
     def ended(self) -> None:
         """Waits until the program has ended."""
         wait_for(f"{self.name} to end", lambda: read_process(self.pid) is None, hint=lambda: self.screen().strip()[-1500:])

@@ -90,6 +90,20 @@ pub(super) struct TurnContext {
     pub(super) approval_policy: Option<Value>,
     #[serde(default, deserialize_with = "jsonl::or_nothing")]
     pub(super) approvals_reviewer: Option<String>,
+    #[serde(default, deserialize_with = "jsonl::or_nothing")]
+    collaboration_mode: Option<CollaborationMode>,
+}
+
+#[derive(Deserialize)]
+struct CollaborationMode {
+    mode: String,
+}
+
+impl TurnContext {
+    /// Whether the model is to make a plan, and to do nothing yet.
+    pub(super) fn is_planning(&self) -> bool {
+        self.collaboration_mode.as_ref().is_some_and(|it| it.mode == "plan")
+    }
 }
 
 /// The members that matter of an `event_msg`.
@@ -114,7 +128,14 @@ pub(super) struct Item {
     pub(super) kind: String,
     #[serde(default)]
     pub(super) content: Vec<Content>,
+    /// Of a plan.
+    #[serde(default, deserialize_with = "jsonl::or_nothing")]
+    pub(super) text: Option<String>,
 }
+
+/// The kind of an item that holds a plan which the model proposes. The interface then asks whether it is to be done, which
+/// is not recorded, and neither is that it was declined.
+pub(super) const PLAN: &str = "Plan";
 
 #[derive(Deserialize)]
 pub(super) struct Content {
@@ -170,10 +191,11 @@ pub(super) fn message(line: &Line<'_>) -> Option<(Role, String)> {
         ("item_completed", Some(item), _) => {
             let role = match item.kind.as_str() {
                 "UserMessage" => Role::User,
-                "AgentMessage" => Role::Assistant,
+                "AgentMessage" | PLAN => Role::Assistant,
                 _ => return None,
             };
-            let parts: Vec<String> = item.content.into_iter().filter_map(|it| it.text).collect();
+            let parts = item.content.into_iter().filter_map(|it| it.text);
+            let parts: Vec<String> = item.text.into_iter().chain(parts).collect();
             (role, parts.join("\n"))
         }
         ("user_message", _, text) => (Role::User, text.get().to_owned()),

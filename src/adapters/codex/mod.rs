@@ -63,7 +63,9 @@ pub static ADAPTER: FileAgent = FileAgent {
         live_signal: "the kernel's lock on the thread's lock file; its daemon's word, where one listens",
         blind_spots: "without the daemon, that it waits for an approval is inferred, and only for patches and for \
                       commands that ask to leave the sandbox; \
-                      when an approval was given, until the daemon is asked again; compressed rollouts; \
+                      when an approval was given, until the daemon is asked again; \
+                      that a plan was declined, until something is said or the mode is left; \
+                      compressed rollouts; \
                       sessions without records (`--ephemeral`), or with their records in another store than headcount's \
                       (`CODEX_HOME`), are seen as processes alone; \
                       an interface at its first question while the daemon runs",

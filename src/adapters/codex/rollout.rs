@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::super::evidence::{Failure, Prompt, Record, TurnState, WaitingFor};
 use super::super::excerpt::{Excerpt, Malformed, Parsed, Wants};
 use super::super::jsonl::{self, Text};
-use super::line::{Event, Line, Meta, Standing, TurnContext, message, turn_context};
+use super::line::{Event, Line, Meta, PLAN, Standing, TurnContext, message, turn_context};
 use super::rolled_back::ROLLED_BACK;
 use crate::base::{AbsPath, SessionId, Timestamp};
 use crate::protocol::session::{Certainty, Role, SessionKind, Source};
@@ -165,10 +165,15 @@ impl Head {
 }
 
 /// What the end of a rollout says.
+#[derive(Default)]
 struct Tail {
     updated: Option<Timestamp>,
     context: Option<TurnContext>,
     turn: Option<(TurnState, Certainty)>,
+    /// Whether the last turn has proposed a plan.
+    has_plan: bool,
+    /// Whether the last turn was read to its beginning.
+    is_read: bool,
     /// Whether what comes before it may say more.
     is_short: bool,
 }
@@ -196,6 +201,8 @@ const CONTEXTS: [&str; 2] = ["turn_context", "thread_settings_applied"];
 /// The records of tools that a person may be asked about, and of their results.
 const CALLS: [&str; 4] =
     ["function_call", "function_call_output", "custom_tool_call", "custom_tool_call_output"];
+/// The records that say whether a turn has proposed a plan: one that does, and one that the turn begins with.
+const PLANS: [&str; 2] = [PLAN, "task_started"];
 /// The tool with which the model asks a person something; it does nothing but wait.
 const QUESTION: &str = "request_user_input";
 /// What a call's arguments hold that asks to leave the sandbox.
@@ -206,7 +213,7 @@ const PATCHES: &str = "*** Begin Patch";
 impl Tail {
     /// Walks back from the end until it is known how the last turn stands and with which settings it ran.
     fn of(excerpt: &Excerpt<'_>, states_turns: bool) -> Self {
-        let mut tail = Self { updated: None, context: None, turn: None, is_short: false };
+        let mut tail = Self::default();
         let mut states_turns = states_turns;
         let mut shape = Shape::default();
         let mut calls = Calls::default();
@@ -217,7 +224,9 @@ impl Tail {
             let may_set = tail.context.is_none() && may_be(bytes, &CONTEXTS);
             let may_call = tail.turn.is_none() && !is_shaped && may_be(bytes, &CALLS);
             let may_shape = !states_turns && shape.is_open();
-            if tail.updated.is_some() && !(may_mark || may_set || may_call || may_shape) {
+            let may_plan = tail.may_have_planned() && may_be(bytes, &PLANS);
+            if tail.updated.is_some() && !(may_mark || may_set || may_call || may_shape || may_plan)
+            {
                 continue;
             }
             let Some(line) = Line::parse(bytes) else { continue };
@@ -229,20 +238,23 @@ impl Tail {
             if may_mark {
                 tail.turn = mark(&line);
             }
+            if may_plan {
+                tail.look_for_plan(&line);
+            }
             if may_call {
                 calls.look(&line);
             }
             if !states_turns {
                 shape.look(&line);
             }
-            if tail.turn.is_some() && tail.context.is_some() {
+            if tail.turn.is_some() && tail.context.is_some() && !tail.may_have_planned() {
                 break;
             }
         }
         let is_stated = tail.turn.is_some();
         let has_context = tail.context.is_some();
-        tail.is_short = !has_context || states_turns && !is_stated;
-        let turn = match tail.turn {
+        tail.is_short = !has_context || states_turns && !is_stated || tail.may_have_planned();
+        let turn = match tail.turn.take() {
             // A turn longer than all that is read: its end would be among the last records.
             None if states_turns && !excerpt.is_whole() => {
                 Some((TurnState::InProgress, Certainty::Inferred))
@@ -254,9 +266,30 @@ impl Tail {
             Some((TurnState::InProgress, certainty)) => {
                 Some(calls.turn(tail.context.as_ref(), certainty))
             }
+            // That it is declined is not recorded; that the mode is left is.
+            Some((TurnState::Completed, _)) if tail.has_plan && tail.is_planning() => {
+                Some((TurnState::Planned, Certainty::Inferred))
+            }
             turn => turn,
         };
         tail
+    }
+
+    fn is_planning(&self) -> bool {
+        self.context.as_ref().is_some_and(TurnContext::is_planning)
+    }
+
+    /// Whether it is still to be seen if the last turn has proposed a plan.
+    fn may_have_planned(&self) -> bool {
+        let has_ended = matches!(self.turn, Some((TurnState::Completed, Certainty::Asserted)));
+        let may_plan = self.context.is_none() || self.is_planning();
+        has_ended && may_plan && !self.has_plan && !self.is_read
+    }
+
+    fn look_for_plan(&mut self, line: &Line<'_>) {
+        let Some(event) = line.payload::<Event<'_>>() else { return };
+        self.has_plan = event.item.is_some_and(|it| it.kind == PLAN);
+        self.is_read = event.kind == "task_started";
     }
 }
 

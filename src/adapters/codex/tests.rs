@@ -356,6 +356,22 @@ mod live {
     }
 
     #[test]
+    fn a_plan_waits_for_as_long_as_its_thread_is_owned() {
+        let store = Store::empty();
+        let thread = "01a222c4-9693-71a0-9cba-7a94ad85452f";
+        let moment = fs::read_to_string(fixtures().join("moments/planned.jsonl")).unwrap();
+        let planned: Vec<&str> = moment.split_inclusive('\n').take(15).collect();
+        let rollout = store.rollout(&format!("rollout-2026-11-28T15-27-18-{thread}.jsonl"));
+        fs::create_dir_all(rollout.parent().unwrap()).unwrap();
+        fs::write(&rollout, planned.concat()).unwrap();
+        assert_eq!(store.state(thread), json!(["stopped", "completed", "inferred", null]));
+        store.codex(5, &["--no-daemon"]).holds_lock(&store.lock(thread));
+        assert_eq!(store.state(thread), json!(["waiting", "plan", "inferred", 5]));
+        fs::write(&rollout, moment).unwrap();
+        assert_eq!(store.state(thread), json!(["idle", "turn_ended", "asserted", 5]));
+    }
+
+    #[test]
     fn any_call_that_has_no_answer_may_wait_until_its_tool_is_seen_to_run() {
         let store = Store::empty();
         let thread = "01a21f0e-b90c-7a03-b8b3-e962e24cd341";

@@ -20,6 +20,7 @@ const WAITING_PATCH: &[u8] =
     include_bytes!("../../../../tests/fixtures/codex/moments/waiting-patch.jsonl");
 const WAITING_QUESTION: &[u8] =
     include_bytes!("../../../../tests/fixtures/codex/moments/waiting-question.jsonl");
+const PLANNED: &[u8] = include_bytes!("../../../../tests/fixtures/codex/moments/planned.jsonl");
 
 fn whole(bytes: &[u8]) -> Result<Record, Malformed> {
     parse(&Excerpt::whole(Path::new("/x/rollout.jsonl"), bytes)).map(|it| it.value)
@@ -91,6 +92,28 @@ fn what_the_model_asks_a_person_waits_for_an_answer_whoever_approves_calls() {
     let line = json!({ "ordinal": 99, "type": "response_item", "payload": answer });
     let asserted = (TurnState::InProgress, Certainty::Asserted);
     assert_eq!(turn_after(format!("{text}{line}\n").as_bytes(), usize::MAX), asserted);
+}
+
+#[test]
+fn a_plan_waits_for_a_person_until_the_mode_is_left_or_something_is_said() {
+    let (ended, mode_left) = (15, 16);
+    let planned = (TurnState::Planned, Certainty::Inferred);
+    let completed = (TurnState::Completed, Certainty::Asserted);
+    assert_eq!(turn_after(PLANNED, ended), planned);
+    assert_eq!(turn_after(PLANNED, mode_left), completed);
+    let lines: Vec<&[u8]> = PLANNED.split_inclusive(|it| *it == b'\n').collect();
+    let after = |more: &[&[u8]]| turn_after(&[&lines[..ended], more].concat().concat(), usize::MAX);
+    let (begins, ends) = (lines[1], lines[ended - 1]);
+    assert_eq!(after(&[begins]), (TurnState::InProgress, Certainty::Asserted));
+    assert_eq!(after(&[begins, ends]), completed, "a turn that only says something");
+    // Settings that leave the mode as it is.
+    let settings = str::from_utf8(lines[mode_left - 1]).unwrap();
+    let still = settings.replace(r#""mode":"default""#, r#""mode":"plan""#);
+    assert_ne!(still, settings);
+    assert_eq!(after(&[still.as_bytes()]), planned);
+    assert_eq!(after(&[begins, ends, still.as_bytes()]), completed);
+    let said = said(PLANNED);
+    assert_eq!(said[1..], ["Assistant : # Do it", "Assistant : Here it is."]);
 }
 
 #[test]
@@ -310,6 +333,8 @@ fn json_like() -> impl Strategy<Value = String> {
         "function_call",
         "token_count",
         "user_message",
+        "thread_rolled_back",
+        "Plan",
     ]);
     let value = prop_oneof![
         Just("null".to_owned()),
