@@ -14,7 +14,7 @@ from launching import Launcher
 from model import Model
 from observe import MAYBE, row
 from scenario import scenario
-from worlds import PROMPT, Child, Process, Terminal, World, wait_for
+from worlds import PROMPT, Child, Process, ProcessRef, Terminal, World, wait_for
 
 MODEL = "mock-model"
 # Codex counts cached tokens within the input and reasoning within the output; headcount takes the cache out.
