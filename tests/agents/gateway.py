@@ -13,9 +13,9 @@ PROTOCOL = 4
 
 
 class Gateway:
-    """One connection with every scope, authenticated by the shared token."""
+    """One connection with every scope, authenticated by the shared token; `caps` are what it says it can do."""
 
-    def __init__(self, port: int, token: str) -> None:
+    def __init__(self, port: int, token: str, caps: list[str] | None = None) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=60)
         self._input = self._socket.makefile("rb")
         key = base64.b64encode(os.urandom(16)).decode()
@@ -26,7 +26,7 @@ class Gateway:
         while self._input.readline().strip():
             pass
         self._next_id = 0
-        self.call("connect", minProtocol=PROTOCOL, maxProtocol=PROTOCOL, role="operator",
+        self.call("connect", minProtocol=PROTOCOL, maxProtocol=PROTOCOL, role="operator", caps=caps or [],
                   client={"id": "cli", "version": "0", "platform": "linux", "mode": "cli"},
                   scopes=["operator.read", "operator.write", "operator.admin"], auth={"token": token})
 

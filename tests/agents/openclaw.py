@@ -72,10 +72,10 @@ class OpenclawWorld(World):
         except (urllib.error.URLError, OSError):
             return False
 
-    def client(self) -> Gateway:
+    def client(self, caps: list[str] | None = None) -> Gateway:
         """Returns a new connection to the running gateway."""
         self.up()
-        return Gateway(self.port, TOKEN)
+        return Gateway(self.port, TOKEN, caps)
 
 
 def make_world(model: Model) -> OpenclawWorld:
@@ -83,13 +83,13 @@ def make_world(model: Model) -> OpenclawWorld:
     return OpenclawWorld(model)
 
 
-def create(client: Gateway, folder: Path, label: str, message: str | None = None) -> dict[str, Any]:
+def create(client: Gateway, folder: Path, label: str, message: str | None = None, **more: Any) -> dict[str, Any]:
     """Starts a session in a folder and returns what the gateway says of it.
 
     Its key is what the gateway is asked by; the id beside it changes whenever the session is reset.
     """
     given = {"message": message} if message else {}
-    return client.call("sessions.create", agentId="main", label=label, cwd=str(folder), **given)
+    return client.call("sessions.create", agentId="main", label=label, cwd=str(folder), **given, **more)
 
 
 def settled(client: Gateway, key: str, status: str) -> None:
@@ -130,6 +130,20 @@ def every_kind(world: OpenclawWorld) -> None:
     world.headcount.shows(folder, [
         row(session["key"], status) for session, status in
         ((running, "stopped"), (done, "stopped"), (failed, "failed"), (aborted, "stopped"), (empty, "idle"))])
+    client.close()
+
+
+@scenario("a command that waits until a person approves of it")
+def asks(world: OpenclawWorld) -> None:
+    client, folder = world.client(), world.project("asks")
+    approver = world.client(["approvals"])  # where nobody can be asked, the gateway refuses by itself
+    session = create(client, folder, "asker", f"Run it [[bash:touch {folder}/asked]]", permissionMode="guarded")["key"]
+    pending: Any = wait_for("the gateway to ask", lambda: approver.call("exec.approval.list"))
+    world.headcount.shows(folder, [row(session, "waiting", "permission", title="asker")], within_s=PATIENCE_S)
+    approver.call("exec.approval.resolve", id=pending[0]["id"], decision="allow-once")
+    settled(approver, session, "done")
+    world.headcount.shows(folder, [row(session, "stopped", "completed", title="asker")])
+    approver.close()
     client.close()
 
 

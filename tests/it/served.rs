@@ -47,6 +47,8 @@ impl State {
                 let rows: Vec<&Value> = self.rows.iter().filter(is_wanted).collect();
                 Ok(json!({ "sessions": rows, "hasMore": false }))
             }
+            "question.list" => Ok(json!({ "questions": [] })),
+            "exec.approval.list" | "plugin.approval.list" => Ok(json!([])),
             "sessions.create" if params["label"] == "taken" => Err("label already in use: taken"),
             "sessions.create" if params["model"] == "nope/none" => {
                 Err("Unknown provider \"nope\". Use /models to list providers.")

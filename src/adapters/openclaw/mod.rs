@@ -19,6 +19,8 @@
 //!  "createdAt":1795379188684,"updatedAt":1795379190186,"agentId":"main","classification":"direct","model":"mock-1"}
 //! ```
 //!
+//! *Waiting* for an approval or an answer stands in lists of its own ([`waiting`]).
+//!
 //! *The session's id is its `key`*: what `chat.history`, `sessions.abort` and `sessions.send` address, unique in the
 //! gateway's store, and the same for as long as the conversation is listed. The `sessionId` beside it is of the
 //! transcript at present, and `/new` puts another in its place.
@@ -40,7 +42,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::drive::Driver;
-use super::evidence::{Record, Sighting, Survey, problem};
+use super::evidence::{Record, Sighting, Survey, TurnState, WaitingFor, problem};
 use super::{Adapter, Peeked, Tell};
 use crate::base::{AbsPath, AgentId};
 use crate::env::Env;
@@ -53,6 +55,7 @@ mod endpoint;
 pub mod history;
 pub mod row;
 mod service;
+mod waiting;
 mod wire;
 
 use endpoint::Endpoint;
@@ -75,7 +78,7 @@ pub static ADAPTER: OpenClaw = OpenClaw {
         name: "OpenClaw",
         binaries: &["openclaw"],
         seen_version: "2026.9.6",
-        live_signal: "the gateway's `hasActiveRun` of each session",
+        live_signal: "the gateway's `hasActiveRun` of each session, its open questions and approvals",
         blind_spots: "everything while the gateway is down; gateways on other machines",
     },
 };
@@ -143,12 +146,15 @@ async fn present(env: Arc<Env>) -> Result<Endpoint, Problem> {
 /// Says each change of a session that the gateway tells, for as long as it does.
 async fn hear(env: Arc<Env>, tell: Tell) -> Result<(), Problem> {
     let Some(endpoint) = locate(env).await? else { return Ok(()) };
-    let mut client = Client::connect(&endpoint, Right::Read).await?;
+    let mut client = Client::connect(&endpoint, Right::Hear).await?;
     let _: IgnoredAny = client.call("sessions.subscribe", &Nothing {}).await?;
+    let is_change = |event: &str, payload: &str| {
+        event == "sessions.changed" || waiting::is_told_by(event, payload)
+    };
     loop {
         // What changed before the subscription was there is a change too.
         tell();
-        if let Err(problem) = client.event("sessions.changed").await {
+        if let Err(problem) = client.event(is_change).await {
             // Its sessions are gone with it.
             tell();
             return Err(problem);
@@ -181,11 +187,29 @@ struct Listing {
     /// Where each agent works, unless a session says otherwise.
     workspaces: BTreeMap<String, AbsPath>,
     spent: BTreeMap<String, Usage>,
+    /// What runs wait for, by the key of their session.
+    waiting: BTreeMap<String, WaitingFor>,
     problems: Vec<Problem>,
 }
 
 impl Listing {
     async fn read(&mut self, endpoint: &Endpoint, wanted: &UsageWanted) -> Result<(), Problem> {
+        self.read_sessions(endpoint, wanted).await?;
+        // It takes more rights than to read, and only a run can wait.
+        if self.rows.values().any(Row::is_at_work) {
+            match waiting::ask(endpoint).await {
+                Ok(it) => self.waiting = it,
+                Err(problem) => self.problems.push(problem),
+            }
+        }
+        Ok(())
+    }
+
+    async fn read_sessions(
+        &mut self,
+        endpoint: &Endpoint,
+        wanted: &UsageWanted,
+    ) -> Result<(), Problem> {
         let mut client = Client::connect(endpoint, Right::Read).await?;
         self.read_rows(&mut client).await?;
         if self.rows.values().any(Row::wants_workspace) {
@@ -234,7 +258,11 @@ impl Listing {
     fn sightings(&mut self, wanted: &UsageWanted) -> Vec<Sighting> {
         let mut sightings = Vec::with_capacity(self.rows.len());
         for row in self.rows.values() {
-            let Some(record) = row.record(&self.workspaces) else { continue };
+            let Some(mut record) = row.record(&self.workspaces) else { continue };
+            if let (TurnState::InProgress, Some(what)) = (&record.turn, self.waiting.get(&row.key))
+            {
+                record.turn = TurnState::Waiting(*what);
+            }
             if let Some(usage) = self.spent.remove(&row.key).filter(|_| row.is_counted(wanted)) {
                 sightings.push(Sighting::Counted { session: record.session.clone(), usage });
             }

@@ -47,6 +47,11 @@ impl Row {
         self.own_cwd().is_none()
     }
 
+    /// Whether a run of it is active.
+    pub(super) fn is_at_work(&self) -> bool {
+        self.has_active_run == Some(true)
+    }
+
     /// Whether its tokens are asked for.
     pub(super) fn is_counted(&self, wanted: &UsageWanted) -> bool {
         SessionId::parse(&self.key).is_some_and(|it| wanted.includes(&it, self.parent().as_ref()))

@@ -15,6 +15,8 @@ use crate::protocol::session::Certainty::{self, Asserted, Inferred};
 use crate::protocol::session::{Reason, Role, SessionKind, Source, Status};
 use crate::testing::{self, FakeProc};
 
+mod waiting_for;
+
 const SECRET: &str = "secret-token-5f961513";
 
 fn fixture(name: &str) -> Value {
@@ -177,7 +179,9 @@ fn a_recorded_gateway_with_sessions_of_every_kind() {
     insta::assert_json_snapshot!(roster);
     let asked: Vec<_> = gateway.asked.try_iter().collect();
     let methods: Vec<_> = asked.iter().map(|it| it["method"].as_str().unwrap()).collect();
-    assert_eq!(methods, ["connect", "sessions.list", "agents.list", "sessions.usage"]);
+    let listed = ["connect", "sessions.list", "agents.list", "sessions.usage"];
+    let waiting = ["connect", "question.list", "exec.approval.list", "plugin.approval.list"];
+    assert_eq!(methods, [listed, waiting].concat());
     assert_eq!(asked[0]["params"]["scopes"], json!(["operator.read"]));
     assert_eq!(asked[0]["params"]["auth"], json!({ "token": SECRET }));
     assert_eq!(asked[0]["params"].get("device"), None);

@@ -30,9 +30,12 @@ const FRAMES_MAX: usize = 10_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Right {
     Read,
+    /// To read, and to be told of questions.
+    Hear,
     /// To begin runs.
     Write,
-    /// To begin sessions in a directory of one's choice, with any permissions; to end the runs of others.
+    /// To begin sessions in a directory of one's choice, with any permissions; to end the runs of others, and to see
+    /// what they wait for.
     Administer,
 }
 
@@ -40,6 +43,7 @@ impl Right {
     fn scopes(self) -> &'static [&'static str] {
         match self {
             Self::Read => &["operator.read"],
+            Self::Hear => &["operator.read", "operator.questions"],
             Self::Write => &["operator.read", "operator.write"],
             Self::Administer => &["operator.read", "operator.write", "operator.admin"],
         }
@@ -124,12 +128,16 @@ impl<'a> Client<'a> {
         ))
     }
 
-    /// Waits for the next event of that name; what else comes meanwhile is passed over.
-    pub(super) async fn event(&mut self, name: &str) -> Result<(), Problem> {
+    /// Waits for the next event whose name and payload are wanted; what else comes meanwhile is passed over.
+    pub(super) async fn event(
+        &mut self,
+        is_wanted: impl Fn(&str, &str) -> bool,
+    ) -> Result<(), Problem> {
         loop {
             let text = self.next().await?;
             let frame = self.frame(&text)?;
-            if frame.kind == "event" && frame.event.as_deref() == Some(name) {
+            let payload = frame.payload.map_or("null", RawValue::get);
+            if frame.kind == "event" && frame.event.is_some_and(|it| is_wanted(&it, payload)) {
                 return Ok(());
             }
         }
