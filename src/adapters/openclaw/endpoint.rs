@@ -1,14 +1,15 @@
-//! Where OpenClaw's gateway listens, and the token it is shown.
+//! Where OpenClaw's gateway listens, and the secret it is shown.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Deserialize;
 use tokio_tungstenite::tungstenite::http::Uri;
 
+use super::lock::Running;
+use super::settings::{self, Auth, Settings, Vars, Written};
 use crate::adapters::evidence::{problem, problem_at};
-use crate::adapters::files::read_small;
 use crate::env::Env;
 use crate::protocol::session::{Problem, ProblemKind};
 
@@ -25,17 +26,24 @@ pub(super) struct Endpoint {
     pub(super) url: String,
     /// The loopback addresses that the URL means; one of them is connected to, and no name is ever looked up.
     pub(super) addresses: Vec<SocketAddr>,
-    pub(super) token: Option<Token>,
+    pub(super) shown: Shown,
+}
+
+/// What a gateway is shown, of which it wants one.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shown {
+    pub(super) token: Option<Secret>,
+    pub(super) password: Option<Secret>,
 }
 
 /// A gateway's shared secret: it lets its holder do everything. Only a loopback address is ever sent it, and
 /// nothing that prints shows it.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Token(String);
+pub(super) struct Secret(String);
 
-impl Token {
-    fn parse(text: &str) -> Option<Self> {
+impl Secret {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         (!text.is_empty()).then(|| Self(text.to_owned()))
     }
@@ -46,69 +54,93 @@ impl Token {
     }
 }
 
-impl fmt::Debug for Token {
+impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token(…)")
+        f.write_str("Secret(…)")
     }
 }
 
 impl Endpoint {
-    /// The gateway, without its token or what else its URL holds.
+    /// The gateway, without its secrets or what else its URL holds.
     pub(super) fn shown(&self) -> String {
         let at = self.addresses.first();
         format!("the gateway at {}", at.map_or("no address".into(), SocketAddr::to_string))
     }
 
-    /// What a gateway said, fit to be shown: short, printable, and without the token if it echoes it.
+    /// What a gateway said, fit to be shown: short, printable, and without a secret if it echoes one.
     pub(super) fn quoted(&self, said: &str) -> String {
-        let said = match &self.token {
-            Some(token) => said.replace(token.reveal(), "…"),
-            None => said.to_owned(),
-        };
+        let secrets = [&self.shown.token, &self.shown.password].into_iter().flatten();
+        let said = secrets.fold(said.to_owned(), |said, it| said.replace(it.reveal(), "…"));
         said.chars().map(|it| if it.is_control() { ' ' } else { it }).take(SAYING_MAX).collect()
     }
 }
 
 /// The gateway that this user set up; nothing where there is no trace of one.
 ///
-/// `OPENCLAW_GATEWAY_URL` is taken with `OPENCLAW_GATEWAY_TOKEN` alone, as OpenClaw does it: the token in its
-/// settings belongs to the gateway that the settings describe.
+/// `OPENCLAW_GATEWAY_URL` is taken with the secrets in variables alone, as OpenClaw does it: those in its settings
+/// belong to the gateway that the settings describe.
 pub(super) fn find(env: &Env) -> Result<Option<Endpoint>, Problem> {
-    let told_token = text(env, "OPENCLAW_GATEWAY_TOKEN").and_then(Token::parse);
-    if let Some(url) = text(env, "OPENCLAW_GATEWAY_URL") {
+    let state = state_dir(env);
+    let mut vars = Vars::read(env, &state)?;
+    if let Some(url) = vars.text("OPENCLAW_GATEWAY_URL") {
         return Ok(Some(Endpoint {
             addresses: loopback(url)?,
             url: url.into(),
-            token: told_token,
+            shown: Shown {
+                token: vars.secret("OPENCLAW_GATEWAY_TOKEN"),
+                password: vars.secret("OPENCLAW_GATEWAY_PASSWORD"),
+            },
         }));
     }
-    let told_port = match text(env, "OPENCLAW_GATEWAY_PORT") {
+    let running = Running::of(&state, env.proc_root());
+    let settings_file = env
+        .path_var("OPENCLAW_CONFIG_PATH")
+        .or_else(|| running.as_ref()?.config_path.clone())
+        .unwrap_or_else(|| state.join("openclaw.json"));
+    let settings = settings::read(&settings_file)?;
+    vars.complete(settings.as_ref().unwrap_or(&Settings::default()));
+    let told_port = match vars.text("OPENCLAW_GATEWAY_PORT") {
         Some(port) => Some(port.parse().map_err(|_| {
             let message = format!("OPENCLAW_GATEWAY_PORT is `{port}`, which is no port");
             problem(ProblemKind::Malformed, message)
         })?),
         None => None,
     };
-    let state = state_dir(env);
-    let settings_file =
-        env.path_var("OPENCLAW_CONFIG_PATH").unwrap_or_else(|| state.join("openclaw.json"));
-    let settings = read_settings(&settings_file)?;
-    let is_told = told_port.is_some() || told_token.is_some();
+    let is_told = told_port.is_some() || vars.text("OPENCLAW_GATEWAY_TOKEN").is_some();
     if !is_told && settings.is_none() && !state.is_dir() {
         return Ok(None);
     }
-    let gateway = settings.and_then(|it| it.gateway).unwrap_or_default();
-    if gateway.tls.is_some_and(|it| it.enabled) {
+    let gateway = settings.unwrap_or_default().gateway;
+    // What runs knows better than what was written down for the next one.
+    let here = told_port.or(running.map(|it| it.port));
+    if here.is_none() && gateway.is_remote() {
+        let message =
+            "the gateway is on another machine (`gateway.mode` is `remote`), and is not asked";
+        return Err(problem_at(ProblemKind::Unreachable, &settings_file, message));
+    }
+    if gateway.speaks_tls() {
         let message = "the gateway is set up for TLS, which is not spoken here";
         return Err(problem_at(ProblemKind::Protocol, &settings_file, message));
     }
-    let port = told_port.or(gateway.port).unwrap_or_else(|| default_port(profile(env)));
-    let written_token = gateway.auth.and_then(|it| it.token).and_then(|it| it.resolve(env));
+    let port = here.or(gateway.port).unwrap_or_else(|| default_port(profile(env)));
     Ok(Some(Endpoint {
         url: format!("ws://127.0.0.1:{port}"),
         addresses: vec![(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()],
-        token: told_token.or(written_token),
+        shown: shown(&gateway.auth, &vars),
     }))
+}
+
+/// What the gateway of these settings is to be shown; a variable comes before what is written.
+fn shown(auth: &Auth, vars: &Vars<'_>) -> Shown {
+    let secret = |name: &str, written: &Option<Written>, mode: &str| {
+        let is_wanted = auth.mode.as_deref().is_none_or(|it| it == mode);
+        let written = || written.as_ref().and_then(|it| it.resolve(vars));
+        vars.secret(name).or_else(written).filter(|_| is_wanted)
+    };
+    Shown {
+        token: secret("OPENCLAW_GATEWAY_TOKEN", &auth.token, "token"),
+        password: secret("OPENCLAW_GATEWAY_PASSWORD", &auth.password, "password"),
+    }
 }
 
 /// The addresses that a URL of this machine means. A gateway elsewhere is not asked: its sessions are not of
@@ -167,62 +199,4 @@ fn default_port(profile: Option<&str>) -> u16 {
 
 fn text<'a>(env: &'a Env, name: &str) -> Option<&'a str> {
     env.var(name).and_then(|it| it.to_str()).map(str::trim).filter(|it| !it.is_empty())
-}
-
-/// What of `openclaw.json` matters here. The file may be JSON5; what the gateway itself writes is JSON.
-#[derive(Debug, Default, Deserialize)]
-struct Settings {
-    gateway: Option<Gateway>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct Gateway {
-    port: Option<u16>,
-    auth: Option<Auth>,
-    tls: Option<Tls>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Auth {
-    token: Option<WrittenToken>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Tls {
-    #[serde(default)]
-    enabled: bool,
-}
-
-/// A token in the settings: itself, the name of a variable, or a reference to a keeper of secrets, which is
-/// not asked.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum WrittenToken {
-    Text(Token),
-    Reference(serde::de::IgnoredAny),
-}
-
-impl WrittenToken {
-    fn resolve(self, env: &Env) -> Option<Token> {
-        let Self::Text(token) = self else { return None };
-        match token.reveal().strip_prefix("${").and_then(|it| it.strip_suffix('}')) {
-            Some(name) => text(env, name).and_then(Token::parse),
-            None => Token::parse(token.reveal()),
-        }
-    }
-}
-
-/// The settings; nothing where there is no such file.
-fn read_settings(path: &Path) -> Result<Option<Settings>, Problem> {
-    let bytes = match read_small(path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(problem_at(ProblemKind::Unreadable, path, error.to_string())),
-    };
-    // The parser's own words could quote what it met, a token among it: the place is all that is told.
-    serde_json::from_slice(&bytes).map(Some).map_err(|error| {
-        let message = "the gateway's settings are no JSON with a port and a token";
-        let line = u64::try_from(error.line()).ok();
-        Problem { line, ..problem_at(ProblemKind::Malformed, path, message) }
-    })
 }

@@ -5,8 +5,9 @@
 //! The gateway's word is the state. Its sessions have no process of their own, they are there as long as it lists
 //! them, and nothing of one answer is kept for the next.
 //!
-//! *Where it is:* `OPENCLAW_GATEWAY_URL` (with `OPENCLAW_GATEWAY_TOKEN`), or else `OPENCLAW_GATEWAY_PORT` and
-//! `gateway.port`, `gateway.auth.token` of `openclaw.json` in `OPENCLAW_STATE_DIR` or `~/.openclaw`. Only loopback is
+//! *Where it is:* `OPENCLAW_GATEWAY_URL`, or else `OPENCLAW_GATEWAY_PORT`, or where the gateway that owns the state
+//! directory says that it listens ([`lock`]), or `gateway.port` of `openclaw.json` in `OPENCLAW_STATE_DIR` or
+//! `~/.openclaw`; with the token or the password of the variables or of the settings ([`settings`]). Only loopback is
 //! ever asked. Where nothing of this and no state directory is there, nothing is connected to and the agent is
 //! absent; where something is and nobody listens, the adapter has failed: the sessions that the gateway stores
 //! cannot be seen.
@@ -29,7 +30,7 @@
 //! line), `sessions.abort` ends a run, and answers the same for a key that was never there ([`service`]). A run that has
 //! taken longer than the `timeoutMs` it was given ends as `timeout`.
 //!
-//! *Unknown:* a gateway that demands a password instead of a token is refused.
+//! *Unknown:* settings that are spread over several files (`$include`); a gateway behind a proxy that logs people in.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -53,8 +54,11 @@ use crate::scope::{Scope, UsageWanted};
 
 mod endpoint;
 pub mod history;
+mod json5;
+mod lock;
 pub mod row;
 mod service;
+mod settings;
 mod waiting;
 mod wire;
 
@@ -79,7 +83,8 @@ pub static ADAPTER: OpenClaw = OpenClaw {
         binaries: &["openclaw"],
         seen_version: "2026.9.6",
         live_signal: "the gateway's `hasActiveRun` of each session, its open questions and approvals",
-        blind_spots: "everything while the gateway is down; gateways on other machines",
+        blind_spots: "everything while the gateway is down; gateways on other machines; \
+                      gateways of other profiles than headcount's (`OPENCLAW_PROFILE`)",
     },
 };
 

@@ -15,6 +15,7 @@ use crate::protocol::session::Certainty::{self, Asserted, Inferred};
 use crate::protocol::session::{Reason, Role, SessionKind, Source, Status};
 use crate::testing::{self, FakeProc};
 
+mod settings_of;
 mod waiting_for;
 
 const SECRET: &str = "secret-token-5f961513";
@@ -330,18 +331,25 @@ fn whatever_else_a_gateway_does_ends_in_one_problem() {
 }
 
 #[test]
-fn a_port_that_speaks_something_else_is_no_gateway() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let home = home(listener.local_addr().unwrap().port());
-    std::thread::spawn(move || {
-        use std::io::{Read, Write};
-        let (mut stream, _) = listener.accept().unwrap();
-        let _request = stream.read(&mut [0; 4096]).unwrap();
-        stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").unwrap();
-    });
-    let (outcome, kind, message) = only_problem(&survey(&testing::scope_at(home.path())));
-    assert_eq!((outcome, kind), (Outcome::Failed, ProblemKind::Protocol));
-    assert_eq!(message, "answered HTTP 404 Not Found; expected a WebSocket");
+fn a_port_that_answers_with_no_websocket_says_so() {
+    let check = |status: &'static str, kind: ProblemKind, message: &str| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let home = home(listener.local_addr().unwrap().port());
+        std::thread::spawn(move || {
+            use std::io::{Read, Write};
+            let (mut stream, _) = listener.accept().unwrap();
+            let _request = stream.read(&mut [0; 4096]).unwrap();
+            write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n").unwrap();
+        });
+        let seen = only_problem(&survey(&testing::scope_at(home.path())));
+        assert_eq!(seen, (Outcome::Failed, kind, message.to_owned()));
+    };
+    let other = "answered HTTP 404 Not Found; expected a WebSocket";
+    check("404 Not Found", ProblemKind::Protocol, other);
+    check("401 Unauthorized", ProblemKind::Auth, "answered HTTP 401 Unauthorized");
+    // While it waits for the last runs to end, before it ends itself.
+    let ending = "takes no connections at present (HTTP 503)";
+    check("503 Service Unavailable", ProblemKind::Unreachable, ending);
 }
 
 #[tokio::test(start_paused = true)]
@@ -380,7 +388,7 @@ fn a_state_directory_is_trace_enough_to_look_for_a_gateway() {
         let vars = [("OPENCLAW_PROFILE", profile.trim_start_matches('-'))];
         let scope = FakeProc::new().scope_with(home.path(), &vars);
         let found = endpoint::find(&scope.env).unwrap().unwrap();
-        assert_eq!((found.url.as_str(), found.token), (url, None));
+        assert_eq!((found.url.as_str(), found.shown.token), (url, None));
     };
     check("", "ws://127.0.0.1:18789");
     check("-work", "ws://127.0.0.1:21984");
@@ -455,7 +463,7 @@ fn the_token_is_never_shown() {
 
     let home = home(free_port());
     let found = endpoint::find(&testing::scope_at(home.path()).env).unwrap().unwrap();
-    assert_eq!(found.token.as_ref().map(endpoint::Token::reveal), Some(SECRET));
+    assert_eq!(found.shown.token.as_ref().map(endpoint::Secret::reveal), Some(SECRET));
     assert!(!format!("{found:?} {}", found.shown()).contains(SECRET));
 
     settings(
@@ -474,11 +482,16 @@ fn a_token_may_be_kept_in_a_variable_or_with_a_keeper() {
         settings(&home, &format!(r#"{{"gateway":{{"auth":{{"token":{written}}}}}}}"#));
         let scope = FakeProc::new().scope_with(home.path(), &[("KEPT", "in-a-variable")]);
         let found = endpoint::find(&scope.env).unwrap().unwrap();
-        found.token.map(|it| it.reveal().to_owned())
+        found.shown.token.map(|it| it.reveal().to_owned())
     };
     assert_eq!(token(r#""${KEPT}""#).as_deref(), Some("in-a-variable"));
     assert_eq!(token(r#""${NOT_SET}""#), None);
-    assert_eq!(token(r#"{"source":"exec","id":"x"}"#), None);
+    assert_eq!(
+        token(r#"{"source":"env","provider":"default","id":"KEPT"}"#).as_deref(),
+        Some("in-a-variable")
+    );
+    assert_eq!(token(r#"{"source":"exec","id":"KEPT"}"#), None);
+    assert_eq!(token("7"), None);
     assert_eq!(token(r#""  ""#), None);
     assert_eq!(token("null"), None);
 }

@@ -12,7 +12,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, Secret, Shown};
 use crate::adapters::evidence::problem;
 use crate::protocol::session::{Problem, ProblemKind};
 
@@ -74,7 +74,11 @@ impl<'a> Client<'a> {
     /// Says who we are. A third party's name is refused, so we are the gateway's own command line client; one
     /// without a device of its own, since a device is written down in the gateway's store.
     async fn introduce(&mut self, right: Right) -> Result<(), Problem> {
-        let auth = self.endpoint.token.as_ref();
+        let Shown { token, password } = &self.endpoint.shown;
+        let auth = ClientAuth {
+            token: token.as_ref().map(Secret::reveal),
+            password: password.as_ref().map(Secret::reveal),
+        };
         let hello: Hello = self
             .call(
                 "connect",
@@ -89,7 +93,7 @@ impl<'a> Client<'a> {
                     },
                     role: "operator",
                     scopes: right.scopes(),
-                    auth: auth.map(|it| ClientAuth { token: it.reveal() }),
+                    auth: (token.is_some() || password.is_some()).then_some(auth),
                 },
             )
             .await?;
@@ -228,6 +232,10 @@ fn broken(endpoint: &Endpoint, error: Error) -> Problem {
         Error::Http(response) if matches!(response.status().as_u16(), 401 | 403) => {
             (ProblemKind::Auth, format!("answered HTTP {}", response.status()))
         }
+        // It begins, or comes to its end: while the last runs end, minutes may pass.
+        Error::Http(response) if response.status().as_u16() == 503 => {
+            (ProblemKind::Unreachable, "takes no connections at present (HTTP 503)".into())
+        }
         Error::Http(response) => {
             let status = response.status();
             (ProblemKind::Protocol, format!("answered HTTP {status}; expected a WebSocket"))
@@ -260,7 +268,6 @@ struct Connect<'a> {
     client: ClientInfo,
     role: &'static str,
     scopes: &'static [&'static str],
-    /// A token of `null` would be refused as malformed.
     #[serde(skip_serializing_if = "Option::is_none")]
     auth: Option<ClientAuth<'a>>,
 }
@@ -273,9 +280,13 @@ struct ClientInfo {
     mode: &'static str,
 }
 
+/// A secret of `null` would be refused as malformed.
 #[derive(Serialize)]
 struct ClientAuth<'a> {
-    token: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    password: Option<&'a str>,
 }
 
 #[derive(Deserialize)]
