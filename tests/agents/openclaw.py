@@ -240,6 +240,24 @@ def launched_in_vain(world: OpenclawWorld) -> None:
     client.close()
 
 
+@scenario("an agent that runs without the gateway is told as a process, one that asks the gateway as its session")
+def without_the_gateway(world: OpenclawWorld) -> None:
+    world.up()
+    folder = world.project("without")
+    alone = world.start(command("openclaw") + ["agent", "exec", "Think [[hold:ow-alone]]"], folder)
+    world.model.wait_streaming("ow-alone")
+    process = alone.descendant("openclaw-agent")
+    world.headcount.shows(folder, [row(None, "running", "process_alive", process.ref())], within_s=PATIENCE_S)
+    world.model.release("ow-alone")
+    alone.ended(0)
+    asking = world.start(command("openclaw") + ["agent", "--agent", "main", "--message", "Think [[hold:ow-asking]]"], folder)
+    world.model.wait_streaming("ow-asking")
+    world.headcount.shows(folder, [], within_s=PATIENCE_S)
+    world.headcount.shows(world.workspace, [row("agent:main:main", "running", "active_run", model=MODEL)], within_s=PATIENCE_S)
+    world.model.release("ow-asking")
+    asking.ended(0)
+
+
 @scenario("killed with SIGKILL in the middle of a run: its sessions are gone, nothing is remembered")
 def killed(world: OpenclawWorld) -> None:
     client, folder = world.client(), world.project("killed")

@@ -26,6 +26,8 @@
 //! gateway's store, and the same for as long as the conversation is listed. The `sessionId` beside it is of the
 //! transcript at present, and `/new` puts another in its place.
 //!
+//! *Without the gateway* an agent runs with `--local` and with `agent exec` ([`embedded`]).
+//!
 //! *Driving:* `sessions.create` begins a session, `sessions.send` lets one go on (while a run is active it would wait in
 //! line), `sessions.abort` ends a run, and answers the same for a key that was never there ([`service`]). A run that has
 //! taken longer than the `timeoutMs` it was given ends as `timeout`.
@@ -52,6 +54,7 @@ use crate::protocol::lifecycle::AgentCard;
 use crate::protocol::session::{Outcome, Problem, ProblemKind, Usage};
 use crate::scope::{Scope, UsageWanted};
 
+mod embedded;
 mod endpoint;
 pub mod history;
 mod json5;
@@ -84,7 +87,8 @@ pub static ADAPTER: OpenClaw = OpenClaw {
         seen_version: "2026.9.6",
         live_signal: "the gateway's `hasActiveRun` of each session, its open questions and approvals",
         blind_spots: "everything while the gateway is down; gateways on other machines; \
-                      gateways of other profiles than headcount's (`OPENCLAW_PROFILE`)",
+                      gateways of other profiles than headcount's (`OPENCLAW_PROFILE`); \
+                      agents that run without one (`agent exec`, `--local`), which are seen as processes alone",
     },
 };
 
@@ -115,11 +119,16 @@ impl Adapter for OpenClaw {
 
     fn survey(&'static self, scope: Scope) -> BoxFuture<'static, Survey> {
         async move {
-            match locate(scope.env.clone()).await {
+            let seen = scope.clone();
+            let without_it = blocking(move || embedded::claims(&seen)).await;
+            let mut survey = match locate(scope.env.clone()).await {
                 Ok(Some(endpoint)) => look(&endpoint, &scope).await,
-                Ok(None) => Survey::absent(),
+                Ok(None) if without_it.is_empty() => Survey::absent(),
+                Ok(None) => Survey::of(Vec::new(), Vec::new()),
                 Err(problem) => Survey::failed(problem),
-            }
+            };
+            survey.sightings.extend(without_it.into_iter().map(Sighting::Claimed));
+            survey
         }
         .boxed()
     }

@@ -15,6 +15,7 @@ use crate::protocol::session::Certainty::{self, Asserted, Inferred};
 use crate::protocol::session::{Reason, Role, SessionKind, Source, Status};
 use crate::testing::{self, FakeProc};
 
+mod embedded_in;
 mod settings_of;
 mod waiting_for;
 
