@@ -1,4 +1,7 @@
-//! Transcripts in which a line says that the conversation goes back to before an earlier one. PURE.
+//! Transcripts in which a line says that the conversation goes back to before an earlier one, or goes on in the place of
+//! another. PURE.
+
+use std::collections::BTreeSet;
 
 /// How lines are read for that.
 #[derive(Clone, Copy)]
@@ -7,6 +10,8 @@ pub struct Marks {
     pub back_to: fn(&[u8]) -> Option<String>,
     /// The id of what a line holds.
     pub id: fn(&[u8]) -> Option<String>,
+    /// The ids of all that the conversation consists of, where a line says so.
+    pub all: fn(&[u8]) -> Option<BTreeSet<String>>,
 }
 
 impl Marks {
@@ -20,7 +25,21 @@ impl Marks {
         let mut followed = Vec::with_capacity(newest_first.len());
         // The first of what was abandoned.
         let mut first: Option<String> = None;
+        // What the newest line that says so calls all, and whether the newest of that has been met.
+        let (mut all, mut is_met) = (None, false);
         for line in newest_first {
+            match &all {
+                None => all = (self.all)(line),
+                Some(all) => {
+                    let is_of_it = (self.id)(line).is_some_and(|it| all.contains(&it));
+                    is_met |= is_of_it;
+                    // What came after the newest was asked in vain, and asked all the same; what came before and is no
+                    // part of it is another conversation.
+                    if is_met && !is_of_it && first.is_none() {
+                        continue;
+                    }
+                }
+            }
             if first.is_some() {
                 if (self.id)(line) == first {
                     first = None;
@@ -43,6 +62,10 @@ mod tests {
     const MARKS: Marks = Marks {
         back_to: |line| str::from_utf8(line).unwrap().strip_prefix('<').map(str::to_owned),
         id: |line| Some(str::from_utf8(line).unwrap().to_owned()),
+        all: |line| {
+            let all = str::from_utf8(line).unwrap().strip_prefix('=')?;
+            Some(all.split(',').map(str::to_owned).collect())
+        },
     };
 
     fn check(lines: &'static str, is_whole: bool, expect: Option<&'static str>) {
@@ -67,6 +90,23 @@ mod tests {
             ("a b <a", ""),
             // To before what was never there.
             ("a b <x c", "c"),
+        ] {
+            check(lines, true, Some(expect));
+        }
+    }
+
+    #[test]
+    fn what_another_conversation_has_taken_the_place_of_is_left_out() {
+        for (lines, expect) in [
+            ("a b c d =c,d e", "c d =c,d e"),
+            // What was asked in vain came after all that is left.
+            ("a b c =a,b d", "a b c =a,b d"),
+            ("a b c =a,c d", "a c =a,c d"),
+            ("a b =b c d =d e", "d =d e"),
+            ("a b c =c d <d", "c =c"),
+            ("a b c d =c,d e <d f", "c f"),
+            ("a b c d =c,d e <c f", "f"),
+            ("a b =x c", "a b =x c"),
         ] {
             check(lines, true, Some(expect));
         }

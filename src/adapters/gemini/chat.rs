@@ -121,10 +121,23 @@ impl Message {
         }
     }
 
-    /// What a person asked; nothing for Gemini's own context and for results of tools.
+    /// What a person asked; nothing for Gemini's own context and for results of tools. Of a conversation that it has
+    /// taken up again, the first prompt stands behind the context.
     fn prompt(&self) -> Option<String> {
-        let text = Some(self.text()).filter(|_| self.kind == "user")?;
+        let text = match &self.content {
+            Some(Content::Parts(parts)) if self.kind == "user" => {
+                let texts = parts.iter().filter_map(|it| it.text.as_deref());
+                texts.filter(|it| !it.starts_with(CONTEXT)).collect::<Vec<_>>().join("\n")
+            }
+            Some(Content::Text(text)) if self.kind == "user" => text.clone(),
+            _ => return None,
+        };
         (!text.trim().is_empty() && !text.starts_with(CONTEXT)).then_some(text)
+    }
+
+    /// Whether a person or the model said something in it.
+    fn is_said(&self) -> bool {
+        self.prompt().is_some() || self.kind == "gemini"
     }
 
     fn is_context(&self) -> bool {
@@ -234,7 +247,8 @@ fn header(excerpt: &Excerpt<'_>, line: &Line) -> Option<Record> {
     Some(record)
 }
 
-/// How it shows that a conversation was rewound.
+/// How it shows that a conversation was rewound, and that another has taken its place (`/chat resume`): the messages of that
+/// are written down first, under new ids, and then said to be all.
 pub(super) const MARKS: Marks = Marks {
     back_to: |line| {
         static REWIND: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"$rewindTo\""));
@@ -242,6 +256,14 @@ pub(super) const MARKS: Marks = Marks {
         jsonl::record::<Line>(line)?.rewind_to
     },
     id: |line| jsonl::record::<Message>(line)?.id,
+    all: |line| {
+        static SET: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"messages\""));
+        let line = Some(line).filter(|it| jsonl::holds(it, &SET))?;
+        let messages = jsonl::record::<Line>(line)?.set?.messages?;
+        // Where nothing is left that was said, what was asked in vain is all there is to tell.
+        let is_conversation = messages.iter().any(Message::is_said);
+        is_conversation.then(|| messages.into_iter().filter_map(|it| it.id).collect())
+    },
 };
 
 /// The turns of a line. A change that repeats all messages says nothing new.

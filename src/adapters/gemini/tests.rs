@@ -220,6 +220,8 @@ fn a_prompt_that_was_taken_back_ended_as_was_noted_before() {
 }
 
 /// A chat that was rewound to before its second question, asked a third, and rewound to before the first.
+/// A chat in which `/chat resume` went back to what had been kept after the first answer.
+const ANOTHER: &str = include_str!("../../../tests/fixtures/gemini/another-conversation.jsonl");
 const REWOUND: &str = include_str!("../../../tests/fixtures/gemini/rewound.jsonl");
 
 #[test]
@@ -250,6 +252,26 @@ fn what_was_rewound_is_no_part_of_the_conversation() {
         .map(|it| [format!("{it} question"), format!("reply to: {it} question.")]);
     assert_eq!(said(&format!("{middle}\n")), (left.concat(), false));
     assert_eq!(said(REWOUND), (Vec::new(), false));
+}
+
+#[test]
+fn a_conversation_that_is_taken_up_again_takes_the_place_of_the_present_one() {
+    let said = |text: &str| {
+        let file = tempfile::NamedTempFile::with_suffix(".jsonl").unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        let record = parse(text.as_bytes()).unwrap();
+        assert_eq!(record.turn, TurnState::Completed);
+        let record = Record { path: Some(file.path().to_owned()), ..record };
+        testing::peeked(&ADAPTER, testing::scope(), record, 20).0
+    };
+    let turns = |of: &[&str]| {
+        let turns = of.iter().map(|it| [format!("{it} thing"), format!("reply to: {it} thing.")]);
+        turns.flatten().collect::<Vec<_>>()
+    };
+    assert_eq!(said(ANOTHER), turns(&["One", "Three"]));
+    // Before that it was the one with the second question.
+    let (before, _) = ANOTHER.split_once(r#"{"id":"97cf0a2f-"#).unwrap();
+    assert_eq!(said(before), turns(&["One", "Two"]));
 }
 
 #[test]
