@@ -203,6 +203,18 @@ def model_error(world: ClaudeWorld) -> None:
     world.headcount.shows(folder, [row(session, "failed", "model_error")], within_s=0)
 
 
+@scenario("the model refuses the interface: idle, and failed when it is left")
+def model_error_on_screen(world: ClaudeWorld) -> None:
+    folder = world.project("refused-screen")
+    screen, ref, session = world.opened(folder, "claude-refused")
+    screen.say("Fail [[error:400]]")
+    screen.shows("API Error")
+    world.headcount.shows(folder, [row(session, "idle", "turn_ended", ref)])
+    screen.say("/exit")
+    screen.ended()
+    world.headcount.shows(folder, [row(session, "failed", "model_error")])
+
+
 @scenario("a subagent is a child, and its calls are counted once")
 def subagent(world: ClaudeWorld) -> None:
     folder, session = world.project("delegates"), fresh()

@@ -66,6 +66,7 @@ pub static ADAPTER: FileAgent = FileAgent {
                       a name given in the middle of a long interactive session, once it has ended; \
                       that a session asks for a permission in an editor or in a program that drives it: \
                       it is told as running; \
+                      that a server of tools asks a person for something (MCP's elicitation): it is told as running, too; \
                       sessions of another store than headcount's (`CLAUDE_CONFIG_DIR`), which are seen as processes alone; \
                       that an interface shows the list of agents, once the session it handed over has ended",
     },

@@ -203,6 +203,8 @@ struct Tail {
     /// When the person spoke of whom `turn` tells. The first prompt of an interface may be written after its
     /// answer (2.1.197): until an older record is met, a younger one may stand before it.
     asked: Option<Timestamp>,
+    /// Whether `turn` is only known to have ended: the record before says how.
+    has_only_ended: bool,
 }
 
 /// What every record of the conversation repeats.
@@ -248,7 +250,7 @@ impl Tail {
     }
 
     fn is_settled(&self) -> bool {
-        let has_turn = self.turn.is_some() && self.asked.is_none();
+        let has_turn = self.turn.is_some() && self.asked.is_none() && !self.has_only_ended;
         has_turn && self.circumstances.is_some() && self.updated.is_some()
     }
 
@@ -265,6 +267,7 @@ impl Tail {
         if self.turn.is_none() {
             self.is_closed |= line.kind.get() == "last-prompt";
             self.turn = self.told(line);
+            self.has_only_ended = is_end(line);
             let is_asked = line.kind.get() == "user" && turn(line) == Some(TurnState::InProgress);
             self.asked = Timestamp::parse(line.timestamp.get()).filter(|_| is_asked);
         } else if let Some(asked) = self.asked
@@ -272,6 +275,14 @@ impl Tail {
         {
             self.asked = None;
             if Timestamp::parse(line.timestamp.get()).is_some_and(|it| it > asked) {
+                self.turn = Some(turn);
+                self.has_only_ended = is_end(line);
+            }
+        } else if self.has_only_ended
+            && let Some(turn) = turn(line)
+        {
+            self.has_only_ended = false;
+            if matches!(turn, TurnState::Failed(_) | TurnState::Interrupted) {
                 self.turn = Some(turn);
             }
         }
@@ -290,14 +301,18 @@ fn turn(line: &Line<'_>) -> Option<TurnState> {
         "user" if line.is_note() => None,
         "user" => by_person(line, message?),
         "assistant" => Some(by_model(line, message?)),
-        // The interface's account of a turn that has ended.
-        "system" if line.subtype.get() == "turn_duration" => Some(TurnState::Completed),
+        "system" if is_end(line) => Some(TurnState::Completed),
         // A prompt handed to a program, not yet written down as such.
         "queue-operation" if matches!(line.operation.get(), "enqueue" | "dequeue") => {
             Some(TurnState::InProgress)
         }
         _ => None,
     }
+}
+
+/// Whether this is the interface's account of a turn that has ended, however it did.
+fn is_end(line: &Line<'_>) -> bool {
+    line.kind.get() == "system" && line.subtype.get() == "turn_duration"
 }
 
 fn by_person(line: &Line<'_>, message: &Message<'_>) -> Option<TurnState> {

@@ -518,6 +518,33 @@ mod transcripts {
     }
 
     #[test]
+    fn how_a_turn_ended_is_told_by_the_record_before_its_end() {
+        use crate::adapters::evidence::{Failure, TurnState};
+        let conversation = conversation("Hi");
+        let (asked, answer) = conversation.split_once('\n').unwrap();
+        let failed = answer
+            .replace(r#""type":"assistant""#, r#""type":"assistant","isApiErrorMessage":true"#);
+        assert_ne!(failed, answer);
+        let end = json!({"type": "system", "subtype": "turn_duration", "timestamp": "2026-11-27T21:39:33.789Z"});
+        let left = json!({"type": "last-prompt", "lastPrompt": "Hi"});
+        let turn = |lines: &str| {
+            let text = format!("{lines}{end}\n{left}\n");
+            parsed(&format!("{HELLO}.jsonl"), text.as_bytes()).turn
+        };
+        let with_error = format!("{asked}\n{failed}");
+        assert_eq!(turn(&conversation), TurnState::Completed);
+        assert_eq!(turn(&with_error), TurnState::Failed(Failure::Model));
+        // What was called and has not answered had been taken back.
+        let calls = answer.replace("end_turn", "tool_use");
+        assert_eq!(turn(&format!("{asked}\n{calls}")), TurnState::Completed);
+        assert_eq!(turn(""), TurnState::Completed);
+        // The first prompt may be written after its answer, and after the account of that.
+        let late = format!("{failed}{end}\n{asked}\n{left}\n");
+        let record = parsed(&format!("{HELLO}.jsonl"), late.as_bytes());
+        assert_eq!(record.turn, TurnState::Failed(Failure::Model));
+    }
+
+    #[test]
     fn a_command_that_asks_the_model_is_a_prompt() {
         let check = |said: &str, prompt: Option<&str>| {
             let lines = conversation(said);
