@@ -63,6 +63,7 @@ pub static ADAPTER: FileAgent = FileAgent {
         live_signal: "the kernel's lock on the thread's lock file; its daemon's word, where one listens",
         blind_spots: "without the daemon, that it waits for an approval is inferred, and only for patches and for \
                       commands that ask to leave the sandbox; \
+                      whether a server of tools asks for an approval or for something else (MCP's elicitation); \
                       when an approval was given, until the daemon is asked again; \
                       that a plan was declined, until something is said or the mode is left; \
                       compressed rollouts; \

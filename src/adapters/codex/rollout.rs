@@ -65,7 +65,9 @@ pub(super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, Malformed> 
         record.kind = SessionKind::Subagent;
         record.parent = meta.parent().filter(|it| *it != record.session);
     }
-    let has_history = meta.history_base.is_some();
+    // One that was rewound to its very beginning has no history, and was asked something all the same.
+    let goes_on = Name::of_file(excerpt.path).is_some_and(|it| it.goes_on());
+    let has_history = meta.history_base.is_some() || goes_on;
     record.forked_from = meta.forked_from_id.as_deref().and_then(SessionId::parse);
     record.branch = meta.git.and_then(|it| it.branch).filter(|it| !it.is_empty());
     record.created = meta.timestamp.as_deref().and_then(Timestamp::parse);

@@ -69,6 +69,11 @@ fn one_that_was_asked_nothing_since_stands_at_the_end_of_a_turn() {
     cut(&store, FORKED);
     assert_eq!(store.state(REWOUND), json!(["idle", "turn_ended", "inferred", 5]));
     assert_eq!(store.state(FORK), json!(["stopped", "completed", "inferred", null]));
+    // To its very beginning: then there is no history.
+    let path = rollout(&store, THIRD);
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("history_base", "no_history")).unwrap();
+    assert_eq!(store.state(REWOUND), json!(["idle", "turn_ended", "inferred", 5]));
 }
 
 #[test]
