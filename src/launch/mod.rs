@@ -30,6 +30,7 @@ mod diagnose;
 pub mod ending;
 mod environment;
 pub mod hooks;
+mod lines;
 mod log;
 mod memory;
 pub mod order;
@@ -367,5 +368,18 @@ pub fn remove_logs(logs: impl IntoIterator<Item = PathBuf>) {
                 _ => {}
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_arguments_are_shown_cut_and_the_cut_is_told() {
+        let longest = "ä".repeat(SHOWN_ARGUMENT_MAX);
+        let args = [longest.clone(), longest.clone() + "x"];
+        let shown = shown(Path::new("/bin/agent"), &args);
+        assert_eq!(shown, ["/bin/agent".to_owned(), longest.clone(), longest + "…"]);
     }
 }

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::mem;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::process::{Child, ExitStatus};
@@ -12,13 +11,11 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::process::{PidfdFlags, pidfd_open};
 
-use crate::base::{Pid, ProcessRef, SessionId};
+use crate::base::{Pid, ProcessRef};
 use crate::procs;
 
 /// Bytes read at a time.
 const CHUNK: usize = 16 << 10;
-/// Most bytes of a line in which the session is looked for; the lines that tell one are below 2 KiB.
-const LINE_MAX: usize = 256 << 10;
 /// Most chunks still read of each pipe after the agent's end: what it left in them is at most 64 KiB each,
 /// and what its orphans go on to write is not its output.
 const LAST_CHUNKS: usize = 8;
@@ -30,7 +27,6 @@ pub(super) struct Agent {
     stdin: Option<(File, Vec<u8>)>,
     stdout: Option<File>,
     stderr: Option<File>,
-    line: Vec<u8>,
     /// What was read and not yet handed out.
     last: Vec<(Vec<u8>, bool)>,
     ended: Option<ExitStatus>,
@@ -67,7 +63,6 @@ impl Agent {
             stdin: stdin.zip(prompt),
             stdout,
             stderr,
-            line: Vec::new(),
             last: Vec::new(),
             ended: None,
         })
@@ -85,12 +80,7 @@ impl Agent {
         if can_write {
             self.write_prompt();
         }
-        if out && let Some(bytes) = read(&mut self.stdout) {
-            return Awaited::Output((bytes, true));
-        }
-        if err && let Some(bytes) = read(&mut self.stderr) {
-            return Awaited::Output((bytes, false));
-        }
+        // Before the output, of which there is no end where orphans go on to write.
         if has_ended && let Ok(status) = self.child.wait() {
             self.ended = Some(status);
             for _ in 0..LAST_CHUNKS {
@@ -98,6 +88,13 @@ impl Agent {
                 self.last.extend(read(&mut self.stdout).map(|it| (it, true)));
             }
             self.last.reverse();
+            return Awaited::Nothing;
+        }
+        if out && let Some(bytes) = read(&mut self.stdout) {
+            return Awaited::Output((bytes, true));
+        }
+        if err && let Some(bytes) = read(&mut self.stderr) {
+            return Awaited::Output((bytes, false));
         }
         Awaited::Nothing
     }
@@ -142,35 +139,6 @@ impl Agent {
             self.stdin = None;
         }
     }
-
-    /// Looks at each whole line until `look` finds something in one.
-    pub(super) fn lines(
-        &mut self,
-        output: &[u8],
-        look: impl Fn(&[u8]) -> Option<SessionId>,
-    ) -> Option<SessionId> {
-        for piece in output.split_inclusive(|it| *it == b'\n') {
-            if self.line.len() + piece.len() <= LINE_MAX {
-                self.line.extend_from_slice(piece);
-            } else {
-                // Too long to tell a session: only its end matters now.
-                self.line.clear();
-                self.line.push(b'x');
-            }
-            if piece.ends_with(b"\n") {
-                let line = mem::take(&mut self.line);
-                if let Some(found) = look(line.trim_ascii()) {
-                    return Some(found);
-                }
-            }
-        }
-        None
-    }
-
-    /// Lines are of no more interest.
-    pub(super) fn forget_lines(&mut self) {
-        self.line = Vec::new();
-    }
 }
 
 /// What the pipe holds, nothing where that is nothing yet; the pipe is dropped at its end.
@@ -187,4 +155,27 @@ fn read(pipe: &mut Option<File>) -> Option<Vec<u8>> {
         Err(_) => *pipe = None,
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "an agent of its own")]
+    fn an_agent_has_ended_though_its_orphans_never_stop_writing() {
+        let mut agent = Agent::of(Command::new("true").spawn().unwrap(), None).unwrap();
+        agent.stdout = Some(File::open("/dev/zero").unwrap());
+        let mut last_chunks = 0;
+        loop {
+            match agent.wait(None) {
+                Awaited::Output(_) if agent.ended.is_some() => last_chunks += 1,
+                Awaited::Output(_) | Awaited::Nothing => {}
+                Awaited::Ended(status) => break assert!(status.success()),
+            }
+        }
+        assert_eq!(last_chunks, LAST_CHUNKS);
+    }
 }

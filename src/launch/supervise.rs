@@ -17,6 +17,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT};
 use super::child;
 use super::ending::{self, LAUNCH_VARIABLE, Target};
 use super::hooks::{self, Hook};
+use super::lines::Lines;
 use super::log::LaunchLog;
 use super::memory;
 use super::order::{Event, SupervisorOrder};
@@ -137,6 +138,7 @@ struct Supervisor {
     ledger: LedgerFile,
     log: LaunchLog,
     agent: Agent,
+    lines: Lines,
     session: Option<SessionId>,
     /// Whether the agent itself has told its session.
     is_told: bool,
@@ -155,6 +157,7 @@ impl Supervisor {
             ledger,
             log,
             agent,
+            lines: Lines::default(),
             session,
             is_told: false,
             started,
@@ -254,10 +257,10 @@ impl Supervisor {
     fn look_for_session(&mut self, output: &[u8]) {
         let Some(learn) = self.order.learn.as_ref().filter(|_| !self.is_told) else { return };
         let chosen = self.order.session.as_ref();
-        let found = self.agent.lines(output, |line| learn.session_in(line, chosen));
+        let found = self.lines.take_in(output, |line| learn.session_in(line, chosen));
         if let Some(session) = found {
             self.is_told = true;
-            self.agent.forget_lines();
+            self.lines = Lines::default();
             self.know(session);
         }
     }
