@@ -35,13 +35,7 @@ pub(super) fn start(state_dir: &Path, env: Option<&Env>) {
     if std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir).is_err() {
         return;
     }
-    let built = RollingFileAppender::builder()
-        .rotation(Rotation::DAILY)
-        .filename_prefix("headcount")
-        .filename_suffix("log")
-        .max_log_files(DAYS_KEPT)
-        .build(dir);
-    let Ok(appender) = built else { return };
+    let Some(appender) = appender(&dir) else { return };
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(level)
         .with_ansi(false)
@@ -52,6 +46,17 @@ pub(super) fn start(state_dir: &Path, env: Option<&Env>) {
     if let Some(unknown) = unknown {
         tracing::warn!("HEADCOUNT_LOG: `{unknown}` is none of {LEVELS}; `{level}` holds");
     }
+}
+
+/// The file of today; those of too many days are removed.
+fn appender(dir: &Path) -> Option<RollingFileAppender> {
+    RollingFileAppender::builder()
+        .rotation(Rotation::DAILY)
+        .filename_prefix("headcount")
+        .filename_suffix("log")
+        .max_log_files(DAYS_KEPT)
+        .build(dir)
+        .ok()
 }
 
 /// The level that is asked for, `info` where nothing is, and what was asked for where that is none.
@@ -66,6 +71,17 @@ fn level(asked: Option<&OsStr>) -> (LevelFilter, Option<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn so_many_days_are_kept_and_no_file_but_logs_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let put = |name: String| std::fs::write(dir.path().join(name), "").unwrap();
+        (1..=9).for_each(|day| put(format!("headcount.2020-01-0{day}.log")));
+        put("notes.txt".into());
+        assert!(appender(dir.path()).is_some());
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), DAYS_KEPT + 1);
+        assert!(dir.path().join("notes.txt").exists());
+    }
 
     #[test]
     fn what_is_no_level_is_named_and_info_holds() {

@@ -193,6 +193,23 @@ fn the_earliest_are_fired_first_and_not_too_many_at_once() {
     assert_eq!(due(0), [""; 0]);
 }
 
+#[tokio::test]
+async fn a_fuse_stays_due_while_as_many_are_fired_as_may_be() {
+    let world = World::new();
+    let fuse = world.set(-1, event());
+    let (board, env, unfinished) = (FuseBoard::default(), world.env(), Unfinished::default());
+    let busy = |count| (0..count).map(|_| std::future::pending()).collect::<JoinSet<_>>();
+    let firing = busy(FIRING_MAX);
+    let mut keeper = Keeper { board: &board, env, unfinished, known: Vec::new(), firing };
+    keeper.look().await.unwrap();
+    assert_eq!(keeper.known, std::slice::from_ref(&fuse));
+    assert_eq!(keeper.next(), None, "the end of one wakes it, and nothing else would help");
+    keeper.firing = busy(FIRING_MAX - 1);
+    assert_eq!(keeper.next(), Some(fuse.expires_at));
+    keeper.look().await.unwrap();
+    assert_eq!(keeper.known, []);
+}
+
 #[test]
 fn what_another_server_fires_is_told_here_too_and_what_was_cancelled_is_not() {
     let world = World::new();

@@ -70,32 +70,8 @@ pub fn end(proc_root: &Path, target: Target<'_>, grace: Duration) -> Result<Endi
     if proc_root != Path::new(procs::PROC) {
         return Err(NotEnded::Unable(io::Error::other("the process table is a recorded one")));
     }
-    let owners = hold_owners(proc_root, target.owners)?;
-    let table = ProcessTable::snapshot(proc_root).map_err(NotEnded::Unable)?;
-    let mut ending = Ending::default();
-    // Held before the first signal: once their parent is gone nothing says whose children they were.
-    let tree = ending.hold_all(proc_root, &tree_of(&table, target));
-    let owners: Vec<&Pinned> = owners.iter().collect();
-    ending.ask(&table, &owners, target.driver.polite)?;
-    let have_ended = wait_for(&owners, grace);
-    let mut left: Vec<&Pinned> = tree.iter().collect();
-    if have_ended {
-        wait_for(&left, FOLLOW_GRACE);
-    } else {
-        left.splice(0..0, owners);
-    }
-    ending.force(&table, &left);
-    // What had left the tree before: orphans of earlier commands.
-    match ProcessTable::snapshot(proc_root) {
-        Ok(table) => {
-            let marked = ending.hold_all(proc_root, &marked(&table, target));
-            ending.force(&table, &marked.iter().collect::<Vec<_>>());
-        }
-        Err(error) => tracing::warn!(%error, "orphans of what was ended cannot be looked for"),
-    }
-    ending.survivors.sort_unstable();
-    ending.survivors.dedup();
-    Ok(ending)
+    let wait = |processes: &[&Pinned], limit| wait_for(processes, limit);
+    Work { proc_root, wait: &wait, ending: Ending::default() }.end(target, grace)
 }
 
 /// Holds all that still live. Where one cannot be held, or is another by now, nobody is signalled.
@@ -114,7 +90,44 @@ fn hold_owners(proc_root: &Path, owners: &[ProcessRef]) -> Result<Vec<Pinned>, N
     if held.is_empty() { Err(NotEnded::Gone) } else { Ok(held) }
 }
 
-impl Ending {
+/// An end under way.
+struct Work<'a> {
+    proc_root: &'a Path,
+    /// Waits until all of them have ended, at most that long, and says whether they have.
+    wait: &'a dyn Fn(&[&Pinned], Duration) -> bool,
+    ending: Ending,
+}
+
+impl Work<'_> {
+    fn end(mut self, target: Target<'_>, grace: Duration) -> Result<Ending, NotEnded> {
+        let owners = hold_owners(self.proc_root, target.owners)?;
+        let table = ProcessTable::snapshot(self.proc_root).map_err(NotEnded::Unable)?;
+        // Held before the first signal: once their parent is gone nothing says whose children they were.
+        let tree = self.hold_all(&tree_of(&table, target));
+        let owners: Vec<&Pinned> = owners.iter().collect();
+        self.ask(&table, &owners, target.driver.polite)?;
+        let have_ended = (self.wait)(&owners, grace);
+        let mut left: Vec<&Pinned> = tree.iter().collect();
+        if have_ended {
+            (self.wait)(&left, FOLLOW_GRACE);
+        } else {
+            left.splice(0..0, owners);
+        }
+        self.force(&table, &left);
+        // What had left the tree before: orphans of earlier commands.
+        match ProcessTable::snapshot(self.proc_root) {
+            Ok(table) => {
+                let marked = self.hold_all(&marked(&table, target));
+                self.force(&table, &marked.iter().collect::<Vec<_>>());
+            }
+            Err(error) => tracing::warn!(%error, "orphans of what was ended cannot be looked for"),
+        }
+        let mut ending = self.ending;
+        ending.survivors.sort_unstable();
+        ending.survivors.dedup();
+        Ok(ending)
+    }
+
     /// Sends a signal; what is suspended takes notice of it only when it is continued.
     fn tell(&mut self, signal: Signal, to: &Pinned, table: &ProcessTable) -> io::Result<()> {
         self.send(signal, to)?;
@@ -132,7 +145,7 @@ impl Ending {
                 Signal::CONT => "SIGCONT",
                 _ => "SIGKILL",
             };
-            self.signals.push(Signalled { signal: signal.into(), pid: to.process().pid });
+            self.ending.signals.push(Signalled { signal: signal.into(), pid: to.process().pid });
         }
         Ok(())
     }
@@ -155,20 +168,20 @@ impl Ending {
             }
         }
         match refused {
-            Some(error) if self.signals.is_empty() => Err(NotEnded::Unable(error)),
+            Some(error) if self.ending.signals.is_empty() => Err(NotEnded::Unable(error)),
             _ => Ok(()),
         }
     }
 
     /// Holds those that still live; what cannot be held cannot be ended either, and is noted as left.
-    fn hold_all(&mut self, proc_root: &Path, processes: &[ProcessRef]) -> Vec<Pinned> {
+    fn hold_all(&mut self, processes: &[ProcessRef]) -> Vec<Pinned> {
         let mut held = Vec::new();
         for process in processes {
-            match Pinned::hold(proc_root, *process) {
+            match Pinned::hold(self.proc_root, *process) {
                 Ok(it) => held.extend(it),
                 Err(error) => {
                     tracing::warn!(pid = %process.pid, %error, "cannot be held");
-                    self.survivors.push(*process);
+                    self.ending.survivors.push(*process);
                 }
             }
         }
@@ -186,10 +199,10 @@ impl Ending {
                     tracing::warn!(pid = %process.process().pid, %error, "cannot be signalled");
                 }
             }
-            wait_for(&left, grace);
+            (self.wait)(&left, grace);
         }
         left.retain(|it| !it.has_ended_within(Duration::ZERO));
-        self.survivors.extend(left.iter().map(|it| it.process()));
+        self.ending.survivors.extend(left.iter().map(|it| it.process()));
     }
 }
 
@@ -282,6 +295,10 @@ fn spared(table: &ProcessTable) -> BTreeSet<Pid> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::{Cell, RefCell};
+    use std::os::unix::process::CommandExt;
+    use std::process::Command;
+
     use super::*;
     use crate::adapters::drive::UNDRIVEN;
     use crate::testing::FakeProc;
@@ -344,11 +361,55 @@ mod tests {
         let this = procs::identity(Path::new(procs::PROC), this).unwrap();
         let unreadable = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(unreadable.path().join(this.pid.to_string()).join("stat")).unwrap();
-        let mut ending = Ending::default();
-        assert!(ending.hold_all(unreadable.path(), &[this]).is_empty());
-        assert_eq!(ending.survivors, [this]);
+        let proc_root = unreadable.path();
+        let mut work = Work { proc_root, wait: &|_, _| true, ending: Ending::default() };
+        assert!(work.hold_all(&[this]).is_empty());
+        assert_eq!(work.ending.survivors, [this]);
         let owners = hold_owners(unreadable.path(), &[this]);
         assert!(matches!(owners, Err(NotEnded::Unable(_))), "{owners:?}");
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "an agent to end")]
+    fn what_follows_an_agent_that_ended_by_itself_is_not_told_to_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let [follows, stays] = ["follows", "stays"].map(|name| {
+            let fifo = dir.path().join(name);
+            nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+            fifo
+        });
+        let script = format!("cat '{}' & cat '{}' & wait", follows.display(), stays.display());
+        let mut agent = Command::new("sh").args(["-c", &script]).process_group(0).spawn().unwrap();
+        // Each opens once its reader is there, which goes on until nobody can write to it any more.
+        let open = |fifo: &Path| std::fs::File::options().write(true).open(fifo).unwrap();
+        let (follower_goes_on, _other_goes_on) = (Cell::new(Some(open(&follows))), open(&stays));
+        let proc_root = Path::new(procs::PROC);
+        let pid = Pid(i32::try_from(agent.id()).unwrap());
+        let owner = procs::identity(proc_root, pid).unwrap();
+
+        let (patience, grace) = (Duration::from_mins(1), Duration::from_secs(5));
+        let waited = RefCell::new(Vec::new());
+        let wait = |processes: &[&Pinned], limit: Duration| {
+            waited.borrow_mut().push((processes.len(), limit));
+            if limit != FOLLOW_GRACE {
+                return wait_for(processes, patience);
+            }
+            drop(follower_goes_on.take());
+            let is_follower = |it: &&&Pinned| {
+                let path = proc_root.join(it.process().pid.to_string()).join("cmdline");
+                std::fs::read_to_string(path).is_ok_and(|it| it.contains("follows"))
+            };
+            let follower = processes.iter().find(is_follower);
+            follower.is_some_and(|it| it.has_ended_within(patience))
+        };
+        let work = Work { proc_root, wait: &wait, ending: Ending::default() };
+        let ending = work.end(target(&[owner]), grace).unwrap();
+        let told: Vec<&str> = ending.signals.iter().map(|it| it.signal.as_str()).collect();
+        assert_eq!((told, ending.signals[0].pid), (vec!["SIGTERM"; 2], owner.pid));
+        assert_eq!(ending.survivors, []);
+        let waits = [(1, grace), (2, FOLLOW_GRACE), (1, TERMINATE_GRACE), (0, KILL_GRACE)];
+        assert_eq!(waited.into_inner()[..4], waits);
+        agent.wait().unwrap();
     }
 
     #[test]

@@ -223,6 +223,40 @@ mod tests {
     const STAT: &[u8] = b"28352 (a) (b c) S 28350 28352 28352 34816 28352 4194304 9 0 0 0 1 2 0 0 20 0 11 0 124980 74780000000 9 18446744073709551615";
 
     #[test]
+    fn what_is_read_of_a_process_has_an_end() {
+        let root = tempfile::tempdir().unwrap();
+        let put = |name: &str, bytes: &[u8]| fs::write(root.path().join(name), bytes).unwrap();
+        let long = |limit: u64| vec![b'x'; usize::try_from(limit).unwrap() + 1];
+        put("cmdline", &long(ARGUMENTS_MAX));
+        let arguments = arguments(root.path()).unwrap();
+        assert_eq!(arguments[0].len() as u64, ARGUMENTS_MAX);
+
+        put("environ", &[&b"a="[..], &long(ENVIRONMENT_MAX)].concat());
+        let environment = environment(root.path()).unwrap();
+        assert_eq!(environment[OsStr::new("a")].len() as u64, ENVIRONMENT_MAX - 2);
+
+        let stat = |fill: u64| [b"1 (", &long(fill)[..], &STAT[b"28352 (a) (b c".len()..]].concat();
+        put("stat", &stat(1 << 10));
+        assert!(identity(root.path()).is_some());
+        put("stat", &stat(STAT_MAX));
+        assert_eq!(who_is(root.path()).unwrap_err().kind(), io::ErrorKind::InvalidData);
+
+        let lock = b"1: FLOCK  ADVISORY  WRITE 28823 fe:00:10209323 0 EOF\n";
+        let blank = vec![b'\n'; usize::try_from(LOCKS_MAX).unwrap() - 2 * lock.len()];
+        put("locks", &[&lock[..], &blank, lock].concat());
+        assert_eq!(file_locks(root.path()).unwrap().len(), 2);
+        put("locks", &[&lock[..], &blank, lock, lock].concat());
+        assert_eq!(file_locks(root.path()).unwrap().len(), 2);
+
+        fs::create_dir(root.path().join("fd")).unwrap();
+        for descriptor in 0..=OPEN_FILES_MAX {
+            let link = root.path().join(format!("fd/{descriptor}"));
+            std::os::unix::fs::symlink("/x", link).unwrap();
+        }
+        assert_eq!(open_files(root.path()).unwrap().len(), OPEN_FILES_MAX);
+    }
+
+    #[test]
     fn a_stat_line_is_read_whatever_its_name_holds() {
         let process = parse_stat(STAT).unwrap();
         assert_eq!(process.comm, "a) (b c");

@@ -49,20 +49,28 @@ fn collect(kernel: &OwnedFd, found: &mut BTreeMap<u64, SocketAddr>) -> io::Resul
     let mut answer = vec![0; ANSWER_MAX];
     loop {
         let (len, _) = net::recv(kernel, &mut *answer, RecvFlags::DONTWAIT)?;
-        let mut rest = &answer[..len];
-        while !rest.is_empty() {
-            let (message, others) = split(rest).ok_or(io::ErrorKind::InvalidData)?;
-            match message {
-                Message { kind: DONE, .. } => return Ok(()),
-                Message { kind: ERROR, .. } => return Err(io::ErrorKind::Unsupported.into()),
-                Message { body, .. } => found.extend(parse_socket(body)),
-            }
-            rest = others;
-        }
-        if found.len() > SOCKETS_MAX {
-            return Err(io::ErrorKind::OutOfMemory.into());
+        if take_in(&answer[..len], found)? {
+            return Ok(());
         }
     }
+}
+
+/// Takes one answer, and says whether it was the last; an error where it is none, or there are too many sockets.
+fn take_in(answer: &[u8], found: &mut BTreeMap<u64, SocketAddr>) -> io::Result<bool> {
+    let mut rest = answer;
+    while !rest.is_empty() {
+        let (message, others) = split(rest).ok_or(io::ErrorKind::InvalidData)?;
+        match message {
+            Message { kind: DONE, .. } => return Ok(true),
+            Message { kind: ERROR, .. } => return Err(io::ErrorKind::Unsupported.into()),
+            Message { body, .. } => found.extend(parse_socket(body)),
+        }
+        rest = others;
+    }
+    if found.len() > SOCKETS_MAX {
+        return Err(io::ErrorKind::OutOfMemory.into());
+    }
+    Ok(false)
 }
 
 fn request(family: AddressFamily) -> [u8; HEADER + REQUEST] {
@@ -142,6 +150,28 @@ mod tests {
         for end in 0..72 {
             assert_eq!(parse_socket(&v4[..end]), None, "cut at {end}");
         }
+    }
+
+    #[test]
+    fn answers_are_taken_up_to_the_last_and_no_more_sockets_than_fit() {
+        let anywhere = "127.0.0.1:1".parse().unwrap();
+        let mut found: BTreeMap<u64, SocketAddr> =
+            (1..SOCKETS_MAX as u64).map(|inode| (inode, anywhere)).collect();
+        let one_more = |inode| {
+            let mut bytes = message(BY_FAMILY, &socket(2, &[127, 0, 0, 1], inode));
+            bytes.resize(bytes.len().next_multiple_of(4), 0);
+            bytes
+        };
+        let (fits, does_not) = (one_more(1_000_000), one_more(1_000_001));
+        let last = [&fits[..], &message(DONE, b""), b"beyond"].concat();
+        assert!(take_in(&last, &mut found).unwrap());
+        assert!(!take_in(&fits, &mut found).unwrap());
+        assert_eq!(found.len(), SOCKETS_MAX);
+        let kind = |it: io::Result<bool>| it.unwrap_err().kind();
+        assert_eq!(kind(take_in(&does_not, &mut found)), io::ErrorKind::OutOfMemory);
+        let error = message(ERROR, &[0; 4]);
+        assert_eq!(kind(take_in(&error, &mut found)), io::ErrorKind::Unsupported);
+        assert_eq!(kind(take_in(&fits[1..], &mut found)), io::ErrorKind::InvalidData);
     }
 
     #[test]

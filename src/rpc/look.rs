@@ -139,3 +139,20 @@ pub(super) fn unanswered(reports: &[AgentReport]) -> Vec<AgentId> {
     let late = reports.iter().filter(|it| !it.has_answered());
     late.map(|it| it.agent.clone()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_an_agents_name_that_nobody_knows_no_more_is_shown_than_names_have() {
+        let app = App::new(crate::testing::env(std::path::Path::new("/nonexistent")), &[]);
+        for (asked, shown) in [(AGENT_SHOWN, AGENT_SHOWN), (AGENT_SHOWN + 1, AGENT_SHOWN)] {
+            let Err(RpcError::AgentUnknown { agent, .. }) = known(&app, &"ä".repeat(asked).into())
+            else {
+                panic!("it is known");
+            };
+            assert_eq!(agent.chars().count(), shown);
+        }
+    }
+}

@@ -218,3 +218,19 @@ impl Awaited {
         Ok(false)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn so_many_ids_can_be_waited_for_and_no_more() {
+        let awaited = async |ids: usize| {
+            let ids = Some(vec!["01a204ec".to_owned(); ids]);
+            Awaited::of(ids, None, Duration::ZERO).await.is_ok()
+        };
+        assert!(awaited(IDS_MAX).await);
+        assert!(!awaited(IDS_MAX + 1).await);
+        assert!(!awaited(0).await);
+    }
+}

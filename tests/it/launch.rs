@@ -643,6 +643,19 @@ fn an_agent_that_takes_too_long_may_say_all_that_it_has_to_say() {
 }
 
 #[test]
+fn an_agent_can_be_interrupted_though_its_server_could_not() {
+    let world = World::new();
+    let headcount = env!("CARGO_BIN_EXE_headcount");
+    let deaf = world.supervisor(&format!("trap '' INT QUIT HUP; exec '{headcount}' \"$@\""));
+    // A shell cannot heed again what was ignored when it began.
+    let prompt =
+        "n=0; trap 'n=$((n+1))' INT QUIT HUP; kill -INT $$; kill -QUIT $$; kill -HUP $$; exit $n";
+    let params = json!({ "agent": "codex", "cwd": world.work, "prompt": prompt });
+    let failed = &world.call_supervised_by(&deaf, "session.launch", &params)["error"];
+    assert_eq!(failed["data"]["exitCode"], 3, "{failed}");
+}
+
+#[test]
 fn a_hook_that_failed_is_told_while_the_agent_still_works() {
     let world = World::new();
     let hold = world.pipe("hold");

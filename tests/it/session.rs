@@ -305,6 +305,38 @@ fn an_ambiguous_id_is_answered_with_its_count_however_many_are_shown() {
     assert_eq!(error["data"]["candidatesOmitted"], 1);
 }
 
+#[test]
+fn what_a_request_does_not_bound_is_bounded_all_the_same() {
+    let home = Home::empty();
+    for number in 0..101 {
+        put_session(&home, &format!("dddddddd-0000-4000-8000-{number:012}"), Path::new("/work"));
+    }
+    let listed = &home.call("session.list", &json!({}))["result"];
+    assert_eq!(
+        (listed["sessions"].as_array().unwrap().len(), &listed["total"]),
+        (100, &json!(101))
+    );
+    assert!(listed["nextCursor"].is_string());
+
+    let file = home.path().join(format!(".claude/projects/-work/{THREAD}.jsonl"));
+    let prompt = |number: u32, text: &str| {
+        let record = json!({
+            "type": "user", "uuid": number.to_string(), "sessionId": THREAD, "cwd": "/work",
+            "timestamp": "2026-11-22T20:00:00.000Z", "message": { "role": "user", "content": text },
+        });
+        format!("{record}\n")
+    };
+    let peek = |transcript: String| {
+        std::fs::write(&file, transcript).unwrap();
+        home.call("session.peek", &json!({ "sessionId": THREAD }))["result"].clone()
+    };
+    let peeked = peek((0..21).map(|number| prompt(number, "hello")).collect());
+    assert_eq!((peeked["turns"].as_array().unwrap().len(), &peeked["earlier"]), (20, &json!(true)));
+    let peeked = peek(prompt(0, &"x".repeat(65_537)));
+    assert_eq!(peeked["turns"][0]["text"].as_str().unwrap().len(), 65_536);
+    assert_eq!(peeked["turns"][0]["truncated"], true);
+}
+
 /// What a method says of its parameters where only one member is given.
 fn refusal(home: &Home, method: &str, params: &Value) -> Value {
     home.call(method, params)["error"].clone()

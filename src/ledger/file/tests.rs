@@ -221,3 +221,9 @@ fn many_writers_at_once_lose_nothing() {
     assert_eq!(seen.locks.len(), WRITERS * EACH);
     assert!(seen.locks.contains(&lock("/7/11", "me")));
 }
+
+#[test]
+fn a_ledger_that_is_never_free_is_given_up() {
+    assert!(wait_a_turn(BUSY_LOOKS - 1));
+    assert!(!wait_a_turn(BUSY_LOOKS));
+}

@@ -339,3 +339,18 @@ async fn where_nothing_can_be_watched_looks_are_few_and_a_problem_says_so() {
     tokio::time::sleep(Duration::from_secs(9)).await;
     assert_eq!(agent.surveys(), 5);
 }
+
+#[test]
+fn a_change_makes_it_worth_trying_as_often_again() {
+    let mut work = Work::default();
+    let changed = || Touched { changed: [3].into(), ..Touched::default() };
+    let silent = |work: &mut Work, agent| work.silences.after(agent, false);
+    for after in AFTER_SILENCE {
+        assert_eq!(silent(&mut work, 3), Some(after));
+        silent(&mut work, 4);
+    }
+    assert_eq!(silent(&mut work, 3), None);
+    work.take_in(changed(), Instant::now());
+    assert_eq!(silent(&mut work, 3), Some(AFTER_SILENCE[0]));
+    assert_eq!(silent(&mut work, 4), None, "nothing of it has changed");
+}
