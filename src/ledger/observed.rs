@@ -23,9 +23,10 @@ pub fn with_world_at<T>(proc_root: &Path, now: Timestamp, work: impl FnOnce(Worl
 fn life_of(proc_root: &Path, process: ProcessRef) -> Life {
     match procs::who_is(proc_root, process.pid) {
         Ok(Some(found)) if found == process => Life::Alive,
-        Ok(Some(_)) => Life::Dead,
-        Ok(None) if procs::is_shown(proc_root) => Life::Dead,
-        Ok(None) | Err(_) => Life::Unknown,
+        Ok(None) if !procs::is_shown(proc_root) => Life::Unknown,
+        Ok(None) if procs::is_hidden(proc_root, process.pid) => Life::Unknown,
+        Ok(_) => Life::Dead,
+        Err(_) => Life::Unknown,
     }
 }
 

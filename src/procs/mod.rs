@@ -6,6 +6,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use nix::errno::Errno;
+use nix::sys::signal::kill;
+
 use crate::base::{AbsPath, Pid, ProcessRef, Timestamp};
 use crate::protocol::session;
 
@@ -49,6 +52,13 @@ pub const PROC: &str = "/proc";
 /// Whether the kernel shows anything there: a sandbox may have the directory alone, and nothing in it.
 pub fn is_shown(root: &Path) -> bool {
     root.join("stat").exists()
+}
+
+/// Whether a process has that id that the kernel does not show, as those of others where `/proc` is mounted with `hidepid`.
+pub fn is_hidden(root: &Path, pid: Pid) -> bool {
+    let is_id_here = root == Path::new(PROC) && pid.0 > 0;
+    // No signal is sent; who may not send one learns that there is somebody.
+    is_id_here && kill(nix::unistd::Pid::from_raw(pid.0), None) == Err(Errno::EPERM)
 }
 
 /// How far the start of a process may seem to lie behind something that it did: start times are known to a few ticks.
@@ -234,5 +244,26 @@ impl ProcessTable {
         let dir = self.root.join(process.pid.to_string());
         let found = read(&dir)?;
         (linux::identity(&dir)? == process).then_some(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    #[test]
+    fn who_may_not_be_signalled_is_there_though_it_is_not_shown() {
+        let proc_root = Path::new(PROC);
+        let user = nix::unistd::geteuid();
+        let first = std::fs::metadata(proc_root.join("1")).unwrap().uid();
+        assert_eq!(is_hidden(proc_root, Pid(1)), !user.is_root() && first != user.as_raw());
+        assert!(!is_hidden(proc_root, this_process().unwrap().pid));
+        assert!(!is_hidden(Path::new("/recorded"), Pid(1)));
+        // These would mean groups of processes, and the last is an id that no process has.
+        for none in [0, -1, 1 << 22] {
+            assert!(!is_hidden(proc_root, Pid(none)), "{none}");
+        }
     }
 }

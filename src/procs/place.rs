@@ -17,6 +17,9 @@ pub struct Place {
     /// The namespace of process ids.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     processes: Option<String>,
+    /// The namespace of clocks, by which the starts of processes are told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    clocks: Option<String>,
     /// What outlives a start: the machine's id, or the container's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     name: Option<String>,
@@ -36,19 +39,24 @@ pub enum Sight {
 impl Place {
     /// Where this is, by the directory that shows the processes.
     pub fn here(root: &Path) -> Self {
-        let processes = super::linux::link(root, "self/ns/pid");
-        let processes = processes.and_then(|it| it.into_os_string().into_string().ok());
+        let namespace = |of: &str| {
+            let link = super::linux::link(root, &format!("self/ns/{of}"));
+            link.and_then(|it| it.into_os_string().into_string().ok())
+        };
+        let (processes, clocks) = (namespace("pid"), namespace("time"));
         // Containers of one image may have one machine id between them; their names differ.
         let is_machine = processes.as_deref() == Some(MACHINE);
         let machine = word(Path::new("/etc/machine-id")).filter(|_| is_machine);
         let name = machine.or_else(|| word(&root.join("sys/kernel/hostname")));
-        Self { boot: super::linux::boot_id(root), processes, name }
+        Self { boot: super::linux::boot_id(root), processes, clocks, name }
     }
 
     /// What the processes of `other` are from here.
     pub fn sees(&self, other: &Self) -> Sight {
         if self.boot == other.boot && self.processes == other.processes {
-            Sight::Here
+            // They are there, but start at other times than they were noted to.
+            let clocks = self.clocks.as_ref().zip(other.clocks.as_ref());
+            if clocks.is_none_or(|(a, b)| a == b) { Sight::Here } else { Sight::Elsewhere }
         } else if self.name.is_some() && self.name == other.name {
             Sight::Past
         } else {
@@ -68,7 +76,7 @@ mod tests {
 
     fn place(boot: &str, processes: &str, name: &str) -> Place {
         let known = |it: &str| (!it.is_empty()).then(|| it.to_owned());
-        Place { boot: known(boot), processes: known(processes), name: known(name) }
+        Place { boot: known(boot), processes: known(processes), clocks: None, name: known(name) }
     }
 
     #[test]
@@ -77,6 +85,10 @@ mod tests {
         let check = |other: Place, expect| assert_eq!(here.sees(&other), expect, "{other:?}");
         check(here.clone(), Sight::Here);
         check(place("b1", MACHINE, "renamed"), Sight::Here);
+        let by = |clocks: &str| Place { clocks: Some(clocks.into()), ..here.clone() };
+        check(by("time:[1]"), Sight::Here);
+        assert_eq!(by("time:[1]").sees(&by("time:[1]")), Sight::Here);
+        assert_eq!(by("time:[1]").sees(&by("time:[2]")), Sight::Elsewhere);
         check(place("b0", MACHINE, "m1"), Sight::Past);
         check(place("b0", MACHINE, "m2"), Sight::Elsewhere);
         check(place("b1", "pid:[4026532000]", "box"), Sight::Elsewhere);
