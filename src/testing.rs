@@ -1,17 +1,19 @@
 //! What unit tests share: a world without files, processes or agents, and a recorded `/proc` to put some in.
 
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::{self, FileTimes};
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
 use nix::sys::stat::{major, minor};
 
 use crate::adapters::{Adapter, Record};
-use crate::base::{AgentId, Pid, ProcessRef};
+use crate::base::{AgentId, Pid, ProcessRef, Timestamp};
 use crate::env::Env;
 use crate::memo::Memo;
+use crate::procs::Terminal;
 use crate::protocol::lifecycle::AgentCard;
 use crate::scope::{Interest, Scope, UsageWanted};
 
@@ -95,6 +97,18 @@ impl FakeProc {
         }
     }
 
+    /// What a process finds at the path of a terminal, in its own view of the files.
+    pub(crate) fn terminal(&self, pid: i32, path: &str, seen: Terminal) {
+        let path = self.root.path().join(format!("{pid}/root{path}"));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let file = fs::File::create(path).unwrap();
+        let time = |at: Timestamp| {
+            UNIX_EPOCH + Duration::from_millis(u64::try_from(at.as_millis()).unwrap())
+        };
+        let times = FileTimes::new().set_accessed(time(seen.typed)).set_modified(time(seen.drawn));
+        file.set_times(times).unwrap();
+    }
+
     /// A scope that sees this table and the stores below `home`.
     pub(crate) fn scope(&self, home: &Path) -> Scope {
         self.scope_with(home, &[])
@@ -149,6 +163,15 @@ impl FakeProcess<'_> {
     pub(crate) fn open_file(self, descriptor: u32, path: &Path) -> Self {
         symlink(path, self.dir.join("fd").join(descriptor.to_string())).unwrap();
         self
+    }
+
+    /// The same, and the descriptor stands there in the file.
+    pub(crate) fn open_file_at(self, descriptor: u32, path: &Path, position: usize) -> Self {
+        let info = self.dir.join("fdinfo");
+        fs::create_dir_all(&info).unwrap();
+        let text = format!("pos:\t{position}\nflags:\t0102001\nmnt_id:\t27\nino:\t5\n");
+        fs::write(info.join(descriptor.to_string()), text).unwrap();
+        self.open_file(descriptor, path)
     }
 
     /// The process holds an exclusive `flock` on an existing file.

@@ -147,6 +147,13 @@ pub(super) fn open_files(dir: &Path) -> Option<Vec<(u32, PathBuf)>> {
     Some(entries.take(OPEN_FILES_MAX).filter_map(|it| entry(it.ok()?)).collect())
 }
 
+/// Where in its file a descriptor stands: `pos:` and a number, in the first of some short lines.
+pub(super) fn position(dir: &Path, descriptor: u32) -> Option<u64> {
+    let mut text = Vec::new();
+    read_bounded(&dir.join("fdinfo").join(descriptor.to_string()), STAT_MAX, &mut text).ok()?;
+    number(text.strip_prefix(b"pos:")?.split(|it| *it == b'\n').next()?)
+}
+
 pub(super) fn file_locks(root: &Path) -> io::Result<Vec<FileLock>> {
     let mut text = Vec::new();
     read_bounded(&root.join("locks"), LOCKS_MAX, &mut text)?;
@@ -265,6 +272,22 @@ mod tests {
             (process.parent, process.group, process.has_terminal),
             (Pid(28350), Pid(28352), true)
         );
+    }
+
+    #[test]
+    fn a_descriptor_tells_where_it_stands() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("fdinfo")).unwrap();
+        let check = |text: &str, expect| {
+            fs::write(dir.path().join("fdinfo/7"), text).unwrap();
+            assert_eq!(position(dir.path(), 7), expect, "{text:?}");
+        };
+        check("pos:\t9965\nflags:\t0102001\nmnt_id:\t27\n", Some(9965));
+        check("pos:\t0\n", Some(0));
+        for text in ["", "pos:", "pos:\tx\n", "pos:\t-1\n", "flags:\t1\npos:\t5\n"] {
+            check(text, None);
+        }
+        assert_eq!(position(dir.path(), 8), None);
     }
 
     #[test]

@@ -19,11 +19,13 @@ mod pidfd;
 pub mod pinned;
 mod place;
 mod sock_diag;
+mod terminal;
 
 pub use ended::ended;
 pub use linux::FileLock;
 pub use listeners::Listeners;
 pub use place::{Place, Sight};
+pub use terminal::Terminal;
 
 /// The identity of a process as it is now; nothing where there is no such process, or a zombie; an error where that
 /// cannot be seen.
@@ -227,6 +229,16 @@ impl ProcessTable {
     /// What the process holds open, by file descriptor.
     pub fn open_files(&self, process: ProcessRef) -> Vec<(u32, PathBuf)> {
         self.read(process, linux::open_files).unwrap_or_default()
+    }
+
+    /// Where in its file a descriptor stands: of one that appends, behind what the process wrote last.
+    pub fn position(&self, process: ProcessRef, descriptor: u32) -> Option<u64> {
+        self.read(process, |dir| linux::position(dir, descriptor))
+    }
+
+    /// The terminal that the process writes to.
+    pub fn terminal(&self, process: ProcessRef) -> Option<Terminal> {
+        self.read(process, terminal::of)
     }
 
     /// Every TCP socket of the machine that listens; none where the kernel does not show them.

@@ -7,6 +7,8 @@ import json
 import os
 import signal
 import sqlite3
+import sys
+import urllib.parse
 import urllib.request
 from collections.abc import Sequence
 from functools import partial
@@ -321,6 +323,62 @@ def two_interfaces(world: OpencodeWorld) -> None:
     world.headcount.shows(folder, [first("stopped"), second("stopped", "completed")])
 
 
+@scenario("two interfaces opened at once in one directory: each its own session")
+def two_at_the_same_time(world: OpencodeWorld) -> None:
+    folder = world.project("twins")
+    screens = [world.terminal(command("opencode"), folder, f"opencode-twin-{name}") for name in ("one", "two")]
+    for screen in screens:
+        screen.shows("Ask anything|ctrl\\+p")
+    for number, screen in enumerate(screens):
+        screen.say(f"Twin {number} [[hold:oc-twin-{number}]]")
+    for number in range(2):
+        world.model.wait_streaming(f"oc-twin-{number}")
+    sessions: list[str] = []
+    for number in range(2):
+        sessions.append(next(one["sessionId"] for one in world.headcount.rows(folder)
+                             if one["prompt"] == f"Twin {number} [[hold:oc-twin-{number}]]"))
+    refs = [screen.process().ref() for screen in screens]
+    world.headcount.shows(folder, [row(session, "running", "turn_in_progress", ref) for session, ref in zip(sessions, refs)])
+    for number in range(2):
+        world.model.release(f"oc-twin-{number}")
+    world.headcount.shows(folder, [row(session, "idle", "turn_ended", ref) for session, ref in zip(sessions, refs)])
+    for screen in screens:
+        screen.key("C-c")
+        screen.ended()
+    world.headcount.shows(folder, [row(session, "stopped", "completed") for session in sessions])
+
+
+@scenario("the interface asks for what may take long, of its own or of a subagent's: waits, and works once it is allowed")
+def asks_for_what_takes_long(world: OpencodeWorld) -> None:
+    folder, tools = world.project("slow"), [world.tool(f"oc-slow-{name}") for name in ("own", "below")]
+    server = {"type": "local", "command": [sys.executable, str(Path(__file__).with_name("mcp.py"))], "enabled": True}
+    (folder / "opencode.json").write_text(json.dumps({"permission": {"slow_wait": "ask"}, "mcp": {"slow": server}}))
+    screen = world.terminal(command("opencode"), folder, "opencode-slow")
+    screen.shows("Ask anything|ctrl\\+p")
+    ref = screen.process().ref()
+    own, below = (f"tool:slow_wait {json.dumps({'flag': tool.mark})}" for tool in tools)
+    screen.say(f"Wait [[{own}]]")
+    screen.shows("Permission required")
+    session = world.session(folder)
+    world.headcount.shows(folder, [row(session, "waiting", "permission", ref)])
+    screen.key("Enter")
+    tools[0].wait_running()
+    world.headcount.shows(folder, [row(session, "running", "turn_in_progress", ref)])
+    tools[0].release()
+    world.headcount.shows(folder, [row(session, "idle", "turn_ended", ref)])
+    screen.say("Delegate [[task:Wait {{" + below + " }}]]")
+    screen.shows("Permission required")
+    child = partial(row, world.session(folder, parent=session), kind="subagent", parentSessionId=session)
+    world.headcount.shows(folder, [row(session, "waiting", "permission", ref), child("waiting", "permission", ref)])
+    screen.key("Enter")
+    tools[1].wait_running()
+    world.headcount.shows(folder, [row(session, "running", "turn_in_progress", ref), child("running", "turn_in_progress", ref)])
+    tools[1].release()
+    world.headcount.shows(folder, [row(session, "idle", "turn_ended", ref), child("idle", "turn_ended", ref)])
+    screen.key("C-c")
+    screen.ended()
+
+
 @scenario("one that keeps its sessions in another store is told as a process alone")
 def elsewhere(world: OpencodeWorld) -> None:
     folder = world.project("another store")
@@ -440,6 +498,36 @@ def asks_before_what_stands_in_line(world: OpencodeWorld) -> None:
     os.kill(server.child.pid, signal.SIGKILL)
     server.child.ended()
     world.headcount.shows(folder, [row(session, "stopped", "completed")], within_s=0)
+
+
+@scenario("two servers in one directory, one behind a password: each with all that it serves")
+def two_servers(world: OpencodeWorld) -> None:
+    folder, elsewhere = world.project("served twice"), world.project("served from afar")
+    expected = {}
+    for server in (Served(world, folder), Served(world, folder, password="secret")):
+        name = f"oc-twice-{server.child.pid}"
+        sessions = [server.begin(f"{title} {name}") for title in ("one", "two", "three")]
+        far = str(server.post(f"/session?directory={urllib.parse.quote(str(elsewhere))}", {"title": name})["id"])
+        server.ask(sessions[0], "Hello there")
+        for number, session in enumerate((*sessions[1:], far)):
+            server.ask(session, f"Think [[hold:{name}-{number}]]")
+            world.model.wait_streaming(f"{name}-{number}")
+        expected[server] = sessions, far
+    refs = {server: server.child.ref() for server in expected}
+
+    def shows(status: str, reason: str) -> None:
+        world.headcount.shows(folder, [told for server, (sessions, _) in expected.items() for told in (
+            row(sessions[0], "idle", "turn_ended", refs[server]), *(row(one, status, reason, refs[server]) for one in sessions[1:]))])
+        world.headcount.shows(elsewhere, [row(far, status, reason, refs[server]) for server, (_, far) in expected.items()])
+
+    shows("running", "turn_in_progress")
+    for server in expected:
+        for number in range(3):
+            world.model.release(f"oc-twice-{server.child.pid}-{number}")
+    shows("idle", "turn_ended")
+    for server in expected:
+        os.kill(server.child.pid, signal.SIGKILL)
+        server.child.ended()
 
 
 @scenario("its server: a stop ends the turn of one session, a child's too, and the server lives on")

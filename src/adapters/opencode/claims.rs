@@ -4,12 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::log::Log;
+use super::message::SilentCall;
 use super::process::Agent;
 use super::server::Statuses;
 use super::stored::Stored;
-use crate::adapters::evidence::{Activity, Bond, Claim, Hints, Record, TurnState, WaitingFor};
+use crate::adapters::evidence::{
+    Activity, Bond, Claim, Hints, Record, SUBAGENT_DEPTH_MAX, TurnState, WaitingFor,
+};
 use crate::adapters::pairing::{self, Candidate, Live};
 use crate::base::{AbsPath, ProcessRef, SessionId, Timestamp};
+use crate::procs::Terminal;
 use crate::protocol::session::{Problem, ProblemKind, SessionKind, Source};
 
 /// Most directories that one server is asked about: those it was last at work in.
@@ -20,23 +24,30 @@ const BEGINS_MS: u64 = 500;
 /// What the servers among the processes say, by process; one that was not asked, or did not answer, says nothing.
 pub(super) type Answers = BTreeMap<ProcessRef, Statuses>;
 
-/// The directories to ask a server about: its own, if anything happened there since it started, and those with a turn
-/// in flight that no other process can be at. Asking makes it open the directory, so that there is no asking around.
+/// The directories to ask a server about: those of the sessions that it has worked in, by its log; without one its own, if
+/// anything happened there since it started, and those with a turn in flight that no other process can be at. Asking makes
+/// it open the directory, so that there is no asking around.
 pub(super) fn directories(
     agent: &Agent,
     agents: &[Agent],
     sessions: &[Stored],
+    log: &Log,
     problems: &mut Vec<Problem>,
 ) -> Vec<AbsPath> {
     let mut touched: BTreeMap<&AbsPath, Timestamp> = BTreeMap::new();
     for stored in sessions {
         let record = &stored.record;
         let (Some(cwd), Some(at)) = (&record.cwd, touched_at(record)) else { continue };
-        let is_own = agent.live.cwd.as_ref() == Some(cwd);
-        let may_be_anothers =
-            || agents.iter().any(|it| it.server.is_none() && may_have_touched(it, cwd, at));
-        let is_in_flight = record.turn_moved.is_some_and(|it| agent.live.was_there(it));
-        if agent.live.was_there(at) && (is_own || is_in_flight && !may_be_anothers()) {
+        let is_its = if log.tells_all_of(agent) {
+            log.was_last_in(agent, &record.session)
+        } else {
+            let is_own = agent.live.cwd.as_ref() == Some(cwd);
+            let may_be_anothers =
+                || agents.iter().any(|it| it.server.is_none() && may_have_touched(it, cwd, at));
+            let is_in_flight = record.turn_moved.is_some_and(|it| agent.live.was_there(it));
+            agent.live.was_there(at) && (is_own || is_in_flight && !may_be_anothers())
+        };
+        if is_its {
             touched.entry(cwd).and_modify(|it| *it = at.max(*it)).or_insert(at);
         }
     }
@@ -79,7 +90,7 @@ pub(super) fn conclude(
             let session = &stored.record.session;
             if !statuses.contains_key(session)
                 && !named.contains(session)
-                && is_surely_of(agent, agents, stored)
+                && is_surely_of(agent, agents, stored, log)
             {
                 claims.push(claim(agent, Some(session.clone()), Activity::Idle));
                 served.insert(session);
@@ -90,14 +101,14 @@ pub(super) fn conclude(
         }
     }
     let logged = logged(agents, sessions, &served, answers, log);
-    let told = |it: &Agent| {
+    let is_told = |it: &Agent| {
         answers.contains_key(&it.live.process) || logged.contains_key(&it.live.process)
     };
-    let others: Vec<Live> = agents
-        .iter()
-        .filter(|it| !told(it))
-        .map(|it| named_session_that_exists(&it.live, sessions))
-        .collect();
+    let (without, others): (Vec<&Agent>, Vec<&Agent>) =
+        agents.iter().filter(|it| !is_told(it)).partition(|it| has_no_session(it, sessions, log));
+    claims.extend(without.into_iter().filter(|it| !it.is_service).map(|it| bare(it, log)));
+    let others: Vec<Live> =
+        others.iter().map(|it| named_session_that_exists(&it.live, sessions)).collect();
     let is_free =
         |it: &SessionId| !served.contains(it) && logged.values().all(|its| !its.contains(it));
     let candidates = sessions.iter().filter(|it| is_free(&it.record.session));
@@ -107,12 +118,8 @@ pub(super) fn conclude(
     let serves_nobody = |it: &Claim| {
         it.session.is_none() && has_nothing(&it.hints) && services.contains(&it.process)
     };
-    let workers = log.workers(agents);
-    let paired = pairing::pair(&others, candidates.filter_map(candidate)).into_iter().map(|it| {
-        let nothing_asked = it.hints.nothing_asked && !workers.contains(&it.process);
-        Claim { hints: Hints { nothing_asked, ..it.hints }, ..it }
-    });
-    claims.extend(paired.filter(|it| !serves_nobody(it)));
+    let paired = pairing::pair(&others, candidates.filter_map(candidate));
+    claims.extend(paired.into_iter().filter(|it| !serves_nobody(it)));
     let by_log = |process: ProcessRef, session: SessionId| Claim {
         bond: Bond::Inferred,
         ..Claim::of(process, Some(session), Source::Process)
@@ -122,7 +129,40 @@ pub(super) fn conclude(
             .into_iter()
             .flat_map(|(process, its)| its.into_iter().map(move |it| by_log(process, it))),
     );
-    claims
+    claims.into_iter().map(|it| without_an_ended_turn(it, agents, sessions)).collect()
+}
+
+/// Whether a process has no session: its log would tell of one, and its arguments name none that exists.
+fn has_no_session(agent: &Agent, sessions: &[Stored], log: &Log) -> bool {
+    log.tells_all_of(agent) && named_session_that_exists(&agent.live, sessions).session.is_none()
+}
+
+/// The claim of a process that has no session. One that has worked, though others went on with all of that, was asked
+/// something, and nothing tells what it shows.
+fn bare(agent: &Agent, log: &Log) -> Claim {
+    let live = &agent.live;
+    let hints = Hints {
+        cwd: live.cwd.clone(),
+        nothing_asked: live.is_interactive && !log.has_worked(agent),
+        may_be_idle: live.is_interactive,
+        ..Hints::default()
+    };
+    Claim { bond: Bond::Inferred, hints, ..Claim::of(live.process, None, Source::Process) }
+}
+
+/// A process that ends with its turn may stay when that has ended, for good where it goes on with a session of another
+/// directory (`opencode run --session`): then the session tells how it stands.
+fn without_an_ended_turn(claim: Claim, agents: &[Agent], sessions: &[Stored]) -> Claim {
+    if claim.activity != Some(Activity::OneTurn) {
+        return claim;
+    }
+    let live = agents.iter().map(|it| &it.live).find(|it| it.process == claim.process);
+    let stored = sessions.iter().find(|it| Some(&it.record.session) == claim.session.as_ref());
+    let has_ended = live.zip(stored).is_some_and(|(live, stored)| {
+        let was_there = |at| live.was_there(at);
+        !stored.record.turn.is_in_flight() && touched_at(&stored.record).is_some_and(was_there)
+    });
+    Claim { activity: claim.activity.filter(|_| !has_ended), ..claim }
 }
 
 /// The sessions that the log ties to processes which nothing else does: a process that named one in its arguments may
@@ -178,14 +218,19 @@ fn candidate(stored: &Stored) -> Option<Candidate<'_>> {
     Some(Candidate { in_flight_since: stored.record.turn_moved, ..candidate })
 }
 
-/// Whether a session that is not busy belongs to the server: it is of the server's own directory, was touched since, was
-/// not begun by a process of its own that may be gone, and no other process can have touched it. Subagents follow their
-/// parent.
-fn is_surely_of(agent: &Agent, agents: &[Agent], stored: &Stored) -> bool {
+/// Whether a session that is not busy belongs to the server: by its log; without one it is of the server's own directory,
+/// was touched since, was not begun by a process of its own that may be gone, and no other process can have touched it.
+/// Subagents follow their parent.
+fn is_surely_of(agent: &Agent, agents: &[Agent], stored: &Stored, log: &Log) -> bool {
     let record = &stored.record;
+    if record.kind == SessionKind::Subagent {
+        return false;
+    }
+    if log.tells_all_of(agent) {
+        return log.was_last_in(agent, &record.session);
+    }
     let (Some(cwd), Some(at)) = (&record.cwd, touched_at(record)) else { return false };
-    record.kind != SessionKind::Subagent
-        && !stored.is_headless
+    !stored.is_headless
         && agent.live.cwd.as_ref() == Some(cwd)
         && agent.live.was_there(at)
         && agents
@@ -203,20 +248,56 @@ fn touched_at(record: &Record) -> Option<Timestamp> {
     record.updated.max(record.created)
 }
 
-/// The records, in which a call that has just begun is not taken for one that waits, and one of which the log says that
-/// it asked is.
-pub(super) fn records(sessions: Vec<Stored>, log: &Log, now: Timestamp) -> Vec<Arc<Record>> {
-    let record = |it: Stored| {
-        let is_beginning = it.asks_since.is_some_and(|at| now.millis_since(at) < BEGINS_MS);
-        let asked = log.asked_in(&it.record.session).filter(|_| it.may_have_asked);
-        let turn = if is_beginning {
-            TurnState::InProgress
-        } else if asked.zip(it.record.turn_moved).is_some_and(|(asked, moved)| asked >= moved) {
-            TurnState::Waiting(WaitingFor::Permission)
-        } else {
-            return it.record;
+/// The records, in which a call that has just begun is not taken for one that waits, and one that waits by the log and by
+/// the terminal of whoever owns the session is.
+pub(super) fn records(
+    sessions: &[Stored],
+    agents: &[Agent],
+    claims: &[Claim],
+    log: &Log,
+    now: Timestamp,
+) -> Vec<Arc<Record>> {
+    let waits = |it: &Stored| {
+        let terminal = || terminal(&it.record, sessions, agents, claims);
+        let is_answered = |call: &SilentCall, asked| match terminal() {
+            // Beside the question, what else goes on is drawn.
+            Some(terminal) if it.has_others_at_work || it.record.parent.is_some() => {
+                terminal.is_typed_at_since(asked)
+            }
+            Some(terminal) => terminal.is_drawn_on_since(asked, now),
+            None => !call.is_soon_done(),
         };
-        Arc::new(Record { turn, ..(*it.record).clone() })
+        let asked = |call: &SilentCall| {
+            log.asked_for(&it.record.session, call).is_some_and(|asked| !is_answered(call, asked))
+        };
+        it.silent_calls.iter().any(asked)
     };
-    sessions.into_iter().map(record).collect()
+    let turn = |it: &Stored| {
+        if it.asks_since.is_some_and(|at| now.millis_since(at) < BEGINS_MS) {
+            Some(TurnState::InProgress)
+        } else {
+            waits(it).then_some(TurnState::Waiting(WaitingFor::Permission))
+        }
+    };
+    let record = |it: &Stored| match turn(it) {
+        Some(turn) => Arc::new(Record { turn, ..(*it.record).clone() }),
+        None => it.record.clone(),
+    };
+    sessions.iter().map(record).collect()
+}
+
+/// Where a person sees what a session asks: the terminal of the process that owns it, or the session that it is a subagent
+/// of.
+fn terminal(
+    record: &Record,
+    sessions: &[Stored],
+    agents: &[Agent],
+    claims: &[Claim],
+) -> Option<Terminal> {
+    let stored = |id: &SessionId| sessions.iter().find(|it| it.record.session == *id);
+    let above = |it: &&Record| Some(&*stored(it.parent.as_ref()?)?.record);
+    let mut lineage = std::iter::successors(Some(record), above).take(SUBAGENT_DEPTH_MAX);
+    let owns = |it: &Claim, session| it.session.as_ref() == Some(session) && it.bond != Bond::Alike;
+    let owner = lineage.find_map(|above| claims.iter().find(|it| owns(it, &above.session)))?;
+    agents.iter().find(|it| it.live.process == owner.process)?.terminal
 }

@@ -1,7 +1,7 @@
 //! OpenCode's log: which of its runs worked in which session, and whether it asked a person last.
 //!
-//! All processes of a store write to one `log/opencode.log` (1.18.33), each line under the id of its run; no line names a
-//! process. A run begins with the directory it works in, a few seconds after its process:
+//! All processes of a store append to one `log/opencode.log` (1.18.33), each line under the id of its run. No line names a
+//! process, but the kernel tells how far each has come in the file: behind its own last line ([`run_before`]).
 //!
 //! ```text
 //! timestamp=2026-11-28T01:19:28.055Z level=INFO run=37f236d8 message="creating instance" directory=/home/dev/work/ap
@@ -13,52 +13,79 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::message::SilentCall;
 use super::process::Agent;
 use crate::adapters::files::open_regular;
-use crate::base::{AbsPath, ProcessRef, SessionId, Timestamp};
+use crate::base::{ProcessRef, SessionId, Timestamp};
 use crate::memo::FileStamp;
 use crate::scope::Scope;
 
+/// Its name, in the directory of logs.
+pub(super) const NAME: &str = "opencode.log";
 /// Bytes read of the end of the log: a thousand prompts, some 4 KiB each.
 const READ_MAX: u64 = 4 << 20;
-/// How long after its process a run begins: 4 seconds were seen, and 20 on a machine with far more to do than it can.
-const BEGINS_WITHIN_MS: u64 = 60_000;
+/// Longest line that tells its run: of an error that shows what was sent to a model, tens of KiB.
+const LINE_MAX: u64 = 256 << 10;
+/// How much earlier than its call a question may seem to be written down: 25 milliseconds were seen.
+const ASKS_BEFORE_MS: u64 = 1_000;
+/// What is asked besides the tool's own permission.
+const ASKED_FOR_ANY_TOOL: [&str; 2] = ["doom_loop", "external_directory"];
+
+/// The run that wrote what ends at a position, as far as that can be told.
+pub(super) fn run_before(path: &Path, end: u64) -> Option<String> {
+    let start = end.saturating_sub(LINE_MAX);
+    let mut bytes = vec![0; usize::try_from(end - start).ok()?];
+    open_regular(path).ok()?.0.read_exact_at(&mut bytes, start).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    // What is written may go over several lines, of which the first says whose it is.
+    let mut lines = text.lines().rev();
+    value(lines.find(|it| it.starts_with("timestamp="))?, " run=")
+}
 
 /// What the log tells of each run.
 #[derive(Debug, Default)]
 pub(super) struct Log {
     runs: BTreeMap<String, Run>,
+    /// Where what is read begins, if that is not the beginning.
+    since: Option<Timestamp>,
 }
 
 #[derive(Debug, Default)]
 struct Run {
-    /// When it began and where, if that is among what was read.
-    began: Option<(Timestamp, AbsPath)>,
+    /// Whether it says when it begins to work in a directory: one that is to say less (`--log-level`) leaves out all of
+    /// this.
+    tells_its_work: bool,
     /// When it last worked in each session.
     worked: BTreeMap<SessionId, Timestamp>,
-    /// The session it worked in last.
-    last: Option<SessionId>,
-    /// When it asked a person, if that is the last that it said.
-    asked: Option<Timestamp>,
+    asked: Vec<Asked>,
+}
+
+/// A person was asked.
+#[derive(Debug)]
+struct Asked {
+    at: Timestamp,
+    permission: String,
 }
 
 impl Log {
     /// Reads the end of the log. It only adds to what else is known: one that cannot be read tells nothing.
     pub(super) fn read(scope: &Scope, data: &Path) -> Arc<Self> {
-        let path = data.join("log/opencode.log");
+        let path = data.join("log").join(NAME);
         let read = || {
             let (mut file, meta) = open_regular(&path)?;
             let stamp = FileStamp::of(&meta);
             if let Some(known) = scope.memo.recall("opencode log", stamp) {
                 return Ok(known);
             }
-            file.seek(SeekFrom::Start(meta.len().saturating_sub(READ_MAX)))?;
+            let start = meta.len().saturating_sub(READ_MAX);
+            file.seek(SeekFrom::Start(start))?;
             let mut bytes = Vec::new();
             file.take(READ_MAX).read_to_end(&mut bytes)?;
-            let log = Arc::new(Self::parse(&String::from_utf8_lossy(&bytes)));
+            let log = Arc::new(Self::parse(&String::from_utf8_lossy(&bytes), start == 0));
             scope.memo.remember("opencode log", stamp, log.clone());
             Ok::<_, io::Error>(log)
         };
@@ -68,49 +95,47 @@ impl Log {
         })
     }
 
-    pub(super) fn parse(text: &str) -> Self {
+    pub(super) fn parse(text: &str, is_whole: bool) -> Self {
         let mut log = Self::default();
         // The last line may be torn.
         for line in text.split_inclusive('\n').filter_map(|it| it.strip_suffix('\n')) {
             let at = value(line, "timestamp=").and_then(|it| Timestamp::parse(&it));
             let (Some(at), Some(run)) = (at, value(line, " run=")) else { continue };
-            let is_first = !log.runs.contains_key(&run);
+            log.since = log.since.or((!is_whole).then_some(at));
             let run = log.runs.entry(run).or_default();
             let message = value(line, " message=").unwrap_or_default();
-            if is_first && message == "creating instance" {
-                let directory = value(line, " directory=").and_then(AbsPath::parse);
-                run.began = directory.map(|it| (at, it));
-            }
+            run.tells_its_work |= message == "creating instance";
             // What it creates it works in, and says so seconds before it begins.
             let key = if message == "created" { " id=" } else { " session.id=" };
             if let Some(session) = value(line, key).and_then(|it| SessionId::parse(&it)) {
-                run.worked.insert(session.clone(), at);
-                run.last = Some(session);
+                run.worked.insert(session, at);
             }
-            run.asked = (message == "asking").then_some(at);
+            if let Some(permission) = value(line, " permission=").filter(|_| message == "asking") {
+                run.asked.push(Asked { at, permission });
+            }
         }
         log
     }
 
-    /// The sessions of each process, of those that are wanted: the one it worked in last, and beside it those in which a
-    /// turn goes on that nobody else has been at since. One goes to who was last at it.
+    /// The sessions that each process has worked in last, of those that are wanted: a service all of them, a terminal the
+    /// one that it was at last, and beside it those in which a turn goes on.
     pub(super) fn worked_in(
         &self,
         agents: &[Agent],
         is_wanted: impl Fn(&SessionId) -> bool,
         is_in_flight: impl Fn(&SessionId) -> bool,
     ) -> BTreeMap<ProcessRef, BTreeSet<SessionId>> {
-        let is_latest = |session: &SessionId, at: Timestamp| {
-            self.runs.values().filter_map(|it| it.worked.get(session)).all(|it| *it <= at)
-        };
         let mut owners: BTreeMap<&SessionId, (Timestamp, ProcessRef)> = BTreeMap::new();
-        for (process, run) in self.runs_of(agents) {
+        for agent in agents {
+            let Some(run) = self.run_of(agent) else { continue };
             let worked = || run.worked.iter().filter(|(session, _)| is_wanted(session));
             let last = worked().max_by_key(|(_, at)| **at);
-            let going_on =
-                worked().filter(|(session, at)| is_in_flight(session) && is_latest(session, **at));
-            for (session, at) in last.into_iter().chain(going_on) {
-                let here = (*at, process);
+            let beside = worked().filter(|(session, at)| {
+                (agent.is_service || is_in_flight(session)) && self.is_latest(session, **at)
+            });
+            let last = last.filter(|_| !agent.is_service);
+            for (session, at) in last.into_iter().chain(beside) {
+                let here = (*at, agent.live.process);
                 owners.entry(session).and_modify(|it| *it = here.max(*it)).or_insert(here);
             }
         }
@@ -121,55 +146,44 @@ impl Log {
         worked
     }
 
-    /// The processes that have worked in any session, whoever has gone on with it since.
-    pub(super) fn workers(&self, agents: &[Agent]) -> BTreeSet<ProcessRef> {
-        let runs = self.runs_of(agents).into_iter();
-        runs.filter(|(_, run)| !run.worked.is_empty()).map(|(process, _)| process).collect()
+    /// Whether nobody has been at a session since.
+    fn is_latest(&self, session: &SessionId, at: Timestamp) -> bool {
+        self.runs.values().filter_map(|it| it.worked.get(session)).all(|it| *it <= at)
     }
 
-    /// Which run is whose, where time and directory leave no choice. A process has one run, but a run may be of a process
-    /// that is gone: that only one could have begun it says nothing.
-    fn runs_of(&self, agents: &[Agent]) -> Vec<(ProcessRef, &Run)> {
-        let mut open: BTreeMap<ProcessRef, BTreeSet<&str>> = BTreeMap::new();
-        for agent in agents {
-            let possible = self.runs.iter().filter(|(_, run)| run.may_be_of(agent));
-            open.insert(agent.live.process, possible.map(|(id, _)| id.as_str()).collect());
-        }
-        let mut found = Vec::new();
-        loop {
-            let is_only = |id| open.values().filter(|it| only(it) == Some(id)).count() == 1;
-            let next = open.iter().find_map(|(process, possible)| {
-                Some((*process, only(possible).filter(|id| is_only(id))?))
-            });
-            let Some((process, id)) = next else { return found };
-            for others in open.values_mut() {
-                others.remove(id);
-            }
-            open.remove(&process);
-            found.push((process, &self.runs[id]));
-        }
+    /// Whether a process has worked in any session, whoever has gone on with it since.
+    pub(super) fn has_worked(&self, agent: &Agent) -> bool {
+        self.run_of(agent).is_some_and(|it| !it.worked.is_empty())
     }
 
-    /// When a person was asked in a session, where nothing has been said by that run since.
-    pub(super) fn asked_in(&self, session: &SessionId) -> Option<Timestamp> {
-        let runs = self.runs.values().filter(|it| it.last.as_ref() == Some(session));
-        runs.filter_map(|it| it.asked).max()
+    /// Whether it would tell of all that a process has worked in since it started.
+    pub(super) fn tells_all_of(&self, agent: &Agent) -> bool {
+        let is_read = || self.since.is_none_or(|it| agent.live.started.is_some_and(|at| it <= at));
+        self.run_of(agent).is_some_and(|it| it.tells_its_work) && is_read()
     }
-}
 
-impl Run {
-    fn may_be_of(&self, agent: &Agent) -> bool {
-        let live = &agent.live;
-        self.began.as_ref().zip(live.started).is_some_and(|((began, directory), started)| {
-            live.was_there(*began)
-                && began.millis_since(started) <= BEGINS_WITHIN_MS
-                && live.cwd.as_ref() == Some(directory)
-        })
+    /// Whether a process was the last to work in a session.
+    pub(super) fn was_last_in(&self, agent: &Agent, session: &SessionId) -> bool {
+        let at = self.run_of(agent).and_then(|it| it.worked.get(session));
+        at.is_some_and(|it| self.is_latest(session, *it))
     }
-}
 
-fn only<'a>(ids: &BTreeSet<&'a str>) -> Option<&'a str> {
-    ids.first().copied().filter(|_| ids.len() == 1)
+    fn run_of(&self, agent: &Agent) -> Option<&Run> {
+        self.runs.get(agent.run.as_ref()?)
+    }
+
+    /// When a person was asked for a call of a session's, by who was last at work in it and has not gone on since.
+    pub(super) fn asked_for(&self, session: &SessionId, call: &SilentCall) -> Option<Timestamp> {
+        let runs = self.runs.values().filter_map(|it| Some((it.worked.get(session)?, it)));
+        let (said, run) = runs.max_by_key(|(at, _)| **at)?;
+        let is_for_it = |it: &&Asked| {
+            it.at >= *said
+                && call.started.is_none_or(|at| at.millis_since(it.at) <= ASKS_BEFORE_MS)
+                && (it.permission == call.tool
+                    || ASKED_FOR_ANY_TOOL.contains(&it.permission.as_str()))
+        };
+        run.asked.iter().rev().find(is_for_it).map(|it| it.at)
+    }
 }
 
 /// The value behind a key: a word, or a text in quotes as JSON writes it.

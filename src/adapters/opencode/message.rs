@@ -231,6 +231,20 @@ pub struct ToolCall {
     error: Option<String>,
 }
 
+/// A running call that has not written anything yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SilentCall {
+    pub tool: String,
+    pub started: Option<Timestamp>,
+}
+
+impl SilentCall {
+    /// Whether it would be done by now if it had been allowed to: see [`SOON_DONE`].
+    pub fn is_soon_done(&self) -> bool {
+        SOON_DONE.contains(&self.tool.as_str())
+    }
+}
+
 impl Part {
     fn as_tool(&self) -> Option<&ToolCall> {
         match self {
@@ -239,10 +253,15 @@ impl Part {
         }
     }
 
-    /// Whether it is a tool that works, or waits to be allowed to: see [`SOON_DONE`].
-    pub fn may_have_asked(&self) -> bool {
-        let call = self.as_tool().filter(|it| it.is_running && !it.has_metadata);
-        call.is_some_and(|it| SOON_DONE.contains(&&*it.name))
+    /// Whether it is a call that has not ended.
+    pub fn is_at_work(&self) -> bool {
+        self.as_tool().is_some_and(|it| it.is_running)
+    }
+
+    /// The call, where nothing tells whether it works or waits to be allowed to.
+    pub fn as_silent_call(&self) -> Option<SilentCall> {
+        let call = self.as_tool().filter(|it| it.is_running && !it.has_metadata)?;
+        Some(SilentCall { tool: call.name.clone(), started: call.started })
     }
 
     /// Nothing where the part is of another kind, or was made by the program and not by whom the message is from.

@@ -12,15 +12,17 @@
 //!   Nothing is written while text streams, and nothing at all by a process that is killed: only the processes tell
 //!   an unfinished turn from a dead one ([`process`]).
 //! - **Which session** a process serves is known where its arguments name it or its own server says it ([`server`]); the
-//!   log tells where its run worked last ([`log`]); otherwise directory and times speak (`pairing`).
+//!   log tells where each process has worked ([`log`]); otherwise directory and times speak (`pairing`).
 //! - **A fork** is a session of its own, which begins with copies of its source's messages: older than itself, and with
 //!   the tokens that its source spent. It does not say whose fork it is.
 //!
-//! - **That a person is asked** is not recorded. Commands and changes of files show it by what they have not written yet;
-//!   of other tools that are soon done, the log tells that one asked, and never the answer ([`message`]).
+//! - **That a person is asked** is not recorded. Commands and changes of files show it by what they have not written yet
+//!   ([`message`]); of other tools the log tells that one asked, and never the answer. While the question stands, nothing is
+//!   drawn on the terminal; while a tool works, a bar moves on it. What subagents do is drawn beside their questions: of
+//!   those, that nobody has typed since tells that there is no answer.
 //!
-//! Not known: which session the terminal interface shows before anything is said in it; that it waits for approval of a
-//! tool that may also take long (a server says so); the branch; whose fork a session is; the even older layout
+//! Not known: which session the terminal interface shows before anything is said in it; that a server behind a password
+//! waits for approval of a tool that may also take long; the branch; whose fork a session is; the even older layout
 //! `project/<name>/storage`.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -70,10 +72,13 @@ pub(super) static ADAPTER: OpenCode = OpenCode {
         name: "OpenCode",
         binaries: &["opencode"],
         seen_version: "1.18.33",
-        live_signal: "processes that hold the database open; the agent's own server, where one listens; its log",
+        live_signal: "processes that hold the database open; the agent's own server, where one listens; its log; whether \
+                      its terminal is drawn on",
         blind_spots: "which of several sessions in one directory a process serves, where neither its arguments, nor its \
-                      server, nor the log say so; approvals that the terminal interface waits for of tools that may \
-                      take long, as those of MCP servers; sessions in another store than headcount's (`OPENCODE_DB`, \
+                      server, nor the log say so; which of its sessions whose turns have ended a terminal shows: the one \
+                      that it worked in last is told; approvals that a server behind a password waits for of tools that \
+                      may take long, as those of MCP servers; for a watch, that one was given, until something is \
+                      written; that a subagent's was given within 8 seconds of other keys; sessions in another store than headcount's (`OPENCODE_DB`, \
                       `XDG_DATA_HOME`), which are seen as processes alone",
     },
 };
@@ -219,7 +224,7 @@ impl Look {
         }
         let answers = self.ask_servers(scope.patience(ANSWER_WAIT)).await;
         let claims = claims::conclude(&self.agents, &self.sessions, &answers, &self.log);
-        let records = claims::records(self.sessions, &self.log, scope.now);
+        let records = claims::records(&self.sessions, &self.agents, &claims, &self.log, scope.now);
         let recorded = records.into_iter().map(Sighting::Recorded);
         let claimed = claims.into_iter().chain(self.elsewhere).map(Sighting::Claimed);
         Survey::of(recorded.chain(claimed).chain(self.counted).collect(), self.problems)
@@ -231,8 +236,13 @@ impl Look {
         for agent in &self.agents {
             let Some(address) = agent.server else { continue };
             let process = agent.live.process;
-            let directories =
-                claims::directories(agent, &self.agents, &self.sessions, &mut self.problems);
+            let directories = claims::directories(
+                agent,
+                &self.agents,
+                &self.sessions,
+                &self.log,
+                &mut self.problems,
+            );
             let ask =
                 |it: AbsPath| async move { (process, server::ask(address, &it, patience).await) };
             questions.extend(directories.into_iter().map(ask));

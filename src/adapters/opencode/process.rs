@@ -9,11 +9,12 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use super::log;
 use crate::adapters::evidence::Claim;
 use crate::adapters::live;
 use crate::adapters::pairing::Live;
 use crate::base::{ProcessRef, SessionId};
-use crate::procs::{Listeners, Process};
+use crate::procs::{Listeners, Process, Terminal};
 use crate::scope::Scope;
 
 /// The file names of OpenCode's program.
@@ -68,6 +69,10 @@ pub(super) struct Agent {
     pub(super) is_service: bool,
     /// Where its server answers without a password, on the loopback.
     pub(super) server: Option<SocketAddr>,
+    /// Its run, by the line of the log that it wrote last.
+    pub(super) run: Option<String>,
+    /// Where a person sees it.
+    pub(super) terminal: Option<Terminal>,
 }
 
 /// The live processes of OpenCode.
@@ -93,7 +98,8 @@ pub(super) fn find(scope: &Scope, data: &Path, databases: &BTreeSet<PathBuf>) ->
         let Some(asked) = asked(scope, process) else { continue };
         let open = scope.processes.open_files(process.identity);
         if store.is_used_by(open.iter().map(|(_, path)| path.as_path())) {
-            agents.here.push(agent(scope, process, asked, &listeners, &open));
+            let run = store.run_of(scope, process.identity, &open);
+            agents.here.push(Agent { run, ..agent(scope, process, asked, &listeners, &open) });
         } else if !asked.is_service && is_at_home(scope, process.identity, &open) {
             let live = live::observe(scope, process, None);
             let is_at_work = live.is_at_work();
@@ -127,10 +133,12 @@ fn agent(
     open: &[(u32, PathBuf)],
 ) -> Agent {
     let mut live = live::observe(scope, process, asked.session);
-    live.is_interactive |= asked.is_service;
+    live.is_interactive = asked.is_service || live.is_interactive && !asked.is_one_shot;
+    live.is_one_shot = asked.is_one_shot;
     let server = listeners.of(open).into_iter().find_map(reachable);
     let server = server.filter(|_| !is_protected(scope, process.identity));
-    Agent { live, is_service: asked.is_service, server }
+    let terminal = scope.processes.terminal(process.identity).filter(|_| !asked.is_service);
+    Agent { live, is_service: asked.is_service, server, run: None, terminal }
 }
 
 /// Whether a process that works for another store (`OPENCODE_DB`, `XDG_DATA_HOME`) does so in the same home. One that has
@@ -189,6 +197,19 @@ impl Store {
             || open.clone().any(|it| self.logs.as_ref().is_some_and(|logs| it.starts_with(logs)))
                 && !open.any(is_database)
     }
+
+    /// All append to one log, and the kernel knows how far each has come: behind its own last line.
+    fn run_of(
+        &self,
+        scope: &Scope,
+        process: ProcessRef,
+        open: &[(u32, PathBuf)],
+    ) -> Option<String> {
+        let path = self.logs.as_ref()?.join(log::NAME);
+        let descriptors = open.iter().filter(|(_, it)| *it == path).map(|(number, _)| *number);
+        let end = descriptors.filter_map(|it| scope.processes.position(process, it)).max()?;
+        log::run_before(&path, end)
+    }
 }
 
 /// What a process was started to do.
@@ -198,13 +219,16 @@ pub(super) struct Asked {
     session: Option<SessionId>,
     /// Whether it waits for others to ask it something.
     pub(super) is_service: bool,
+    /// Whether it ends with the one turn that it was started for.
+    is_one_shot: bool,
 }
 
 impl Asked {
     /// Nothing where no turn can come of it.
     pub(super) fn of(arguments: &[String]) -> Option<Self> {
         let mut options = arguments.iter().skip(1).take_while(|it| *it != "--").peekable();
-        let (mut command, mut session, mut is_fork) = (None, None, false);
+        let (mut command, mut session) = (None, None);
+        let (mut is_fork, mut is_interactive) = (false, false);
         while let Some(argument) = options.next() {
             let (name, value) = match argument.split_once('=') {
                 Some((name, value)) if name.starts_with('-') => (name, Some(value)),
@@ -213,6 +237,7 @@ impl Asked {
             match name {
                 "--attach" if command == Some("run") => return None,
                 "--fork" => is_fork = true,
+                "-i" | "--interactive" => is_interactive = true,
                 "-s" | "--session" => {
                     let value = value.or_else(|| options.next().map(String::as_str));
                     session = value.filter(|it| it.starts_with("ses_")).and_then(SessionId::parse);
@@ -231,6 +256,7 @@ impl Asked {
             // A fork is a new session.
             session: session.filter(|_| !is_fork),
             is_service: is_one_of(&SERVICES),
+            is_one_shot: command == Some("run") && !is_interactive,
         })
     }
 }

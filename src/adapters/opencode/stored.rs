@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::message::{self, Message, Part};
+use super::message::{self, Message, Part, SilentCall};
 use crate::adapters::evidence::{Prompt, TurnState};
 use crate::adapters::{Peeked, Record};
 use crate::base::{AbsPath, SessionId, Timestamp};
@@ -20,8 +20,10 @@ pub(super) struct Stored {
     pub(super) record: Arc<Record>,
     /// Since when it seems to wait for a permission.
     pub(super) asks_since: Option<Timestamp>,
-    /// Whether a tool runs that may have asked a person first, for all that is recorded.
-    pub(super) may_have_asked: bool,
+    /// Calls that may have asked a person first, for all that is recorded.
+    pub(super) silent_calls: Vec<SilentCall>,
+    /// Whether other calls beside them are at work.
+    pub(super) has_others_at_work: bool,
     /// Its own calls, where the session itself says what they add up to.
     pub(super) usage: Option<Usage>,
     /// Whether `opencode run` began it, in a process of its own.
@@ -75,6 +77,7 @@ impl Facts {
             Message::User { .. } => None,
         });
         let kind = if self.parent.is_some() { SessionKind::Subagent } else { SessionKind::Main };
+        let parts_at_work = || parts.iter().filter(|it| is_in_flight && it.is_at_work());
         let record = Record {
             kind,
             parent: self.parent,
@@ -95,7 +98,8 @@ impl Facts {
         Stored {
             record: Arc::new(record),
             asks_since: Message::asks_since(parts),
-            may_have_asked: is_in_flight && parts.iter().any(Part::may_have_asked),
+            silent_calls: parts_at_work().filter_map(Part::as_silent_call).collect(),
+            has_others_at_work: parts_at_work().any(|it| it.as_silent_call().is_none()),
             usage: self.usage,
             is_headless: self.is_headless,
         }

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::base::{AbsPath, Timestamp};
+use crate::procs::Terminal;
 use crate::testing::{self, FakeProc};
 
 /// A home with the recorded stores that a test asks for.
@@ -314,14 +315,33 @@ fn told_by_log(log: &str, terminals: &[(i32, &[&str])]) -> Vec<String> {
 }
 
 fn told_of(sql: &str, log: &str, terminals: &[(i32, &[&str])]) -> Vec<String> {
+    told_at(sql, log, terminals, None, Timestamp::parse("2026-11-28T01:43:20Z").unwrap())
+}
+
+/// The same at a time, with what the kernel says of the terminal.
+fn told_at(
+    sql: &str,
+    log: &str,
+    terminals: &[(i32, &[&str])],
+    seen: Option<Terminal>,
+    now: Timestamp,
+) -> Vec<String> {
     let home = Home::new().with_database("opencode.db", sql);
     fs::create_dir(home.data("log")).unwrap();
     fs::write(home.data("log/opencode.log"), log).unwrap();
     let table = FakeProc::new();
     let terminal = Path::new("/dev/pts/3");
     for (pid, arguments) in terminals {
+        if let Some(seen) = seen {
+            table.terminal(*pid, "/dev/pts/3", seen);
+        }
         // Five days and some hours after the boot of the recorded table.
-        let started = if *pid == FIRST_TERMINAL { 45_241_949 } else { 45_244_719 };
+        let (started, run) = match *pid {
+            FIRST_TERMINAL => (45_241_949, "run=25efa398"),
+            _ => (45_244_719, "run=98aba358"),
+        };
+        let line = log.rfind(run).unwrap_or(0);
+        let end = line + log[line..].find('\n').map_or(0, |it| it + 1);
         table
             .process_like(*pid, started, "opencode", 1, 34_819)
             .exe(EXE)
@@ -329,10 +349,12 @@ fn told_of(sql: &str, log: &str, terminals: &[(i32, &[&str])]) -> Vec<String> {
             .arguments(arguments)
             .open_file(0, terminal)
             .open_file(1, terminal)
-            .open_file(24, &fs::canonicalize(home.data("opencode.db")).unwrap());
+            .open_file(24, &fs::canonicalize(home.data("opencode.db")).unwrap())
+            .open_file_at(19, &fs::canonicalize(home.data("log/opencode.log")).unwrap(), 0)
+            .open_file_at(23, &fs::canonicalize(home.data("log/opencode.log")).unwrap(), end);
     }
     let mut scope = table.scope(home.path());
-    scope.now = Timestamp::parse("2026-11-28T01:43:20Z").unwrap();
+    scope.now = now;
     let concluded = testing::concluded(&ADAPTER, &scope);
     let rows = concluded["sessions"].as_array().unwrap().iter().map(|it| {
         let prompt = it["prompt"].as_str().unwrap_or("-");
@@ -347,6 +369,8 @@ const FIRST_TERMINAL: i32 = 22_660;
 const SECOND_TERMINAL: i32 = 23_518;
 /// The session that was begun in the second of the recorded terminals.
 const SECOND: &str = "ses_de02eb0afffeghzlWoA9se6KdJ";
+/// The one that was begun in the first.
+const FIRST: &str = "ses_de02f6e92ffedRlnah77x7soOL";
 
 #[test]
 fn the_log_tells_which_of_two_terminals_has_which_session_and_that_one_asks() {
@@ -361,8 +385,118 @@ fn the_log_tells_which_of_two_terminals_has_which_session_and_that_one_asks() {
     // It was opened with the one, and has gone on with another.
     let named = ["opencode", "--session", SECOND];
     check_with(&named, &log, ["First one waiting permission 22660", idle]);
-    let answered = "timestamp=2026-11-28T01:43:10.000Z level=INFO run=25efa398 message=tracking\n";
-    check(&format!("{log}{answered}"), ["First one running turn_in_progress 22660", idle]);
+    let goes_on = format!("level=INFO run=25efa398 message=loop session.id={FIRST} step=1\n");
+    let answered = format!("{log}timestamp=2026-11-28T01:43:10.000Z {goes_on}");
+    check(&answered, ["First one running turn_in_progress 22660", idle]);
+}
+
+#[test]
+fn a_terminal_that_is_drawn_on_after_it_asked_has_its_answer() {
+    let log = recorded("two-terminals-1.18.33.log");
+    let asking = log.lines().rfind(|it| it.contains("message=asking")).unwrap();
+    let asked = Timestamp::parse(&asking["timestamp=".len()..][..24]).unwrap();
+    let check = |drawn_after_s: i64, told_after_s: i64, expected: &str| {
+        let time = |after: i64| Timestamp::from_millis(asked.as_millis() + after * 1000).unwrap();
+        let seen = Terminal { typed: time(-60), drawn: time(drawn_after_s) };
+        let terminals: [(i32, &[&str]); 1] = [(FIRST_TERMINAL, &["opencode"])];
+        let sql = recorded("two-terminals-1.18.33.sql");
+        // A tool that may take long: nothing else tells when it waits.
+        for tool in ["webfetch", "slow_wait"] {
+            let named = format!(r#""tool":"{tool}""#);
+            let sql = sql.replace(r#""tool":"webfetch""#, &named);
+            let log = log.replace("permission=webfetch", &format!("permission={tool}"));
+            let told = told_at(&sql, &log, &terminals, Some(seen), time(told_after_s));
+            assert_eq!(told[0], expected, "{tool}, drawn {drawn_after_s}, told {told_after_s}");
+        }
+    };
+    let waits = "First one waiting permission 22660";
+    let works = "First one running turn_in_progress 22660";
+    // What is drawn then is the question.
+    check(1, 2, waits);
+    check(1, 60, waits);
+    check(50, 59, works);
+    // Once, as where its window was made larger.
+    check(40, 60, waits);
+}
+
+#[test]
+fn what_a_subagent_asked_is_answered_where_somebody_has_typed_since() {
+    let sql = recorded("two-terminals-1.18.33.sql");
+    // Its parent is at work, as it is while a subagent is.
+    let below = format!(
+        "{sql}\nUPDATE session SET parent_id = '{SECOND}' WHERE id = '{FIRST}';\n\
+         UPDATE message SET data = json_remove(data, '$.finish', '$.time.completed') \
+         WHERE session_id = '{SECOND}';\n"
+    );
+    // As if the second of the two had begun both.
+    let log = recorded("two-terminals-1.18.33.log").replace("25efa398", "98aba358");
+    let now = Timestamp::parse("2026-11-28T01:44:00Z").unwrap();
+    let check = |typed: &str, expected: &str| {
+        let typed = Timestamp::parse(typed).unwrap();
+        // What else its parent does is drawn beside the question.
+        let seen = Terminal { typed, drawn: now };
+        let told = told_at(&below, &log, &[(SECOND_TERMINAL, &["opencode"])], Some(seen), now);
+        assert_eq!(told[0], expected);
+    };
+    check("2026-11-28T01:42:57Z", "First one waiting permission 23518");
+    check("2026-11-28T01:42:59Z", "First one running turn_in_progress 23518");
+}
+
+#[test]
+fn a_service_behind_a_password_serves_what_its_log_tells() {
+    let log = recorded("two-terminals-1.18.33.log").replace("25efa398", "98aba358");
+    let told = told_by_log(&log, &[(SECOND_TERMINAL, &["opencode", "serve"])]);
+    let expected = ["First one waiting permission 23518", "Second one idle turn_ended 23518"];
+    assert_eq!(told, expected);
+    let others = format!("level=INFO run=other message=loop session.id={SECOND}\n");
+    let taken = format!("{log}timestamp=2026-11-28T01:43:06.000Z {others}");
+    let told = told_by_log(&taken, &[(SECOND_TERMINAL, &["opencode", "serve"])]);
+    assert_eq!(told, [expected[0], "Second one stopped completed null"]);
+}
+
+#[test]
+fn a_process_whose_log_tells_of_no_session_has_none() {
+    let log = recorded("two-terminals-1.18.33.log");
+    let is_its_work = |it: &&str| it.contains("run=25efa398") && it.contains("ses_");
+    let log: String = log.split_inclusive('\n').filter(|it| !is_its_work(it)).collect();
+    // By time and directory it could be the first session's, in which a turn is in flight.
+    let told = told_by_log(&log, &[(FIRST_TERMINAL, &["opencode"])]);
+    let expected = [
+        "- idle never_prompted 22660",
+        "First one stopped killed null",
+        "Second one stopped completed null",
+    ];
+    assert_eq!(told, expected);
+    let told = told_by_log(&log, &[(FIRST_TERMINAL, &["opencode", "-s", FIRST])]);
+    assert_eq!(told[0], "First one running turn_in_progress 22660");
+    // A service is nobody at work, and a run is.
+    let told = told_by_log(&log, &[(FIRST_TERMINAL, &["opencode", "acp"])]);
+    assert_eq!(told.len(), 2);
+    let told = told_by_log(&log, &[(FIRST_TERMINAL, &["opencode", "run", "x"])]);
+    assert_eq!(told[0], "- running process_alive 22660");
+}
+
+#[test]
+fn a_run_that_goes_on_with_a_session_is_at_work_before_it_has_written_and_until_its_turn_ends() {
+    const SESSION: &str = "ses_dfb15d5adffeFSSCwmpwPqKa5E";
+    let home = Home::new().with_database("opencode.db", &recorded("final-1.18.33.sql"));
+    let check = |arguments: &[&str], started: u64, expect: [&str; 2]| {
+        let table = FakeProc::new();
+        let tty = Path::new("/dev/pts/3");
+        process(&table, &home, 40_000, started, "/home/dev/work/a", arguments)
+            .open_file(0, tty)
+            .open_file(1, tty);
+        let concluded = testing::concluded(&ADAPTER, &table.scope(home.path()));
+        let mut sessions = concluded["sessions"].as_array().unwrap().iter();
+        let one = sessions.find(|it| it["sessionId"] == SESSION).unwrap();
+        assert_eq!([&one["status"], &one["reason"]], expect, "{arguments:?}, {started}");
+    };
+    let run = ["opencode", "run", "-s", SESSION, "go on"];
+    check(&run, ticks(59, 0), ["running", "process_alive"]);
+    check(&run, ticks(19, 0), ["idle", "turn_ended"]);
+    // A person drives these.
+    check(&["opencode", "run", "-i", "-s", SESSION], ticks(59, 0), ["idle", "turn_ended"]);
+    check(&["opencode", "-s", SESSION], ticks(59, 0), ["idle", "turn_ended"]);
 }
 
 #[test]
@@ -372,8 +506,9 @@ fn a_terminal_that_goes_on_with_another_session_is_at_work_in_the_one_it_left() 
     // As if the first of the two had begun both.
     let begins = |it: &&str| !(it.contains("run=98aba358") && it.contains("creating instance"));
     let lines = log.lines().filter(begins).map(|it| it.replace("98aba358", "25efa398") + "\n");
-    let at_first = "timestamp=2026-11-28T01:43:04.000Z level=INFO run=25efa398 message=tracking\n";
-    let log: String = lines.chain([at_first.to_owned()]).collect();
+    let at_first = format!("level=INFO run=25efa398 message=loop session.id={FIRST} step=1\n");
+    let at_first = format!("timestamp=2026-11-28T01:43:04.000Z {at_first}");
+    let log: String = lines.chain([at_first]).collect();
     let check = |arguments: &[&str], log: &str, expected: [&str; 2]| {
         assert_eq!(told_by_log(log, &[(FIRST_TERMINAL, arguments)]), expected, "{arguments:?}");
     };
@@ -385,7 +520,7 @@ fn a_terminal_that_goes_on_with_another_session_is_at_work_in_the_one_it_left() 
     let named = ["opencode", "--session", SECOND];
     check(&named, &both, [first, "Second one idle turn_ended 22660"]);
     // A process that is gone was at the turn last.
-    let others = "level=INFO run=other message=loop session.id=ses_de02f6e92ffedRlnah77x7soOL\n";
+    let others = format!("level=INFO run=other message=loop session.id={FIRST}\n");
     let by_another = format!("{both}timestamp=2026-11-28T01:43:06.000Z {others}");
     let killed = "First one stopped killed null";
     check(&["opencode"], &by_another, [killed, "Second one idle turn_ended 22660"]);
@@ -397,12 +532,11 @@ fn a_terminal_whose_session_another_process_goes_on_with_is_not_told_as_one_that
     let sql = recorded("two-terminals-1.18.33.sql");
     let sql = format!("{sql}\nDELETE FROM session WHERE id = '{SECOND}';\n");
     let log = recorded("two-terminals-1.18.33.log");
-    let at_first =
-        "level=INFO run=98aba358 message=loop session.id=ses_de02f6e92ffedRlnah77x7soOL\n";
+    let at_first = format!("level=INFO run=98aba358 message=loop session.id={FIRST}\n");
     let log = format!("{log}timestamp=2026-11-28T01:43:06.000Z {at_first}");
     let terminals: [(i32, &[&str]); 2] =
         [(FIRST_TERMINAL, &["opencode"]), (SECOND_TERMINAL, &["opencode"])];
-    let expected = ["- unknown process_alive 22660", "First one waiting permission 23518"];
+    let expected = ["- unknown process_alive 22660", "First one running turn_in_progress 23518"];
     assert_eq!(told_of(&sql, &log, &terminals), expected);
 }
 
