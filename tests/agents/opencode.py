@@ -370,6 +370,7 @@ def asks_for_what_takes_long(world: OpencodeWorld) -> None:
     screen.shows("Permission required")
     child = partial(row, world.session(folder, parent=session), kind="subagent", parentSessionId=session)
     world.headcount.shows(folder, [row(session, "waiting", "permission", ref), child("waiting", "permission", ref)])
+    screen.rests()
     screen.key("Enter")
     tools[1].wait_running()
     world.headcount.shows(folder, [row(session, "running", "turn_in_progress", ref), child("running", "turn_in_progress", ref)])

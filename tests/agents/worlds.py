@@ -184,6 +184,12 @@ class Terminal:
         """Presses keys by tmux's names for them."""
         self.world.tmux("send-keys", "-t", self.name, *names)
 
+    def rests(self) -> None:
+        """Waits until Linux will note the next key as a later one: it does so to the second, once in each 8 (`tty_update_time`)."""
+        begun, tty = int(time.time()), self.world.tmux("display-message", "-p", "-t", self.name, "#{pane_tty}").strip()
+        wait_for(f"a key for {self.name} to be noted",
+                 lambda: int(time.time()) > begun and int(time.time()) >> 3 != int(os.stat(tty).st_atime) >> 3)
+
     def press(self, name: str, pattern: str) -> None:
         """Presses a key until the screen matches: one is lost while the program is not ready for it."""
         until = time.monotonic() + PATIENCE_S
