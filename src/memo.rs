@@ -91,6 +91,12 @@ impl Memo {
         known.value.clone().downcast().ok()
     }
 
+    /// Whether anything is remembered for `purpose`.
+    pub fn holds_any(&self, purpose: &'static str) -> bool {
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.by_file.keys().any(|(it, ..)| *it == purpose)
+    }
+
     /// Remembers `value` for this state of the file, in place of any earlier state.
     pub fn remember<T: Any + Send + Sync>(
         &self,
@@ -117,7 +123,9 @@ mod tests {
     #[test]
     fn only_the_same_state_for_the_same_purpose_is_recalled() {
         let memo = Memo::default();
+        assert!(!memo.holds_any("head"));
         memo.remember("head", stamp(1, 10), Arc::new(7_u32));
+        assert_eq!(["head", "usage"].map(|it| memo.holds_any(it)), [true, false]);
         assert_eq!(memo.recall::<u32>("head", stamp(1, 10)).as_deref(), Some(&7));
         assert_eq!(memo.recall::<u32>("head", stamp(1, 11)), None);
         assert_eq!(memo.recall::<u32>("usage", stamp(1, 10)), None);

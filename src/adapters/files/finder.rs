@@ -16,13 +16,16 @@ pub struct Finder<'a> {
     pub(super) scope: &'a Scope,
     pub(super) files: Vec<FoundFile>,
     pub(super) problems: Vec<Problem>,
+    /// Whether all that is found will be read: then it is looked at when it is opened, and not before.
+    pub(super) reads_all: bool,
 }
 
 /// A file that may be a transcript.
 #[derive(Clone, Debug)]
 pub(super) struct FoundFile {
     pub(super) path: PathBuf,
-    pub(super) stamp: FileStamp,
+    /// The state that it was found in, where it was looked at.
+    pub(super) stamp: Option<FileStamp>,
 }
 
 /// What kind of thing a directory holds under a name.
@@ -36,7 +39,7 @@ pub enum EntryKind {
 
 impl<'a> Finder<'a> {
     pub(in crate::adapters) fn new(scope: &'a Scope) -> Self {
-        Self { scope, files: Vec::new(), problems: Vec::new() }
+        Self { scope, files: Vec::new(), problems: Vec::new(), reads_all: false }
     }
 
     /// Where what it has taken is.
@@ -77,6 +80,10 @@ impl<'a> Finder<'a> {
 
     fn take_entry(&mut self, entry: &fs::DirEntry) {
         let path = entry.path();
+        if self.reads_all && entry.file_type().is_ok_and(|it| it.is_file()) {
+            self.files.push(FoundFile { path, stamp: None });
+            return;
+        }
         // Relative to the open directory, which saves the kernel the walk down the path.
         let meta = match entry.metadata() {
             Ok(meta) if meta.is_symlink() => fs::metadata(&path),
@@ -88,7 +95,7 @@ impl<'a> Finder<'a> {
     fn take_known(&mut self, path: PathBuf, meta: io::Result<fs::Metadata>) {
         match meta {
             Ok(meta) if meta.is_file() => {
-                self.files.push(FoundFile { stamp: FileStamp::of(&meta), path });
+                self.files.push(FoundFile { stamp: Some(FileStamp::of(&meta)), path });
             }
             Ok(_) => {
                 let problem = problem_at(ProblemKind::Unreadable, &path, "not a regular file");
@@ -155,4 +162,34 @@ fn entry_kind(entry: &fs::DirEntry) -> io::Result<EntryKind> {
     } else {
         EntryKind::Special
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+    use crate::testing::FakeProc;
+
+    #[test]
+    fn what_will_be_read_anyway_is_not_looked_at_before() {
+        let home = tempfile::tempdir().unwrap();
+        let path = |name: &str| home.path().join(name);
+        fs::write(path("file"), "").unwrap();
+        symlink(path("file"), path("link")).unwrap();
+        fs::create_dir(path("directory")).unwrap();
+        let scope = FakeProc::new().scope(home.path());
+        let found = |reads_all| {
+            let mut finder = Finder { reads_all, ..Finder::new(&scope) };
+            finder.take_from(home.path(), |_| true);
+            let problems = finder.problems.iter().map(|it| it.message.clone());
+            assert_eq!(problems.collect::<Vec<_>>(), ["not a regular file"]);
+            let mut looked_at: Vec<_> =
+                finder.files.into_iter().map(|it| (it.path, it.stamp.is_some())).collect();
+            looked_at.sort_unstable();
+            looked_at
+        };
+        assert_eq!(found(false), [(path("file"), true), (path("link"), true)]);
+        assert_eq!(found(true), [(path("file"), false), (path("link"), true)]);
+    }
 }

@@ -170,6 +170,7 @@ impl Adapter for FileAgent {
 impl FileAgent {
     fn look(&'static self, scope: &Scope) -> Survey {
         let mut finder = Finder::new(scope);
+        finder.reads_all = !scope.memo.holds_any(self.purpose());
         let roots: Vec<PathBuf> =
             (self.roots)(&scope.env).into_iter().filter(|root| finder.is_present(root)).collect();
         for root in &roots {
@@ -201,6 +202,11 @@ impl FileAgent {
         Survey::of(recorded.into_iter().chain(beyond.sightings).collect(), problems)
     }
 
+    /// Under which name it is remembered what transcripts said.
+    fn purpose(&'static self) -> &'static str {
+        self.card.id.as_str()
+    }
+
     fn how(&self) -> How {
         How { head: self.head, back_to: self.back_to, parse: self.parse }
     }
@@ -212,22 +218,22 @@ impl FileAgent {
         files: Vec<FoundFile>,
         problems: &mut Vec<Problem>,
     ) -> Vec<Transcript> {
-        let purpose = self.card.id.as_str();
-        let recall = |it: &FoundFile| scope.memo.recall::<Remembered>(purpose, it.stamp);
+        let purpose = self.purpose();
+        let recall = |it: &FoundFile| scope.memo.recall::<Remembered>(purpose, it.stamp?);
         let mut outcomes: Vec<_> = files.iter().map(recall).collect();
         let unread: Vec<usize> = (0..files.len()).filter(|it| outcomes[*it].is_none()).collect();
         let read =
             parallel::map(scope, &unread, FILES_PER_THREAD, Buffers::default, |buffers, index| {
-                read_transcript(scope, purpose, buffers, &files[*index], self.how())
+                read_transcript(scope, purpose, buffers, &files[*index].path, self.how())
             });
         for (index, outcome) in unread.into_iter().zip(read) {
             outcomes[index] = outcome;
         }
         let mut transcripts = Vec::with_capacity(files.len());
-        for (FoundFile { path, stamp }, outcome) in files.into_iter().zip(outcomes) {
+        for (FoundFile { path, .. }, outcome) in files.into_iter().zip(outcomes) {
             match outcome.as_deref() {
-                Some(Ok(record)) => {
-                    transcripts.push(Transcript { path, stamp, record: record.clone() });
+                Some(Ok((stamp, record))) => {
+                    transcripts.push(Transcript { path, stamp: *stamp, record: record.clone() });
                 }
                 Some(Err(problem)) => problems.push(problem.clone()),
                 // It is gone, or the request was given up before it was read.
@@ -238,28 +244,29 @@ impl FileAgent {
     }
 }
 
-/// What is remembered of a transcript.
-type Remembered = Result<Arc<Record>, Problem>;
+/// What is remembered of a transcript, and of which state of it.
+type Remembered = Result<(FileStamp, Arc<Record>), Problem>;
 
 /// Nothing where it was moved or removed since it was found: that costs nobody a session.
 fn read_transcript(
     scope: &Scope,
     purpose: &'static str,
     buffers: &mut Buffers,
-    file: &FoundFile,
+    path: &Path,
     how: How,
 ) -> Option<Arc<Remembered>> {
-    let (opened, meta) = match open_regular(&file.path) {
+    let (opened, meta) = match open_regular(path) {
         Ok(opened) => opened,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
         // Not remembered: another look may be let in, with the file as it is.
         Err(error) => {
-            let problem = problem_at(ProblemKind::Unreadable, &file.path, error.to_string());
+            let problem = problem_at(ProblemKind::Unreadable, path, error.to_string());
             return Some(Arc::new(Err(problem)));
         }
     };
     let stamp = FileStamp::of(&meta);
-    let outcome = Arc::new(read_excerpt(&opened, stamp, buffers, &file.path, how));
+    let read = read_excerpt(&opened, stamp, buffers, path, how);
+    let outcome = Arc::new(read.map(|record| (stamp, record)));
     if says_what_the_file_holds(&outcome) {
         scope.memo.remember::<Remembered>(purpose, stamp, outcome.clone());
     }
@@ -282,13 +289,10 @@ mod tests {
         let path = home.path().join("session.jsonl");
         std::fs::write(&path, "").unwrap();
         let scope = FakeProc::new().scope(home.path());
-        let mut finder = Finder::new(&scope);
-        finder.take(path.clone());
-        let found = finder.files.pop().unwrap();
         let read = || {
             let parse: Parse = |_| Err(Malformed::new("nothing in it"));
             let how = How { head: 1, back_to: None, parse };
-            read_transcript(&scope, "test", &mut Buffers::default(), &found, how)
+            read_transcript(&scope, "test", &mut Buffers::default(), &path, how)
         };
         assert!(matches!(read().as_deref(), Some(Err(_))));
         std::fs::remove_file(&path).unwrap();
