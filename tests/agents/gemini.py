@@ -197,7 +197,7 @@ def resumed_after_a_kill(world: GeminiWorld) -> None:
     world.headcount.shows(folder, [row(session, "stopped", "killed")])
 
     screen = world.terminal(command("gemini") + ["--skip-trust", "-m", MODEL, "--resume", session], folder, "gemini-cut")
-    screen.shows("Type your message")
+    screen.shows("Begin.*(?s:.)*Type your message")  # before it shows what it goes on with, an Enter is lost
     ref = world.worker(screen.pid)
     world.headcount.shows(folder, [row(session, "idle", "turn_ended", ref)])
     screen.say("Go on [[hold:gm-cut-again]]")

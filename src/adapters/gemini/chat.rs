@@ -178,7 +178,8 @@ pub(super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, Malformed> 
     let mut record = header(excerpt, &first).ok_or_else(no_header)?;
     let prompt = excerpt.head_lines().flat_map(messages).find_map(|it| it.prompt());
     record.prompt = prompt.as_deref().map(Prompt::of);
-    let (mut turn, mut was_taken_back) = (None, false);
+    let mut turn: Option<(TurnState, Option<Timestamp>)> = None;
+    let (mut is_timed, mut was_taken_back) = (false, false);
     for line in excerpt.tail_lines() {
         let Line { set, rewind_to, .. } = jsonl::record::<Line>(line).unwrap_or_default();
         let change = set.unwrap_or_default();
@@ -189,8 +190,15 @@ pub(super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, Malformed> 
         record.title = record.title.or(change.summary);
         let model = |it: &Message| it.model.clone().filter(|_| it.kind == "gemini");
         record.model = record.model.or_else(|| messages.iter().rev().find_map(model));
-        if turn.is_none() {
-            turn = messages.iter().rev().find_map(Message::turn_and_time).map(|(turn, moved)| {
+        let last = messages.iter().rev().find_map(Message::turn_and_time);
+        if let Some((told, moved)) = &mut turn {
+            if told.is_in_flight() && moved.is_none() && change.messages.is_none() {
+                *moved = last.and_then(|(_, at)| at);
+            }
+        } else {
+            // What a session holds is repeated when it is gone on with, under the time of that.
+            let last = last.map(|(turn, at)| (turn, at.filter(|_| change.messages.is_none())));
+            turn = last.map(|(turn, moved)| {
                 let is_end = matches!(turn, TurnState::Interrupted | TurnState::Failed(_));
                 // That something was asked does not say how it has come to be taken back.
                 if was_taken_back && !is_end { (TurnState::Unknown, None) } else { (turn, moved) }
@@ -200,13 +208,14 @@ pub(super) fn parse(excerpt: &Excerpt<'_>) -> Result<Parsed<Record>, Malformed> 
             // All there was has been taken back: what was asked has failed, or was undone.
             was_taken_back |= change.messages.is_some() && record.prompt.is_some();
         }
-        if turn.is_some() && record.model.is_some() {
+        is_timed = turn.as_ref().is_some_and(|(it, moved)| moved.is_some() || !it.is_in_flight());
+        if is_timed && record.model.is_some() {
             break;
         }
     }
     let wants = Wants {
         longer_head: record.prompt.is_none(),
-        longer_tail: turn.is_none() || record.model.is_none(),
+        longer_tail: !is_timed || record.model.is_none(),
         line_holding: None,
     };
     (record.turn, record.turn_moved) = turn.unwrap_or(match record.prompt {

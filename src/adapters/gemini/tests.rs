@@ -1,8 +1,10 @@
 use proptest::prelude::*;
+use serde_json::{Value, json};
 
 use super::super::evidence::{Bond, Claim, Failure, TurnState};
 use super::super::excerpt::Excerpt;
 use super::*;
+use crate::base::Timestamp;
 use crate::protocol::session::Role;
 use crate::testing::{self, FakeProc, FakeProcess};
 
@@ -217,6 +219,36 @@ fn a_prompt_that_was_taken_back_ended_as_was_noted_before() {
     // Before it is taken back, it has ended as well.
     let text = format!("{asked}\n{cancelled}\n");
     assert_eq!(parse(text.as_bytes()).unwrap().turn, TurnState::Interrupted);
+}
+
+#[test]
+fn what_is_repeated_when_a_session_is_gone_on_with_was_said_when_it_was_said() {
+    let message = |at: &str, text: &str| json!({ "id": at, "timestamp": at, "type": "user", "content": [{ "text": text }] });
+    let context = |at: &str| message(at, "<session_context>\nThis is the Gemini CLI.");
+    let header = |at: &str| json!({ "sessionId": ID, "startTime": at, "lastUpdated": at });
+    let [first, asked] = ["2026-11-28T17:46:45.587Z", "2026-11-28T17:46:45.599Z"];
+    let [second, repeated] = ["2026-11-28T17:46:48.871Z", "2026-11-28T17:46:48.968Z"];
+    let all = [context(second), message(repeated, "Begin")];
+    let mut lines = vec![
+        header(first),
+        json!({ "$set": { "messages": [context(first)] } }),
+        message(asked, "Begin"),
+        header(second),
+        json!({ "$set": { "messages": [context(second)] } }),
+        json!({ "$set": { "sessionId": ID } }),
+        json!({ "$set": { "messages": all, "lastUpdated": repeated } }),
+    ];
+    let told = |lines: &[Value]| {
+        let lines: Vec<_> = lines.iter().map(Value::to_string).collect();
+        let record = parse((lines.join("\n") + "\n").as_bytes()).unwrap();
+        (record.turn, record.turn_moved)
+    };
+    let at = |text| Timestamp::parse(text);
+    assert_eq!(told(&lines), (TurnState::InProgress, at(asked)));
+    assert_eq!(told(&[&lines[..2], &lines[6..]].concat()), (TurnState::InProgress, None));
+    let later = "2026-11-28T17:47:00.000Z";
+    lines.push(message(later, "Go on"));
+    assert_eq!(told(&lines), (TurnState::InProgress, at(later)));
 }
 
 /// A chat that was rewound to before its second question, asked a third, and rewound to before the first.
