@@ -209,7 +209,9 @@ fn owner(world: &World, program: &str, arguments: &[&str]) -> Child {
 #[test]
 fn an_agent_that_is_suspended_is_continued_to_hear_that_it_is_to_end() {
     let world = World::new();
-    let mut child = owner(&world, "sh", &["-c", "trap 'exit 7' INT; kill -STOP $$; read line"]);
+    // What a shell's background job ignores, as these tests may be one, a shell below it cannot trap.
+    let shell = ["--default-signal=INT", "sh", "-c", "trap 'exit 7' INT; kill -STOP $$; read line"];
+    let mut child = owner(&world, "env", &shell);
     let pid = nix::unistd::Pid::from_raw(child.id().try_into().unwrap());
     within_patience(move || waitpid(pid, Some(WaitPidFlag::WUNTRACED)).unwrap());
     let session = world.session(THREAD);
