@@ -1,7 +1,7 @@
 //! Facts parsed from a file, kept under the file's stamp: a read is saved only where its answer could not differ.
 
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -54,6 +54,8 @@ type Key = (&'static str, u64, u64);
 #[derive(Debug, Default)]
 struct Entries {
     by_file: HashMap<Key, Entry>,
+    /// For what anything was ever remembered.
+    purposes: BTreeSet<&'static str>,
     looks: usize,
 }
 
@@ -91,10 +93,10 @@ impl Memo {
         known.value.clone().downcast().ok()
     }
 
-    /// Whether anything is remembered for `purpose`.
-    pub fn holds_any(&self, purpose: &'static str) -> bool {
+    /// Whether anything was ever remembered for `purpose`.
+    pub fn has_held(&self, purpose: &'static str) -> bool {
         let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        entries.by_file.keys().any(|(it, ..)| *it == purpose)
+        entries.purposes.contains(purpose)
     }
 
     /// Remembers `value` for this state of the file, in place of any earlier state.
@@ -108,6 +110,7 @@ impl Memo {
         let key = (purpose, stamp.device, stamp.inode);
         if entries.by_file.contains_key(&key) || entries.has_room() {
             entries.by_file.insert(key, Entry { stamp, value, is_used: true });
+            entries.purposes.insert(purpose);
         }
     }
 }
@@ -123,9 +126,9 @@ mod tests {
     #[test]
     fn only_the_same_state_for_the_same_purpose_is_recalled() {
         let memo = Memo::default();
-        assert!(!memo.holds_any("head"));
+        assert!(!memo.has_held("head"));
         memo.remember("head", stamp(1, 10), Arc::new(7_u32));
-        assert_eq!(["head", "usage"].map(|it| memo.holds_any(it)), [true, false]);
+        assert_eq!(["head", "usage"].map(|it| memo.has_held(it)), [true, false]);
         assert_eq!(memo.recall::<u32>("head", stamp(1, 10)).as_deref(), Some(&7));
         assert_eq!(memo.recall::<u32>("head", stamp(1, 11)), None);
         assert_eq!(memo.recall::<u32>("usage", stamp(1, 10)), None);

@@ -170,7 +170,7 @@ impl Adapter for FileAgent {
 impl FileAgent {
     fn look(&'static self, scope: &Scope) -> Survey {
         let mut finder = Finder::new(scope);
-        finder.reads_all = !scope.memo.holds_any(self.purpose());
+        finder.reads_all = !scope.memo.has_held(self.purpose());
         let roots: Vec<PathBuf> =
             (self.roots)(&scope.env).into_iter().filter(|root| finder.is_present(root)).collect();
         for root in &roots {
