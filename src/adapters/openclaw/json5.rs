@@ -2,6 +2,8 @@
 //!
 //! It goes from token to token: comments and the last comma of a list are left out, names and texts are quoted as JSON
 //! wants them. What is no JSON5 becomes no JSON either, and the parser of JSON says where.
+//!
+//! By hand, since the crate `json5` (1.3.7) reads brackets within brackets until the stack is full.
 
 use std::borrow::Cow;
 use std::iter::Peekable;

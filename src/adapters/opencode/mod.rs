@@ -78,8 +78,9 @@ pub(super) static ADAPTER: OpenCode = OpenCode {
                       server, nor the log say so; which of its sessions whose turns have ended a terminal shows: the one \
                       that it worked in last is told; approvals that a server behind a password waits for of tools that \
                       may take long, as those of MCP servers; for a watch, that one was given, until something is \
-                      written; that a subagent's was given within 8 seconds of other keys; sessions in another store than headcount's (`OPENCODE_DB`, \
-                      `XDG_DATA_HOME`), which are seen as processes alone",
+                      written; that a subagent's was given within 8 seconds of other keys; \
+                      sessions in another store than headcount's (`OPENCODE_DB`, `XDG_DATA_HOME`), \
+                      which are seen as processes alone",
     },
 };
 
