@@ -81,6 +81,7 @@ fn in_order<'text, 'link>(
 
 #[cfg(test)]
 mod tests {
+    use super::super::newest_first;
     use super::*;
 
     /// `?a<b`: an entry `a` that follows `b`, and may go back; `a<b` one that may not.
@@ -92,7 +93,6 @@ mod tests {
     }
 
     fn check(lines: &'static str, is_whole: bool, expect: Option<&'static str>) {
-        let newest_first = |lines: &'static str| lines.rsplit(' ').map(str::as_bytes).collect();
         let followed = followed(newest_first(lines), link, is_whole);
         assert_eq!(followed, expect.map(newest_first), "{lines}");
     }

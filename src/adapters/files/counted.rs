@@ -34,6 +34,7 @@ impl Counted {
 
 #[cfg(test)]
 mod tests {
+    use super::super::newest_first;
     use super::*;
 
     /// `<2` goes back over two prompts, which are capital letters.
@@ -43,14 +44,8 @@ mod tests {
     };
 
     fn check(lines: &'static str, is_whole: bool, expect: Option<&'static str>) {
-        let newest_first = |it: &'static str| {
-            it.rsplit(' ').filter(|it| !it.is_empty()).map(str::as_bytes).collect()
-        };
-        assert_eq!(
-            COUNTED.followed(newest_first(lines), is_whole),
-            expect.map(newest_first),
-            "{lines}"
-        );
+        let followed = COUNTED.followed(newest_first(lines), is_whole);
+        assert_eq!(followed, expect.map(newest_first), "{lines}");
     }
 
     #[test]

@@ -56,6 +56,7 @@ impl Marks {
 
 #[cfg(test)]
 mod tests {
+    use super::super::newest_first;
     use super::*;
 
     /// `<a` goes back to before `a`.
@@ -69,14 +70,8 @@ mod tests {
     };
 
     fn check(lines: &'static str, is_whole: bool, expect: Option<&'static str>) {
-        let newest_first = |it: &'static str| {
-            it.rsplit(' ').filter(|it| !it.is_empty()).map(str::as_bytes).collect()
-        };
-        assert_eq!(
-            MARKS.followed(newest_first(lines), is_whole),
-            expect.map(newest_first),
-            "{lines}"
-        );
+        let followed = MARKS.followed(newest_first(lines), is_whole);
+        assert_eq!(followed, expect.map(newest_first), "{lines}");
     }
 
     #[test]

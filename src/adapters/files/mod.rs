@@ -278,6 +278,12 @@ fn says_what_the_file_holds(outcome: &Remembered) -> bool {
     outcome.as_ref().err().is_none_or(|it| it.kind != ProblemKind::Unreadable)
 }
 
+/// The words of a text as the lines of a transcript.
+#[cfg(test)]
+fn newest_first(words: &'static str) -> Vec<&'static [u8]> {
+    words.rsplit(' ').filter(|it| !it.is_empty()).map(str::as_bytes).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
