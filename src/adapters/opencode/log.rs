@@ -28,6 +28,8 @@ use crate::scope::Scope;
 pub(super) const NAME: &str = "opencode.log";
 /// Bytes read of the end of the log: a thousand prompts, some 4 KiB each.
 const READ_MAX: u64 = 4 << 20;
+/// What nearly all lines are shorter than: each look asks for the last line of each process.
+const LINE_USUAL: u64 = 4 << 10;
 /// Longest line that tells its run: of an error that shows what was sent to a model, tens of KiB.
 const LINE_MAX: u64 = 256 << 10;
 /// How much earlier than its call a question may seem to be written down: 25 milliseconds were seen.
@@ -37,13 +39,16 @@ const ASKED_FOR_ANY_TOOL: [&str; 2] = ["doom_loop", "external_directory"];
 
 /// The run that wrote what ends at a position, as far as that can be told.
 pub(super) fn run_before(path: &Path, end: u64) -> Option<String> {
-    let start = end.saturating_sub(LINE_MAX);
-    let mut bytes = vec![0; usize::try_from(end - start).ok()?];
-    open_regular(path).ok()?.0.read_exact_at(&mut bytes, start).ok()?;
-    let text = String::from_utf8_lossy(&bytes);
-    // What is written may go over several lines, of which the first says whose it is.
-    let mut lines = text.lines().rev();
-    value(lines.find(|it| it.starts_with("timestamp="))?, " run=")
+    let (file, _) = open_regular(path).ok()?;
+    [LINE_USUAL, LINE_MAX].into_iter().find_map(|len| {
+        let start = end.saturating_sub(len);
+        let mut bytes = vec![0; usize::try_from(end - start).ok()?];
+        file.read_exact_at(&mut bytes, start).ok()?;
+        let text = String::from_utf8_lossy(&bytes);
+        // What is written may go over several lines, of which the first says whose it is.
+        let mut lines = text.lines().rev();
+        value(lines.find(|it| it.starts_with("timestamp="))?, " run=")
+    })
 }
 
 /// What the log tells of each run.

@@ -108,6 +108,11 @@ fn what_ends_at_a_position_tells_whose_it_is() {
     check(0, None);
     // The log was made anew, and is shorter now.
     check(text.len() + 1, None);
+    for unusual in [LINE_USUAL, LINE_MAX - ONE.len() as u64 - 1] {
+        let unusual = usize::try_from(unusual).unwrap();
+        std::fs::write(&path, format!("{ONE}{}\n", "x".repeat(unusual))).unwrap();
+        check(ONE.len() + unusual + 1, Some("37f236d8"));
+    }
     let max = usize::try_from(LINE_MAX).unwrap();
     std::fs::write(&path, format!("{ONE}{}\n{others}", "x".repeat(max))).unwrap();
     check(ONE.len() + max + 1, None);
