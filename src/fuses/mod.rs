@@ -32,8 +32,8 @@ pub use webhook::check_address;
 const ON_TIME_MS: u64 = 2_000;
 /// How long after a failed look at the fuses, or without a timer, the next one follows.
 const LOOK_AGAIN: Duration = Duration::from_mins(1);
-/// How many expiries a watching client may be behind; there are tens of fuses.
-const BEHIND_MAX: usize = 64;
+/// How many expiries a watching client may be behind, and miss none; there are tens of fuses.
+pub const BEHIND_MAX: usize = 64;
 /// Fuses that one server fires at once, each on a thread of its own until its command has ended. The others stay due,
 /// for another server or for later.
 const FIRING_MAX: usize = 64;
@@ -96,7 +96,7 @@ impl FuseBoard {
     }
 
     /// Tells whoever watches; nobody may.
-    fn tell(&self, expired: FuseExpired) {
+    pub fn tell(&self, expired: FuseExpired) {
         let (directory, late) = (&expired.fuse.directory, expired.late);
         tracing::info!(%directory, late, "a fuse has run out");
         // An error says that nobody watches.

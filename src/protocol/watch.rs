@@ -54,7 +54,8 @@ pub struct Changed {
     pub observed_at: Timestamp,
     /// The sessions that are not as they were, in the order of `session.list`.
     pub changes: Vec<Change>,
-    /// What keeps changes from being seen, or the filter's directory from being followed; absent while nothing does.
+    /// What keeps changes from being seen, or the filter's directory from being followed; absent while nothing does. How
+    /// many expiries of fuses came faster than they could be told is said once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<Problem>,
 }

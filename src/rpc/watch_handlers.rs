@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, timeout_at};
 
 use super::look::wanted;
@@ -50,12 +51,23 @@ pub(super) async fn watch(call: Call, filter: Filter, client: Client<Changed>) {
                     return;
                 }
             }
-            expired = expiries.recv() => if let Ok(expired) = expired
-                && expired.fuse.on_expire.event.is_some()
-                && listener.tell_of(FUSE_EXPIRED, &expired).await.is_err()
-            {
-                return;
-            },
+            // Behind the sessions, which the first notification carries.
+            expired = expiries.recv(), if told.seq > 0 => {
+                let is_gone = match expired {
+                    Ok(it) if it.fuse.on_expire.event.is_some() => {
+                        listener.tell_of(FUSE_EXPIRED, &it).await.is_err()
+                    }
+                    Ok(_) => false,
+                    Err(RecvError::Lagged(missed)) => {
+                        listener.tell(&told.missed_event(missed)).await.is_err()
+                    }
+                    // Nobody fires fuses any more: the server ends.
+                    Err(RecvError::Closed) => true,
+                };
+                if is_gone {
+                    return;
+                }
+            }
             () = listener.left() => return,
         }
     }
@@ -87,6 +99,15 @@ impl Told {
         }
         self.problems.clone_from(&problems);
         Some(self.numbered(view.observed_at, changes, problems))
+    }
+
+    /// That fuses ran out faster than the subscriber reads. It is said once: what was missed does not come back.
+    fn missed_event(&mut self, missed: u64) -> Changed {
+        let message =
+            format!("expiries of fuses that came faster than they could be told: {missed}");
+        let problem = Problem { kind: ProblemKind::Limit, message, path: None, line: None };
+        let problems = self.problems.iter().cloned().chain([problem]).collect();
+        self.numbered(scope::now(), Vec::new(), problems)
     }
 
     /// That there will be no other.

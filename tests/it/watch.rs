@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use headcount::adapters::{Adapter, REGISTRY, Survey};
+use headcount::base::AbsPath;
 use headcount::env::Env;
+use headcount::fuses::BEHIND_MAX;
+use headcount::protocol::fuse::{Fuse, FuseExpired, OnExpire};
 use headcount::protocol::lifecycle::AgentCard;
 use headcount::rpc::{self, App};
-use headcount::scope::Scope;
+use headcount::scope::{self, Scope};
 use headcount::transport;
 use jsonrpsee::Methods;
 use serde_json::{Value, json};
@@ -218,6 +221,45 @@ async fn a_watch_tells_of_a_fuse_that_is_to_be_told_and_of_no_other() {
     let [told] = &expired[..] else { panic!("{expired:?}") };
     assert_eq!(told["params"]["subscription"], subscription);
     assert_eq!(told["params"]["result"]["fuse"]["onExpire"]["event"], "over");
+}
+
+#[tokio::test]
+async fn a_watch_that_is_too_slow_for_the_fuses_is_told_how_many_it_missed() {
+    let home = Home::empty();
+    let app = App::new(home.env(), REGISTRY);
+    let fuses = app.fuses.clone();
+    let mut tasks = tokio::task::JoinSet::new();
+    let mut client = Conversation::of(rpc::router(app).into_methods(), &mut tasks);
+    client.send(1, "session.watch", json!({})).await;
+    client.next().await;
+    assert_eq!(client.changes().await.0, 1);
+    let expire = |count: usize| {
+        // On one thread nobody reads meanwhile.
+        for number in 0..count {
+            let fuse = Fuse {
+                directory: AbsPath::parse(format!("/{number}")).unwrap(),
+                expires_at: scope::now(),
+                label: None,
+                session_id: None,
+                on_expire: OnExpire { event: Some("over".into()), ..OnExpire::default() },
+            };
+            fuses.tell(FuseExpired { fuse, fired_at: scope::now(), late: false });
+        }
+    };
+    expire(BEHIND_MAX);
+    let first = client.next().await;
+    assert_eq!(first["params"]["result"]["fuse"]["directory"], "/0", "none is missed");
+    for _ in 1..BEHIND_MAX {
+        assert_eq!(client.next().await["method"], "fuse.expired");
+    }
+
+    expire(BEHIND_MAX + 1);
+    let told = client.next().await;
+    assert_eq!(told["method"], "session.changed", "{told}");
+    let problem = &told["params"]["result"]["problems"][0];
+    assert_eq!(problem["kind"], "limit", "{told}");
+    assert!(problem["message"].as_str().unwrap().ends_with("told: 1"), "{told}");
+    assert_eq!(client.next().await["params"]["result"]["fuse"]["directory"], "/1");
 }
 
 #[tokio::test]
