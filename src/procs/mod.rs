@@ -158,6 +158,11 @@ impl ProcessTable {
         self.get(process.pid).is_some_and(|it| it.identity == process)
     }
 
+    /// Whether it may live though it is not shown, as those of others where `/proc` is mounted with `hidepid`.
+    pub fn is_hidden(&self, process: ProcessRef) -> bool {
+        self.get(process.pid).is_none() && is_hidden(&self.root, process.pid)
+    }
+
     /// Whether it was there, and suspended.
     pub fn is_suspended(&self, process: ProcessRef) -> bool {
         self.get(process.pid).is_some_and(|it| it.identity == process && it.is_suspended)
@@ -271,6 +276,10 @@ mod tests {
         let user = nix::unistd::geteuid();
         let first = std::fs::metadata(proc_root.join("1")).unwrap().uid();
         assert_eq!(is_hidden(proc_root, Pid(1)), !user.is_root() && first != user.as_raw());
+        let one = ProcessRef { pid: Pid(1), start_ticks: 1 };
+        let blind = ProcessTable::unreadable(proc_root, &io::Error::other("hidden"));
+        assert_eq!(blind.is_hidden(one), is_hidden(proc_root, Pid(1)));
+        assert!(!ProcessTable::snapshot(proc_root).unwrap().is_hidden(one), "it is shown");
         assert!(!is_hidden(proc_root, this_process().unwrap().pid));
         assert!(!is_hidden(Path::new("/recorded"), Pid(1)));
         // These would mean groups of processes, and the last is an id that no process has.

@@ -13,9 +13,12 @@ use crate::protocol::session::{Certainty, Launch, Reason, Source, Status};
 /// How long a launch that is over, or was never seen to be, is listed although no store shows its session: by then a
 /// store has it, or has removed it, and its word is what counts.
 const SHOWN_MS: u64 = 30_000;
-/// How long one that failed, or told no session, is: no store ever tells of it, and who launched it in the evening asks in
-/// the morning.
+/// How long one that failed, told no session, or runs elsewhere is: no store ever tells of it, and who launched it in the
+/// evening asks in the morning.
 const TRACE_SHOWN_MS: u64 = 24 * 60 * 60 * 1000;
+/// How long after it was last heard of a launch that cannot be seen from here may still be at work: a container that was
+/// thrown away never tells its end.
+const UNSEEN_MAX_MS: u64 = 24 * 60 * 60 * 1000;
 /// How much later than its process's end a launched session's last record may be and still be that process's.
 const LAST_WORDS_MS: u64 = 5_000;
 
@@ -91,18 +94,23 @@ pub(super) fn is_shown(launch: &LaunchEntry, look: &Look<'_>) -> bool {
 /// For how many milliseconds a launch is still listed though nothing else shows it; nothing where it is not, or no more.
 fn fades_in(launch: &LaunchEntry, now: Timestamp) -> Option<u64> {
     let has_told = launch.session.is_some();
+    let elsewhere = launch.elsewhere.as_ref();
+    let process = launch.process.or_else(|| elsewhere.and_then(|it| it.process));
     // What never ran and has no session either is nobody's but its caller's, who has been told.
-    let never_ran = launch.process.is_none() || launch.how_ended() == Some(End::NotStarted);
+    let never_ran = process.is_none() || launch.how_ended() == Some(End::NotStarted);
     if launch.is_served || !has_told && never_ran {
         return None;
     }
     let has_failed = matches!(launch.how_ended(), Some(End::Exit(it)) if it != 0);
-    let shown = if has_told && !has_failed { SHOWN_MS } else { TRACE_SHOWN_MS };
+    let may_run_elsewhere = elsewhere.is_some() && launch.ended.is_none();
+    let is_trace = !has_told || has_failed || may_run_elsewhere;
+    let shown = if is_trace { TRACE_SHOWN_MS } else { SHOWN_MS };
     let age = now.millis_since(launch.ended.unwrap_or(launch.launch.launched_at));
     shown.checked_sub(age).filter(|it| *it > 0)
 }
 
-/// After how long a launch of the agent is listed no more. Nothing else changes by time alone.
+/// After how long a launch of the agent is listed no more. Nothing else changes by time alone, but for a recorded session
+/// that nothing was heard of for a day.
 pub fn fades_after(ledger: &Ledger, agent: &AgentId, now: Timestamp) -> Option<Duration> {
     let launches = ledger.launches.iter().filter(|it| it.agent == *agent);
     launches.filter_map(|it| fades_in(it, now)).min().map(Duration::from_millis)
@@ -113,6 +121,20 @@ pub(super) fn is_being_noted(launch: &LaunchEntry, processes: &ProcessTable) -> 
     let is_alive = |it: ProcessRef| processes.is_alive(it);
     let has_ended = launch.process.is_some_and(|it| !is_alive(it));
     launch.ended.is_none() && has_ended && launch.keeper.is_some_and(is_alive)
+}
+
+/// Whether the launch may be at work where that cannot be seen from here: on another machine, in another container, or in a
+/// process that the kernel hides.
+pub(super) fn may_run_unseen(
+    launch: &LaunchEntry,
+    record: Option<&Record>,
+    look: &Look<'_>,
+) -> bool {
+    let is_hidden = |it: ProcessRef| look.processes.is_hidden(it);
+    let is_unseen = launch.elsewhere.is_some() || launch.process.is_some_and(is_hidden);
+    let heard_of = record.and_then(|it| it.updated).max(Some(launch.launch.launched_at));
+    let silent_for = heard_of.map_or(0, |it| look.now.millis_since(it));
+    launch.ended.is_none() && is_unseen && silent_for < UNSEEN_MAX_MS
 }
 
 /// The supervisors that have yet to say how launches of the agent ended. One that dies instead leaves their end unknown.

@@ -77,8 +77,14 @@ pub(super) fn conclude(
                 return (unheard(record.map(Standing::recorded), Certainty::Inferred), None);
             }
             let by_exit = launch.and_then(|it| launched::end_by_exit(record, it));
-            if processes.problem().is_some() {
-                let says = "the processes cannot be seen, and so not whether one owns the session";
+            let unseen = if processes.problem().is_some() {
+                Some("the processes cannot be seen, and so not whether one owns the session")
+            } else if launch.is_some_and(|it| launched::may_run_unseen(it, record, look)) {
+                Some("the process that was launched cannot be seen from here")
+            } else {
+                None
+            };
+            if let Some(says) = unseen {
                 say(Source::Process, says.into());
                 let unseen = (Status::Unknown, Reason::Unreachable, Certainty::Inferred);
                 return (by_exit.unwrap_or(unseen), None);

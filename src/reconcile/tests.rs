@@ -8,7 +8,8 @@ use super::*;
 use crate::adapters::Survey;
 use crate::adapters::evidence::{Activity, Bond, Failure, Hints, PROMPT_MAX, Prompt, WaitingFor};
 use crate::base::AbsPath;
-use crate::ledger::End;
+use crate::ledger::{Elsewhere, End};
+use crate::procs::Place;
 use crate::protocol::session::{
     Certainty, Conflict, Launch, Problem, ProblemKind, Reason, Source, Status, Usage,
 };
@@ -984,6 +985,40 @@ fn a_launch_has_not_ended_before_its_supervisor_said_how() {
     let killed = (Some("s1"), Status::Stopped, Reason::Killed, guessed, None);
     assert_eq!(verdicts(&roster), [killed]);
     assert_eq!(heard_from(&lost), []);
+}
+
+#[test]
+fn a_launch_that_cannot_be_seen_from_here_may_be_at_work() {
+    let there = Elsewhere { place: Place::default(), process: Some(process(7)), keeper: None };
+    let elsewhere = LaunchEntry { process: None, elsewhere: Some(there), ..launch() };
+    let guessed = Certainty::Inferred;
+    let unseen = |session| (session, Status::Unknown, Reason::Unreachable, guessed, None);
+    let recorded =
+        |minute| Record { updated: Some(at(minute)), ..record("s1", TurnState::InProgress) };
+    let check = |launch: &LaunchEntry, seen: Vec<Sighting>, expected: &[Verdict<'_>]| {
+        let roster = conclude_with(vec![launch.clone()], Survey::of(seen, Vec::new()));
+        assert_eq!(verdicts(&roster), expected);
+    };
+    check(&elsewhere, vec![seen(recorded(60))], &[unseen(Some("s1"))]);
+    check(&elsewhere, vec![], &[unseen(Some("s1"))]);
+    check(&LaunchEntry { session: None, ..elsewhere.clone() }, vec![], &[unseen(None)]);
+
+    // What is told here goes before.
+    let owner = Sighting::Claimed(claim("s1", 100));
+    let running = (Some("s1"), Status::Running, Reason::TurnInProgress, guessed, Some(100));
+    check(&elsewhere, vec![seen(recorded(60)), owner], &[running]);
+    let killed =
+        LaunchEntry { ended: Some(at(60)), end: Some(End::Signal(9)), ..elsewhere.clone() };
+    let by_signal = (Some("s1"), Status::Stopped, Reason::Killed, Certainty::Asserted, None);
+    check(&killed, vec![seen(recorded(60))], &[by_signal]);
+
+    // After a day without a word it is over.
+    let over = (Some("s1"), Status::Stopped, Reason::Killed, guessed, None);
+    let (day, mut old) = (24 * 60, elsewhere);
+    old.launch.launched_at = at(60 - day);
+    check(&old, vec![], &[]);
+    check(&old, vec![seen(recorded(60 - day))], &[over]);
+    check(&old, vec![seen(recorded(61 - day))], &[unseen(Some("s1"))]);
 }
 
 #[test]

@@ -38,8 +38,12 @@ pub(super) async fn launch(call: Call, params: LaunchParams) -> Result<LaunchRes
 /// Lets a session go on, where no live process owns it.
 pub(super) async fn resume(call: Call, params: ResumeParams) -> Result<LaunchResult, RpcError> {
     let (query, agent) = (&params.session_id, params.agent.as_ref());
-    let Found { row, .. } = one_session(&call.app, query, agent, Interest::SESSIONS).await?;
-    refuse_blindly(&row)?;
+    let found = one_session(&call.app, query, agent, Interest::SESSIONS).await?;
+    let Found { row, is_blind, .. } = found;
+    // Where processes are seen, a launch of another place alone is not: who forces it knows what became of that.
+    if is_blind || !params.force {
+        refuse_blindly(&row)?;
+    }
     let session = *row.session;
     let Some(id) = session.session_id else {
         return Err(RpcError::Internal("a session was found by an id that it has not".into()));

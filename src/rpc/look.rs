@@ -107,6 +107,8 @@ pub(super) async fn conclude(
 /// A session that a request names.
 pub(super) struct Found {
     pub(super) row: Row,
+    /// Whether no process could be seen.
+    pub(super) is_blind: bool,
     /// Whether every adapter that was asked has answered.
     pub(super) complete: bool,
     /// What each of them contributed.
@@ -116,9 +118,9 @@ pub(super) struct Found {
 impl Found {
     /// The session that is meant, of those that were seen.
     pub(super) fn among(roster: Roster, named: Named<'_>) -> Result<Self, RpcError> {
-        let complete = roster.is_complete();
+        let (is_blind, complete) = (roster.is_blind, roster.is_complete());
         let row = named.row(roster.rows, unanswered(&roster.reports))?;
-        Ok(Self { row, complete, agents: roster.reports })
+        Ok(Self { row, is_blind, complete, agents: roster.reports })
     }
 }
 

@@ -95,7 +95,7 @@ pub(super) async fn status(call: Call, params: StatusParams) -> Result<StatusRes
         Named::Id(id) => with_usage(&call.app, id, agent).await?,
         Named::Owner(pid) => owned_by(&call.app, pid, agent).await?,
     };
-    let Found { row, complete, agents } = found;
+    let Found { row, complete, agents, .. } = found;
     let resume = resume_by_hand(&call.app, &row);
     let ancestors = match row.owners.first() {
         Some(owner) => ancestors(&observe(&call.app, Interest::SESSIONS).await, *owner),
@@ -149,7 +149,7 @@ fn ancestors(scope: &Scope, owner: ProcessRef) -> Vec<Ancestor> {
 /// Returns the last turns of one session.
 pub(super) async fn peek(call: Call, params: PeekParams) -> Result<PeekResult, RpcError> {
     let app = &call.app;
-    let Found { row, complete, agents } =
+    let Found { row, complete, agents, .. } =
         one_session(app, &params.session_id, params.agent.as_ref(), Interest::SESSIONS).await?;
     let turns = params.turns.map_or(TURNS, Bounded::as_usize);
     let max_bytes = params.max_bytes.map_or(TURNS_BYTES, Bounded::as_usize);

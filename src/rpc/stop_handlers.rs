@@ -38,7 +38,7 @@ pub(super) async fn stop(call: Call, params: StopParams) -> Result<StopResult, R
     let named = Named::of(params.session_id.as_deref(), params.pid)?;
     let roster = roster_for(app, &named, params.agent.as_ref(), Interest::SESSIONS).await?;
     let others: Vec<Owned> = roster.rows.iter().filter_map(Owned::of).collect();
-    let Found { row, complete, agents } = Found::among(roster, named)?;
+    let Found { row, complete, agents, .. } = Found::among(roster, named)?;
     refuse_blindly(&row)?;
     refuse_to_guess(&row)?;
     let grace = params.grace_ms.map_or(GRACE, |it| Duration::from_millis(it.get()));
@@ -61,7 +61,7 @@ pub(super) fn refuse_blindly(row: &Row) -> Result<(), RpcError> {
     if (status, reason) != (Status::Unknown, Reason::Unreachable) {
         return Ok(());
     }
-    let what = "the processes cannot be seen, and so not whether one owns the session";
+    let what = "it cannot be seen from here whether a process owns the session";
     Err(RpcError::Internal(what.to_owned()))
 }
 

@@ -163,9 +163,10 @@ fn where_processes_cannot_be_seen_nobody_is_said_to_have_stopped() {
     let is_unknown =
         |it: &Value| (&it["status"], &it["reason"]) == (&json!("unknown"), &json!("unreachable"));
     assert!(!sessions.is_empty() && sessions.iter().all(is_unknown), "{list}");
-    for (method, more) in
-        [("session.stop", json!({})), ("session.resume", json!({ "prompt": "go on" }))]
-    {
+    for (method, more) in [
+        ("session.stop", json!({})),
+        ("session.resume", json!({ "prompt": "go on", "force": true })),
+    ] {
         let mut params = more;
         params["sessionId"] = sessions[0]["sessionId"].clone();
         let refused = blind(method, params);

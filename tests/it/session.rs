@@ -1,9 +1,12 @@
 //! `session.*` on an empty machine and with parameters that make no sense.
 
+use std::convert::Infallible;
 use std::path::Path;
 
 use headcount::adapters::REGISTRY;
+use headcount::ledger::{Elsewhere, LaunchEntry, LedgerFile};
 use headcount::rpc::{self, App, openrpc};
+use headcount::scope;
 use serde_json::{Value, json};
 
 use crate::support::{Home, talk};
@@ -366,4 +369,38 @@ fn null_is_the_same_as_absent_for_every_optional_member() {
     }
     let stranger = refusal(&home, "session.list", &json!({ "limt": null }));
     assert_eq!(stranger["data"]["path"], "limt", "what no method knows is refused all the same");
+}
+
+/// The launch of a recorded session in another container, which keeps its ledger here.
+fn launch_elsewhere(home: &Home, session: &str) {
+    let launch = json!({ "launchId": "l1", "launchedAt": scope::now(), "prompt": "do it" });
+    let entry = json!({ "agent": "codex", "session": session, "launch": launch });
+    let mut entry: LaunchEntry = serde_json::from_value(entry).unwrap();
+    let place = serde_json::from_value(json!({ "boot": "another" })).unwrap();
+    entry.elsewhere = Some(Elsewhere { place, process: None, keeper: None });
+    let begun = LedgerFile::of(&home.env()).update(|ledger| {
+        ledger.launches.push(entry);
+        Ok::<_, Infallible>(())
+    });
+    begun.unwrap().unwrap();
+}
+
+#[test]
+fn a_session_launched_where_it_cannot_be_seen_is_unknown_and_goes_on_here_by_force_alone() {
+    let home = Home::with("codex");
+    launch_elsewhere(&home, THREAD);
+    let named = json!({ "sessionId": THREAD });
+    let session = &home.call("session.status", &named)["result"]["session"];
+    assert_eq!(
+        (&session["status"], &session["reason"]),
+        (&json!("unknown"), &json!("unreachable"))
+    );
+    let refused = home.call("session.stop", &named)["error"].clone();
+    assert!(refused["message"].as_str().unwrap().contains("cannot be seen from here"), "{refused}");
+
+    let mut resume = json!({ "sessionId": THREAD, "prompt": "go on" });
+    assert_eq!(home.call("session.resume", &resume)["error"], refused);
+    resume["force"] = true.into();
+    let error = &home.call("session.resume", &resume)["error"];
+    assert_eq!(error["data"]["path"], "sessionId", "its directory is not here: {error}");
 }

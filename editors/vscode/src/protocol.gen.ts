@@ -501,7 +501,7 @@ export interface Changed {
   readonly observedAt: Timestamp;
   /** The sessions that are not as they were, in the order of `session.list`. */
   readonly changes: readonly Change[];
-  /** What keeps changes from being seen, or the filter's directory from being followed; absent while nothing does. */
+  /** What keeps changes from being seen, or the filter's directory from being followed; absent while nothing does. How many expiries of fuses came faster than they could be told is said once. */
   readonly problems?: readonly Problem[];
 }
 

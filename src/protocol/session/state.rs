@@ -70,7 +70,7 @@ pub enum Reason {
     LaunchError,
     /// Unknown: the adapter that could tell has failed.
     AdapterFailed,
-    /// Unknown: the agent's service cannot be reached.
+    /// Unknown: the agent's service cannot be reached, or its processes cannot be seen from here.
     Unreachable,
     /// Unknown: the agent says a word that this version does not know.
     Unrecognised,
