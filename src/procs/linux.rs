@@ -55,6 +55,11 @@ pub(super) fn walk(root: &Path) -> io::Result<Vec<Process>> {
 }
 
 pub(super) fn who_is(dir: &Path) -> io::Result<Option<ProcessRef>> {
+    Ok(process(dir)?.map(|it| it.identity))
+}
+
+/// The process as it is now; nothing where there is none, or a zombie; an error where that cannot be seen.
+pub(super) fn process(dir: &Path) -> io::Result<Option<Process>> {
     let mut text = Vec::new();
     match read_bounded(&dir.join("stat"), STAT_MAX, &mut text) {
         Ok(()) => {}
@@ -62,7 +67,7 @@ pub(super) fn who_is(dir: &Path) -> io::Result<Option<ProcessRef>> {
         Err(error) => return Err(error),
     }
     let (process, is_zombie) = parse_any_stat(&text).ok_or(io::ErrorKind::InvalidData)?;
-    Ok((!is_zombie).then_some(process.identity))
+    Ok((!is_zombie).then_some(process))
 }
 
 pub(super) fn identity(dir: &Path) -> Option<ProcessRef> {

@@ -18,6 +18,7 @@ mod listeners;
 mod pidfd;
 pub mod pinned;
 mod place;
+mod signs;
 mod sock_diag;
 mod terminal;
 
@@ -25,6 +26,7 @@ pub use ended::ended;
 pub use linux::FileLock;
 pub use listeners::Listeners;
 pub use place::{Place, Sight};
+pub use signs::Signs;
 pub use terminal::Terminal;
 
 /// The identity of a process as it is now; nothing where there is no such process, or a zombie; an error where that
@@ -89,6 +91,15 @@ pub struct Process {
     pub is_suspended: bool,
 }
 
+/// What was read of a process once somebody had asked, and holds for all who ask.
+#[derive(Debug, Default)]
+struct Asked {
+    /// Several agents run as the same program.
+    arguments: OnceLock<Vec<String>>,
+    /// What a conclusion went by is what is compared later.
+    terminal: OnceLock<Option<Terminal>>,
+}
+
 /// The live processes at one instant. Zombies are not among them.
 #[derive(Debug)]
 pub struct ProcessTable {
@@ -97,8 +108,7 @@ pub struct ProcessTable {
     /// How long after boot the snapshot was taken.
     uptime_millis: Option<i64>,
     processes: BTreeMap<Pid, Process>,
-    /// What each was started with, once somebody has asked: several agents run as the same program.
-    arguments: BTreeMap<ProcessRef, OnceLock<Vec<String>>>,
+    asked: BTreeMap<ProcessRef, Asked>,
     /// Why no process can be seen.
     problem: Option<session::Problem>,
 }
@@ -113,8 +123,8 @@ impl ProcessTable {
             return Err(io::Error::other("none is shown, not even this one"));
         }
         let uptime_millis = linux::uptime_millis(root);
-        let arguments = processes.values().map(|it| (it.identity, OnceLock::new())).collect();
-        Ok(Self { root: root.to_owned(), boot, uptime_millis, processes, arguments, problem: None })
+        let asked = processes.values().map(|it| (it.identity, Asked::default())).collect();
+        Ok(Self { root: root.to_owned(), boot, uptime_millis, processes, asked, problem: None })
     }
 
     /// A table without any process.
@@ -124,7 +134,7 @@ impl ProcessTable {
             boot: None,
             uptime_millis: None,
             processes: BTreeMap::new(),
-            arguments: BTreeMap::new(),
+            asked: BTreeMap::new(),
             problem: None,
         }
     }
@@ -213,7 +223,7 @@ impl ProcessTable {
     /// The arguments, lossily as text; an empty list where they cannot be read, and of what the snapshot does not hold.
     pub fn arguments(&self, process: ProcessRef) -> &[String] {
         let read = || self.read(process, linux::arguments).unwrap_or_default();
-        self.arguments.get(&process).map_or(&[], |it| it.get_or_init(read))
+        self.asked.get(&process).map_or(&[], |it| it.arguments.get_or_init(read))
     }
 
     /// The working directory.
@@ -241,9 +251,17 @@ impl ProcessTable {
         self.read(process, |dir| linux::position(dir, descriptor))
     }
 
-    /// The terminal that the process writes to.
+    /// The terminal that the process writes to; nothing of what the snapshot does not hold.
     pub fn terminal(&self, process: ProcessRef) -> Option<Terminal> {
-        self.read(process, terminal::of)
+        let read = || self.read(process, terminal::of);
+        *self.asked.get(&process)?.terminal.get_or_init(read)
+    }
+
+    /// What it showed of itself that nobody is told of; nothing where it was not there. The clock read `now`.
+    pub fn signs(&self, process: ProcessRef, now: Timestamp) -> Option<Signs> {
+        let asked = self.asked.get(&process)?;
+        let terminal = asked.terminal.get().copied().flatten();
+        Some(Signs::of(self.is_suspended(process), terminal, now))
     }
 
     /// Every TCP socket of the machine that listens; none where the kernel does not show them.

@@ -27,9 +27,12 @@ pub struct Terminal {
 impl Terminal {
     /// Whether something is being drawn that goes on since that time, and not what was drawn then.
     pub fn is_drawn_on_since(self, at: Timestamp, now: Timestamp) -> bool {
-        let drawn = self.drawn.as_millis();
-        drawn > at.as_millis() + DRAWS_WITHIN_MS
-            && drawn >= now.as_millis() - NOTED_EVERY_MS - DRAWS_WITHIN_MS
+        self.drawn.as_millis() > at.as_millis() + DRAWS_WITHIN_MS && self.may_be_drawn_on(now)
+    }
+
+    /// Whether it was drawn on so lately that it may be still.
+    pub(super) fn may_be_drawn_on(self, now: Timestamp) -> bool {
+        self.drawn.as_millis() >= now.as_millis() - NOTED_EVERY_MS - DRAWS_WITHIN_MS
     }
 
     /// Whether somebody has typed since that time; one who did so within 8 seconds before, too, may not have been noted.

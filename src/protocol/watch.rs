@@ -17,7 +17,9 @@ use crate::base::Timestamp;
 ///
 /// Changes are told as they happen: those of the agents' files, the end of a process, and the start of one whose
 /// program is on `PATH`. Bursts are told together, at most ten times a second. A process that is started otherwise, and
-/// touches no file of its agent, is seen with the next change of anything of that agent.
+/// touches no file of its agent, is seen with the next change of anything of that agent. Nothing tells that a process is
+/// suspended or continued, nor how its terminal is used: at those of sessions that are at work, a glance is taken every two
+/// seconds.
 pub struct Watch;
 
 /// What became of a session.

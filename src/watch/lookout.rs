@@ -13,9 +13,10 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use super::agenda::{Agenda, Cause};
 use super::audience::{Audience, Wishes};
 use super::files::{AgentIndex, StoreWatcher, Teller, Touched, Wanted};
+use super::glances::Glances;
 use super::looks::{Look, Looks};
 use super::owners::Owners;
-use super::seen::Seen;
+use super::seen::{Alive, Seen};
 use super::services::Services;
 use super::view::{View, Views};
 use crate::adapters::{Adapter, Watched};
@@ -111,8 +112,9 @@ async fn look(
         (stores, occasion) = prepare(stores, &ground, wishes.clone()).await;
         work.begin(&ground, &occasion, &stores.teller(), started + REST).await;
         work.conclude(&ground.env).await;
-        let unwatched =
-            [stores.problem.clone(), work.owners.watch(ground.env.proc_root(), &stores.teller())];
+        let (proc_root, teller) = (ground.env.proc_root(), stores.teller());
+        work.glances.follow(proc_root, &teller);
+        let unwatched = [stores.problem.clone(), work.owners.watch(proc_root, &teller)];
         let sees_processes = occasion.scope.processes.problem().is_none();
         if !sees_processes || unwatched.iter().any(Option::is_some) {
             for agent in &occasion.agents {
@@ -141,6 +143,7 @@ struct Work {
     looks: Looks,
     seen: Seen,
     owners: Owners,
+    glances: Glances,
     services: Services,
     silences: Silences,
     agenda: Agenda,
@@ -161,6 +164,7 @@ impl Work {
         self.looks.keep(agents);
         self.seen.keep(agents);
         self.owners.keep(agents);
+        self.glances.keep(agents);
         self.silences.keep(agents);
         let is_new = |it: &&AgentIndex| !self.seen.has(**it) && !self.looks.has(**it);
         self.dirty.extend(agents.iter().filter(is_new));
@@ -187,7 +191,11 @@ impl Work {
             if let Some(after) = fades_after(&ledger, &surveyed.agent, scope.now) {
                 self.agenda.plan(agent, Cause::Fading, Instant::now() + after);
             }
-            self.seen.conclude(agent, surveyed, &ledger, &scope, &mut self.owners);
+            if let Some(alive) = self.seen.conclude(agent, surveyed, &ledger, &scope) {
+                let Alive { awaited, at_work } = alive;
+                self.owners.replace(agent, awaited);
+                self.glances.replace(agent, at_work);
+            }
             let is_well = match outcome {
                 Outcome::Absent => true,
                 Outcome::Ok => !self.services.is_silent(agent),

@@ -4,6 +4,7 @@ mod agenda;
 mod audience;
 mod diff;
 mod files;
+mod glances;
 mod lookout;
 mod looks;
 mod owners;

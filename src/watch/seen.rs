@@ -7,17 +7,26 @@ use tokio::sync::watch;
 
 use super::diff::key;
 use super::files::AgentIndex;
-use super::owners::Owners;
+use super::glances::AtWork;
 use super::view::View;
 use crate::base::{AgentId, ProcessRef};
 use crate::census::Surveyed;
 use crate::env::Env;
 use crate::ledger::{Ledger, LedgerFile};
 use crate::offload::blocking;
-use crate::procs::ProcessTable;
-use crate::protocol::session::{AgentReport, Outcome, Problem, ProblemKind, Reason, Session};
-use crate::reconcile::{Roster, keepers_to_hear, recalled, reconcile};
+use crate::procs::{ProcessTable, Signs};
+use crate::protocol::session::{
+    AgentReport, Outcome, Problem, ProblemKind, Reason, Session, Status,
+};
+use crate::reconcile::{Roster, Row, keepers_to_hear, recalled, reconcile};
 use crate::scope::Scope;
+
+/// The live processes of an agent, of which something is to be heard.
+pub(super) struct Alive {
+    /// Whose end says that something has changed.
+    pub(super) awaited: BTreeSet<ProcessRef>,
+    pub(super) at_work: AtWork,
+}
 
 /// What was seen of each agent when it was last looked at.
 #[derive(Default)]
@@ -51,33 +60,33 @@ impl Seen {
         }
     }
 
-    /// Takes in what a look at the agent has brought.
+    /// Takes in what a look at the agent has brought. Returns whom it has now; nothing where that could not be seen.
     pub(super) fn conclude(
         &mut self,
         agent: AgentIndex,
         surveyed: Surveyed,
         ledger: &Ledger,
         scope: &Scope,
-        owners: &mut Owners,
-    ) {
+    ) -> Option<Alive> {
         let keepers = keepers_to_hear(ledger, &surveyed.agent, &scope.processes);
         let mut awaited: BTreeSet<ProcessRef> = keepers.collect();
         let Roster { rows, mut reports, is_blind, .. } =
             reconcile(vec![surveyed], ledger, &scope.processes, scope.now);
-        let Some(report) = reports.pop() else { return };
+        let report = reports.pop()?;
         let before = self.agents.remove(&agent).map(|(_, sessions)| sessions);
-        let sessions = match before {
+        let (sessions, alive) = match before {
             Some(before) if is_blind || !report.has_answered() => {
                 let told = rows.into_iter().map(|it| *it.session);
-                remembered(before, told, &report, &scope.processes)
+                (remembered(before, told, &report, &scope.processes), None)
             }
             _ => {
                 awaited.extend(rows.iter().flat_map(|it| it.owners.iter().chain(&it.candidates)));
-                owners.replace(agent, awaited);
-                rows.into_iter().map(|it| *it.session).collect()
+                let alive = Alive { awaited, at_work: at_work(&rows, scope) };
+                (rows.into_iter().map(|it| *it.session).collect(), Some(alive))
             }
         };
         self.agents.insert(agent, (report, sessions));
+        alive
     }
 
     /// Tells the new view, unless it is the old one.
@@ -106,6 +115,20 @@ impl Seen {
             is_new
         });
     }
+}
+
+/// The processes of sessions that are at work, and what they showed: of them alone it is silent when what they do is
+/// another thing. Of one that waits for a person, only where its terminal tells the answer.
+fn at_work(rows: &[Row], scope: &Scope) -> AtWork {
+    let may_turn = |row: &Row, signs: &Signs| match row.session.status {
+        Status::Running => true,
+        Status::Waiting => row.session.reason == Reason::Suspended || signs.are_of_a_terminal(),
+        Status::Idle | Status::Stopped | Status::Failed | Status::Unknown => false,
+    };
+    let owned = rows.iter().flat_map(|row| row.owners.iter().map(move |it| (row, *it)));
+    let signs =
+        owned.filter_map(|(row, it)| Some((row, it, scope.processes.signs(it, scope.now)?)));
+    signs.filter(|(row, _, signs)| may_turn(row, signs)).map(|(_, it, signs)| (it, signs)).collect()
 }
 
 /// The sessions of an agent that did not answer, or whose processes nobody could see. Who was merely slow has not lost them:
@@ -140,21 +163,20 @@ fn remembered(
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
     use std::time::Duration;
 
     use super::*;
-    use crate::adapters::evidence::{Claim, Sighting, problem};
+    use crate::adapters::evidence::{Activity, Claim, Sighting, WaitingFor, problem};
     use crate::adapters::{Record, Survey};
-    use crate::base::SessionId;
-    use crate::protocol::session::{Certainty, Source, Status};
+    use crate::base::{SessionId, Timestamp};
+    use crate::procs::Terminal;
+    use crate::protocol::session::{Certainty, Source};
     use crate::testing::{self, FakeProc};
 
     /// What is remembered of one agent, look by look.
     #[derive(Default)]
-    struct Memory {
-        seen: Seen,
-        owners: Owners,
-    }
+    struct Memory(Seen);
 
     /// A session, its status and the process that is shown.
     type Shown = (&'static str, Status, Option<i32>);
@@ -163,8 +185,8 @@ mod tests {
         /// Looks once, and compares what is known then, by session.
         fn look(&mut self, survey: Survey, scope: &Scope, expect: &[Shown]) {
             let surveyed = Surveyed { agent: AgentId::of("a"), survey, elapsed: Duration::ZERO };
-            self.seen.conclude(0, surveyed, &Ledger::default(), scope, &mut self.owners);
-            let mut sessions: Vec<&Session> = self.seen.agents[&0].1.iter().collect();
+            self.0.conclude(0, surveyed, &Ledger::default(), scope);
+            let mut sessions: Vec<&Session> = self.0.agents[&0].1.iter().collect();
             sessions.sort_by_key(|it| key(it));
             let shown = |it: &&Session| {
                 let id = it.session_id.as_ref().map_or("", SessionId::as_str).to_owned();
@@ -273,6 +295,38 @@ mod tests {
         memory.look(stored("old"), &world.scope(), &[("old", Status::Stopped, None)]);
         // A store that was read does not hold it any more.
         memory.look(nothing(), &world.unseen(), &[]);
+    }
+
+    #[test]
+    fn silent_is_who_is_at_work_or_suspended_and_who_waits_where_its_terminal_tells_the_answer() {
+        let home = tempfile::tempdir().unwrap();
+        let check = |activity: Activity, is_suspended: bool, by_terminal: bool, expect: bool| {
+            let table = FakeProc::new();
+            let used = Timestamp::parse("2026-11-22T20:00:10Z").unwrap();
+            table.terminal(7, "/dev/pts/3", Terminal { typed: used, drawn: used });
+            let process = table.process(7, 100, "agent").open_file(1, Path::new("/dev/pts/3"));
+            let process = if is_suspended { process.suspended() } else { process }.identity;
+            let scope = table.scope(home.path());
+            if by_terminal {
+                scope.processes.terminal(process).unwrap();
+            }
+            let claim = Claim::of(process, SessionId::parse("one"), Source::Process);
+            let claim = Claim { activity: Some(activity.clone()), ..claim };
+            let survey = Survey::of(vec![Sighting::Claimed(claim)], Vec::new());
+            let surveyed = Surveyed { agent: AgentId::of("a"), survey, elapsed: Duration::ZERO };
+            let alive = Seen::default().conclude(0, surveyed, &Ledger::default(), &scope).unwrap();
+            assert_eq!(alive.awaited, [process].into());
+            let is_glanced_at = alive.at_work.contains_key(&process);
+            assert_eq!(is_glanced_at, expect, "{activity:?} {is_suspended} {by_terminal}");
+        };
+        check(Activity::Busy, false, false, true);
+        check(Activity::Busy, true, false, true);
+        let waiting = || Activity::Waiting(WaitingFor::Permission);
+        check(waiting(), false, false, false);
+        check(waiting(), true, false, false);
+        check(waiting(), false, true, true);
+        check(Activity::Idle, false, true, false);
+        check(Activity::Unrecognised("new".into()), false, true, false);
     }
 
     #[test]

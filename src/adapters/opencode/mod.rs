@@ -77,8 +77,8 @@ pub(super) static ADAPTER: OpenCode = OpenCode {
         blind_spots: "which of several sessions in one directory a process serves, where neither its arguments, nor its \
                       server, nor the log say so; which of its sessions whose turns have ended a terminal shows: the one \
                       that it worked in last is told; approvals that a server behind a password waits for of tools that \
-                      may take long, as those of MCP servers; for a watch, that one was given, until something is \
-                      written; that a subagent's was given within 8 seconds of other keys; \
+                      may take long, as those of MCP servers; for a watch, that one was given to a server, until \
+                      something is written; that a subagent's was given within 8 seconds of other keys; \
                       sessions in another store than headcount's (`OPENCODE_DB`, `XDG_DATA_HOME`), \
                       which are seen as processes alone",
     },

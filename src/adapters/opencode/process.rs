@@ -137,7 +137,9 @@ fn agent(
     live.is_one_shot = asked.is_one_shot;
     let server = listeners.of(open).into_iter().find_map(reachable);
     let server = server.filter(|_| !is_protected(scope, process.identity));
-    let terminal = scope.processes.terminal(process.identity).filter(|_| !asked.is_service);
+    // Nobody sees at the terminal of a service what its sessions ask.
+    let terminal = || scope.processes.terminal(process.identity);
+    let terminal = if asked.is_service { None } else { terminal() };
     Agent { live, is_service: asked.is_service, server, run: None, terminal }
 }
 

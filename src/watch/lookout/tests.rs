@@ -7,12 +7,13 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::*;
-use crate::adapters::evidence::Sighting;
+use crate::adapters::evidence::{Claim, Sighting};
 use crate::adapters::{Record, Survey};
 use crate::base::SessionId;
 use crate::ledger::LedgerFile;
 use crate::protocol::lifecycle::AgentCard;
-use crate::protocol::session::{Problem, ProblemKind, Source};
+use crate::protocol::session::{Problem, ProblemKind, Source, Status};
+use crate::testing::{FakeProc, FakeProcess};
 use crate::watch::files::tests::exhausted;
 
 /// How an adapter takes a survey.
@@ -27,7 +28,7 @@ enum Mood {
     Defective,
 }
 
-/// An adapter with one session, in the mood that the test wishes.
+/// An adapter with one session, which every process serves, in the mood that the test wishes.
 struct StandIn {
     card: AgentCard,
     mood: watch::Sender<Mood>,
@@ -79,11 +80,18 @@ impl Adapter for StandIn {
         vec![env.in_home(self.card.id.as_str())]
     }
 
-    fn survey(&'static self, _: Scope) -> BoxFuture<'static, Survey> {
+    fn survey(&'static self, scope: Scope) -> BoxFuture<'static, Survey> {
         self.surveys.send_modify(|it| *it += 1);
-        let well = || {
-            let record = Record::new(SessionId::parse("one-session").unwrap(), Source::Transcript);
-            Survey::of(vec![Sighting::Recorded(Arc::new(record))], Vec::new())
+        let well = move || {
+            let session = SessionId::parse("one-session").unwrap();
+            let record = Record::new(session.clone(), Source::Transcript);
+            let processes = scope.processes.iter().map(|it| it.identity);
+            let claims = processes.map(|it| Claim::of(it, Some(session.clone()), Source::Process));
+            let sightings = claims.map(Sighting::Claimed);
+            Survey::of(
+                sightings.chain([Sighting::Recorded(Arc::new(record))]).collect(),
+                Vec::new(),
+            )
         };
         match self.mood() {
             Mood::Well | Mood::Defective => std::future::ready(well()).boxed(),
@@ -106,12 +114,13 @@ fn broken() -> Problem {
 fn env(home: &Path) -> Env {
     let vars = [("HOME", home), ("PATH", home)];
     let vars = vars.into_iter().map(|(name, it)| (name.into(), it.into())).collect();
-    Env::of_vars(vars).unwrap().with_proc_root(home.join("proc"))
+    Env::of_vars(vars).unwrap()
 }
 
-/// A lookout over a home of its own.
+/// A lookout over a home and a table of processes of its own.
 struct World {
     home: tempfile::TempDir,
+    table: FakeProc,
     lookout: Arc<Lookout>,
     settings: Arc<Mutex<Settings>>,
     views: Views,
@@ -123,29 +132,32 @@ impl World {
     }
 
     fn of(adapters: &[&'static StandIn], stores: StoreWatcher) -> Self {
-        Self::at(tempfile::tempdir().unwrap(), adapters, stores)
+        Self::at(tempfile::tempdir().unwrap(), FakeProc::new(), adapters, stores)
     }
 
-    fn at(home: tempfile::TempDir, adapters: &[&'static StandIn], stores: StoreWatcher) -> Self {
+    fn at(
+        home: tempfile::TempDir,
+        table: FakeProc,
+        adapters: &[&'static StandIn],
+        stores: StoreWatcher,
+    ) -> Self {
         for adapter in adapters {
             std::fs::create_dir(home.path().join(adapter.card.id.as_str())).unwrap();
         }
-        std::fs::create_dir(home.path().join("proc")).unwrap();
-        std::fs::write(home.path().join("proc/stat"), "").unwrap();
         let program = home.path().join("program");
         std::fs::write(&program, "x").unwrap();
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
         let settings = Arc::<Mutex<Settings>>::default();
         let read = settings.clone();
         let ground = Ground {
-            env: Arc::new(env(home.path())),
+            env: Arc::new(env(home.path()).with_proc_root(table.root().to_owned())),
             memo: Arc::default(),
             adapters: adapters.iter().map(|it| *it as &'static dyn Adapter).collect(),
             settings: Arc::new(move || read.lock().unwrap().clone()),
         };
         let lookout = Arc::new(Lookout::with(ground, stores));
         let views = lookout.clone().views(None);
-        Self { home, lookout, settings, views }
+        Self { home, table, lookout, settings, views }
     }
 
     fn set(&self, settings: &str) {
@@ -159,6 +171,12 @@ impl World {
         (view.sessions.len(), problems.into_iter().map(|it| it.message).collect())
     }
 
+    /// The status of the one session in the next view, which comes in time.
+    async fn status(&mut self) -> Status {
+        let view = tokio::time::timeout(AN_HOUR, self.views.next()).await;
+        view.expect("a view in time").unwrap().sessions[0].status
+    }
+
     /// Changes something in the agent's store.
     fn touch(&self, agent: &StandIn) {
         std::fs::write(self.in_store(agent, "file"), "x").unwrap();
@@ -167,6 +185,11 @@ impl World {
     fn in_store(&self, agent: &StandIn, name: &str) -> PathBuf {
         self.home.path().join(agent.card.id.as_str()).join(name)
     }
+}
+
+/// A process, as the kernel shows it: that of this test, which does not end meanwhile.
+fn at_work(table: &FakeProc) -> FakeProcess<'_> {
+    table.process(i32::try_from(std::process::id()).unwrap(), 100, "agent")
 }
 
 const AN_HOUR: Duration = Duration::from_hours(1);
@@ -186,7 +209,7 @@ async fn a_look_at_the_ledger_is_no_reason_for_another() {
     let home = tempfile::tempdir().unwrap();
     let ledger = LedgerFile::of(&env(home.path()));
     ledger.update(|_| Ok::<_, Infallible>(())).unwrap().unwrap();
-    let mut world = World::at(home, &[agent, other], StoreWatcher::new());
+    let mut world = World::at(home, FakeProc::new(), &[agent, other], StoreWatcher::new());
     assert_eq!(world.next().await, (2, vec![]));
     // Told after whatever reading has caused.
     world.touch(other);
@@ -338,6 +361,22 @@ async fn where_nothing_can_be_watched_looks_are_few_and_a_problem_says_so() {
     assert!(problems[0].contains("every 2 s"), "{problems:?}");
     tokio::time::sleep(Duration::from_secs(9)).await;
     assert_eq!(agent.surveys(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn that_a_process_at_work_is_suspended_or_continued_is_seen_though_nothing_tells() {
+    let (agent, home, table) =
+        (StandIn::new(Mood::Well), tempfile::tempdir().unwrap(), FakeProc::new());
+    at_work(&table);
+    let mut world = World::at(home, table, &[agent], StoreWatcher::new());
+    assert_eq!(world.status().await, Status::Running);
+    tokio::time::sleep(AN_HOUR).await;
+    assert_eq!(agent.surveys(), 1, "it shows the same");
+    at_work(&world.table).suspended();
+    assert_eq!(world.status().await, Status::Waiting);
+    at_work(&world.table);
+    assert_eq!(world.status().await, Status::Running);
+    assert_eq!(agent.surveys(), 3);
 }
 
 #[test]
