@@ -31,6 +31,9 @@ START_SLACK_S = 1.5
 STORE_FILES = (".jsonl", ".json", ".lock", ".yaml", ".db", ".db-wal", ".sqlite-wal")
 """What a dry run prints of a store."""
 
+NOTICE_S = 6
+"""How long headcount may take to tell a watch what no file and no end of a process tells: it glances every two seconds."""
+
 TROUBLE_SHOWN = 16
 """Lines of a failure that are printed; the rest says the same of more sessions."""
 
@@ -113,6 +116,16 @@ class Headcount:
             if reply.get("id") == self._next_id:
                 return reply
 
+    def notification(self, within_s: float) -> Row | None:
+        """Returns the next message that answers nothing; None where none comes in time."""
+        try:
+            line = self._replies.get(timeout=within_s)
+        except queue.Empty:
+            return None
+        assert line is not None, "headcount ended: " + (self.world.root / "headcount.stderr").read_text()[-800:]
+        told: Row = json.loads(line)
+        return told
+
     def call(self, method: str, params: Row | None = None) -> Any:
         """Returns the result; an error reply is a failure."""
         reply = self.request(method, params)
@@ -152,6 +165,10 @@ class Headcount:
             if one.get("sessionId"):
                 self.world.known_sessions[one["sessionId"]] = one["status"]
         return result["sessions"]
+
+    def watches(self, folder: Path) -> Watch:
+        """Begins to watch the sessions under a folder, through a server of its own."""
+        return Watch(Headcount(self.binary, self.world), folder)
 
     def peeks(self, session: str, prompt: str, answer: str = "all done") -> None:
         """Asserts that the turns of a session begin with what the human asked and end with what the model answered."""
@@ -221,6 +238,36 @@ class Headcount:
         assert not trouble and not missing, "\n".join(trouble + ["vanished: " + name for name in sorted(missing)])
 
 
+class Watch:
+    """What a client is told that watches one folder, and does not ask again."""
+
+    def __init__(self, server: Headcount, folder: Path) -> None:
+        self._server = server
+        self._told: dict[str, Row] = {}
+        params = {"agents": [server.world.agent], "under": str(folder), "includeSubagents": True}
+        server.call("session.watch", params)
+        self._hear(REPLY_S)  # what is there
+
+    def tells(self, session: str, status: str, reason: str, within_s: float = NOTICE_S) -> None:
+        """Asserts that the session is told in this state, without any question, soon enough."""
+        until = time.monotonic() + within_s
+        while (seen := self._told.get(session, {})).get("status") != status or seen.get("reason") != reason:
+            left = until - time.monotonic()
+            assert left > 0 and self._hear(left), f"a watch is told {_brief(seen)}, and not {status}/{reason} within {within_s} s"
+
+    def close(self) -> None:
+        """Watches no more."""
+        self._server.close()
+
+    def _hear(self, within_s: float) -> bool:
+        told = self._server.notification(within_s)
+        for change in told["params"]["result"]["changes"] if told else []:
+            one = change["session"]
+            if one.get("sessionId"):
+                self._told[one["sessionId"]] = {} if change["kind"] == "removed" else one
+        return told is not None
+
+
 def _is_ended_launch(one: Row) -> bool:
     """Whether the row is a launch that ended before it told a session: headcount's own, and listed for a day."""
     is_over = "process" not in one and one["status"] in ("stopped", "failed")
@@ -252,6 +299,10 @@ class DryHeadcount:
                 self._seen[path] = changed
                 print(f"    store   {path.stat().st_size:8} {path.relative_to(self.world.home)}", file=sys.stderr)
         return [dict(one) for one in expected]
+
+    def watches(self, _folder: Path) -> DryHeadcount:
+        """Returns itself, which agrees with everything."""
+        return self
 
     def rows(self, _folder: Path) -> list[Row]:
         """Returns nothing."""

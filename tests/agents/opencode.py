@@ -20,7 +20,7 @@ import launching
 from install import command
 from launching import Launcher
 from model import Model
-from observe import ABSENT, row
+from observe import ABSENT, NOTICE_S, row
 from scenario import scenario
 from worlds import Child, World, wait_for
 
@@ -28,6 +28,10 @@ from worlds import Child, World, wait_for
 ONE_CALL = {"inputTokens": 1000, "outputTokens": 30, "cacheReadTokens": 200, "reasoningTokens": 4}
 TWO_CALLS = {field: 2 * count for field, count in ONE_CALL.items()}
 MODEL = ("mock-1", "mock/mock-1")
+
+ANSWERED_S = NOTICE_S + 10
+"""How long a watch may take to tell that a permission was given: Linux notes what is drawn on a terminal once in 8 seconds,
+and what is drawn within 2 seconds of the question may be the question."""
 
 
 class OpencodeWorld(World):
@@ -357,22 +361,28 @@ def asks_for_what_takes_long(world: OpencodeWorld) -> None:
     screen.shows("Ask anything|ctrl\\+p")
     ref = screen.process().ref()
     own, below = (f"tool:slow_wait {json.dumps({'flag': tool.mark})}" for tool in tools)
+    watch = world.headcount.watches(folder)
     screen.say(f"Wait [[{own}]]")
     screen.shows("Permission required")
     session = world.session(folder)
     world.headcount.shows(folder, [row(session, "waiting", "permission", ref)])
+    watch.tells(session, "waiting", "permission")
     screen.key("Enter")
     tools[0].wait_running()
+    watch.tells(session, "running", "turn_in_progress", ANSWERED_S)
     world.headcount.shows(folder, [row(session, "running", "turn_in_progress", ref)])
     tools[0].release()
     world.headcount.shows(folder, [row(session, "idle", "turn_ended", ref)])
     screen.say("Delegate [[task:Wait {{" + below + " }}]]")
     screen.shows("Permission required")
     child = partial(row, world.session(folder, parent=session), kind="subagent", parentSessionId=session)
+    watch.tells(session, "waiting", "permission")
     world.headcount.shows(folder, [row(session, "waiting", "permission", ref), child("waiting", "permission", ref)])
     screen.rests()
     screen.key("Enter")
     tools[1].wait_running()
+    watch.tells(session, "running", "turn_in_progress", ANSWERED_S)
+    watch.close()
     world.headcount.shows(folder, [row(session, "running", "turn_in_progress", ref), child("running", "turn_in_progress", ref)])
     tools[1].release()
     world.headcount.shows(folder, [row(session, "idle", "turn_ended", ref), child("idle", "turn_ended", ref)])
