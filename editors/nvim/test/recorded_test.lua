@@ -441,6 +441,7 @@ test('a server that dies is started again, and goes on telling', function()
   end)
   equal(answer.code, client.GONE)
   equal(client.state(), 'starting')
+  equal(client.agent_name('claude-code'), 'Claude Code')
   eventually('the new server', function()
     return client.state() == 'ready'
   end)

@@ -45,6 +45,9 @@ local uv = vim.uv or vim.loop
 ---@type headcount.State
 local state = 'stopped'
 local abilities = NO_ABILITIES
+--- What agents are called, as a server said it last: that outlives it.
+---@type table<string, string>
+local names = {}
 --- The connection, as `vim.lsp.rpc.start` returns it; nil while there is none.
 local link = nil
 --- Requests that wait for their answer: token → callback. A token is the caller's alone.
@@ -224,6 +227,9 @@ start = function()
     end
     connection.notify('initialized', vim.empty_dict())
     abilities, trouble = said, nil
+    for _, card in ipairs(said.agents) do
+      names[card.id] = card.name
+    end
     become('ready')
     tell_started(nil)
   end)
@@ -384,12 +390,7 @@ end
 ---@param agent string
 ---@return string
 function M.agent_name(agent)
-  for _, card in ipairs(abilities.agents) do
-    if card.id == agent then
-      return card.name
-    end
-  end
-  return agent
+  return names[agent] or agent
 end
 
 --- Ends the server; the sessions it launched live on.
