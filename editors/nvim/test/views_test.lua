@@ -312,8 +312,112 @@ test('what a list could not see is told, once', function()
   equal(roster.trouble(), { blind.message })
 end)
 
-client.stop()
-vim.fn.delete(recorded.world, 'rf')
+--- The lines of this buffer that are written anew while this runs.
+local function written_while(run)
+  local numbers, buffer = {}, vim.api.nvim_get_current_buf()
+  local is_over = false
+  vim.api.nvim_buf_attach(buffer, false, {
+    on_lines = function(_, _, _, first, _, last)
+      for number = first + 1, is_over and first or last do
+        table.insert(numbers, number)
+      end
+      return is_over
+    end,
+  })
+  run()
+  is_over = true
+  return numbers
+end
+
+--- What the parts of a line are coloured with, from left to right; of all lines where no last one is told.
+local function colours(first, last)
+  local namespace = vim.api.nvim_get_namespaces().headcount
+  local from, to = { first - 1, 0 }, last and { last - 1, -1 } or -1
+  local marks = vim.api.nvim_buf_get_extmarks(0, namespace, from, to, { details = true })
+  return vim.tbl_map(function(mark)
+    return mark[4].hl_group
+  end, marks)
+end
+
+test('of thousands of rows those are written that change, and nobody is moved', function()
+  local rows = {}
+  for at = 1, 5000 do
+    rows[at] = {
+      agent = 'claude-code',
+      sessionId = ('%08d'):format(at),
+      kind = 'main',
+      status = at == 1 and 'waiting' or 'idle',
+      reason = '',
+      title = ('Title %08d'):format(at),
+      updatedAt = ('2026-01-01T00:00:00.%04dZ'):format(9999 - at),
+    }
+  end
+  local function changes_to(at, fields)
+    return written_while(function()
+      rows[at] = vim.tbl_extend('force', rows[at], fields)
+      refresh_with({ observedAt = '2126', sessions = rows })
+    end)
+  end
+  refresh_with({ observedAt = '2126', sessions = rows })
+  vim.cmd('only | Headcount')
+  local _, number = h.line_with('Title 00002500')
+  vim.api.nvim_win_set_cursor(0, { number, 0 })
+  vim.cmd('normal! zt')
+  local function where()
+    return { vim.fn.line('.'), vim.fn.line('w0') }
+  end
+  equal(where(), { number, number })
+
+  local written = changes_to(2400, { title = 'Other 00002400' })
+  local _, other = h.line_with('Other 00002400')
+  equal({ #written, written[1] }, { 1, other })
+  equal(colours(other, other), { 'HeadcountIdle', 'HeadcountDetail', 'HeadcountDetail' })
+
+  -- To the top, where it waits: it is written there, and the heading counts it.
+  written = changes_to(2400, { status = 'waiting' })
+  _, other = h.line_with('Other 00002400')
+  table.sort(written)
+  equal({ #written, written[1], written[2] }, { 2, 1, other })
+  equal(colours(other, other), { 'HeadcountWaiting', 'HeadcountDetail', 'HeadcountDetail' })
+  equal(colours(number, number), { 'HeadcountIdle', 'HeadcountDetail', 'HeadcountDetail' })
+  equal(where(), { number, number })
+
+  -- From above the cursor to below it: the cursor stays with its session, and so does what is seen.
+  changes_to(2400, { status = 'stopped' })
+  equal(where(), { number - 1, number - 1 })
+  changes_to(2500, { status = 'waiting' })
+  assert(vim.api.nvim_get_current_line():find('Title 00002500'), 'the cursor has lost its session')
+  -- No line keeps the colours of one that is gone.
+  local _, first = h.line_with('Title 00000001')
+  equal(#colours(1), #colours(1, first - 1) + 5000 * 3)
+  refresh_with({ observedAt = '2126' })
+end)
+
+test('a list is asked for before changes are', function()
+  local look, request, asked = client.look, client.request, {}
+  client.look = function(method, params, callback)
+    table.insert(asked, { method, params.limit })
+    callback(nil, { observedAt = '2126', sessions = {}, agents = {} })
+  end
+  client.request = function(method)
+    table.insert(asked, { method })
+  end
+  roster.resume()
+  client.look, client.request = look, request
+  equal(asked, { { 'session.list', 200 }, { 'session.watch' } })
+end)
+
+test('a first page takes no rows away', function()
+  local function session(id)
+    return { agent = 'pi', sessionId = id, kind = 'main', status = 'idle', reason = 'turn_ended' }
+  end
+  refresh_with({ observedAt = '2126', sessions = { session('a'), session('b') } })
+  refresh_with({ observedAt = '2126', sessions = { session('a') }, nextCursor = 'more' })
+  assert(roster.get('pi b'), 'a row is gone')
+  refresh_with({ observedAt = '2126', sessions = { session('a') } })
+  equal(roster.get('pi b'), nil)
+end)
+
 test('as many need you as every client says', function()
   local cases = vim.fn.json_decode(vim.fn.readfile(h.project .. '/tests/fixtures/needs-you.json'))
   local look = client.look
@@ -331,4 +435,6 @@ test('as many need you as every client says', function()
   roster.refresh()
 end)
 
+client.stop()
+vim.fn.delete(recorded.world, 'rf')
 h.finish()

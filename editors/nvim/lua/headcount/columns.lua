@@ -8,7 +8,8 @@ local M = {}
 
 --- Between two columns.
 M.GAP = '  '
-local AGENT, TITLE, DIRECTORY = 2, 3, 4
+M.STATE, M.TITLE = 1, 3
+local AGENT, TITLE, DIRECTORY, AGE = 2, M.TITLE, 4, 5
 --- Narrowest useful title and directory. Where there is no room for both, the directory goes, then the agent.
 local TITLE_MIN, DIRECTORY_MIN = 24, 12
 
@@ -18,26 +19,47 @@ local function fold_home(path)
   return path and screen.clean(vim.fn.fnamemodify(path, ':~')) or ''
 end
 
----@param text string
----@param width integer
----@return string
-function M.padded(text, width)
-  return text .. string.rep(' ', width - screen.width(text))
-end
+--- A session as it stands in the list.
+---@class headcount.Row
+---@field status headcount.Status
+---@field cells string[] what stands in each column
+---@field widths integer[] how many cells of the screen each takes
+---@field line string as it was drawn last
+---@field spans table<integer, integer[]> of each column that is shown the first byte in the line, and the one behind its last
+---@field drawn_for string|nil the widths of the columns for which it was drawn
+
+--- A session that changes comes as another table: what was once made of one holds for as long as it is there.
+---@type table<headcount.Session, headcount.Row>
+local rows = setmetatable({}, { __mode = 'k' })
 
 ---@param session headcount.Session
----@param now integer
----@return string[] cells
-function M.cells(session, now)
+---@return headcount.Row
+local function new_row(session)
   local is_waiting = session.status == 'waiting'
   local state = is_waiting and words.need_of(session) or session.status
-  return {
+  local cells = {
     (words.SYMBOL[session.status] or '?') .. ' ' .. state,
     client.agent_name(session.agent),
     words.title(session),
     fold_home(session.cwd),
-    words.age(session.updatedAt, now),
+    '',
   }
+  local widths = vim.tbl_map(screen.width, cells)
+  return { status = session.status, cells = cells, widths = widths, line = '', spans = {} }
+end
+
+--- The row of a session.
+---@param session headcount.Session
+---@param now integer
+---@return headcount.Row
+function M.row(session, now)
+  local row = rows[session] or new_row(session)
+  rows[session] = row
+  local age = words.age(session.updatedAt, now)
+  if row.cells[AGE] ~= age then
+    row.cells[AGE], row.widths[AGE], row.drawn_for = age, #age, nil
+  end
+  return row
 end
 
 --- What is left for the title beside the other columns.
@@ -54,14 +76,14 @@ local function rest(widths, width)
 end
 
 --- How wide each column may be, so that the rows fit: the directory gives way first.
----@param rows string[][]
+---@param all headcount.Row[]
 ---@param width integer
 ---@return integer[]
-function M.fitting(rows, width)
+local function fitting(all, width)
   local widths = { 0, 0, 0, 0, 0 }
-  for _, row in ipairs(rows) do
-    for column, cell in ipairs(row) do
-      widths[column] = math.max(widths[column], screen.width(cell))
+  for _, row in ipairs(all) do
+    for column, its in ipairs(row.widths) do
+      widths[column] = math.max(widths[column], its)
     end
   end
   local title, room = widths[TITLE], rest(widths, width)
@@ -79,14 +101,50 @@ function M.fitting(rows, width)
   return widths
 end
 
---- A cell in the width of its column: of a directory the end is kept.
+--- A cell in the width of its column, and how wide it is there: of a directory the end is kept.
+---@param row headcount.Row
 ---@param column integer
----@param cell string
 ---@param width integer
----@return string
-function M.fit(column, cell, width)
+---@return string, integer
+local function fitted(row, column, width)
+  local cell, its = row.cells[column], row.widths[column]
+  if its <= width then
+    return cell, its
+  end
   local fit = column == DIRECTORY and screen.fit_end or screen.fit
-  return fit(cell, width)
+  local cut = fit(cell, width)
+  return cut, screen.width(cut)
+end
+
+---@param row headcount.Row
+---@param widths integer[]
+local function draw(row, widths)
+  local parts, spans, length = {}, {}, 0
+  for column, width in ipairs(widths) do
+    if width > 0 then
+      local text, its = fitted(row, column, width)
+      local gap = (' '):rep(width - its) .. M.GAP
+      table.insert(parts, text)
+      table.insert(parts, gap)
+      spans[column] = { length, length + #text }
+      length = length + #text + #gap
+    end
+  end
+  row.line, row.spans = table.concat(parts):gsub(' +$', ''), spans
+end
+
+--- Draws rows one below the other, so that they fit; one that was drawn just so is not drawn again.
+---@param all headcount.Row[]
+---@param width integer
+function M.draw(all, width)
+  local widths = fitting(all, width)
+  local drawn_for = table.concat(widths, ' ')
+  for _, row in ipairs(all) do
+    if row.drawn_for ~= drawn_for then
+      draw(row, widths)
+      row.drawn_for = drawn_for
+    end
+  end
 end
 
 return M

@@ -165,16 +165,11 @@ local function hints(width)
   return #lines <= MOST_HINTS and lines or { screen.fit(':help headcount-list', width) }
 end
 
----@class headcount.Mark
----@field line integer
----@field first integer
----@field last integer
----@field group string
-
 ---@class headcount.Drawn
 ---@field lines string[]
----@field marks headcount.Mark[]
----@field keys table<integer, string>
+---@field groups table<integer, string> line → how it looks, where it is about no session
+---@field rows table<integer, headcount.Row> line → the row on it
+---@field keys table<integer, string> line → the key of the session on it
 
 --- Draws lines that are about no session.
 ---@param drawn headcount.Drawn
@@ -183,47 +178,26 @@ end
 local function draw_note(drawn, lines, group)
   for _, line in ipairs(lines) do
     table.insert(drawn.lines, line)
-    table.insert(drawn.marks, { line = #drawn.lines, first = 0, last = #line, group = group })
+    drawn.groups[#drawn.lines] = group
   end
-end
-
---- Draws a session: its title stands out, what else is known of it does not.
----@param drawn headcount.Drawn
----@param row string[]
----@param widths integer[]
----@param group string
-local function draw_row(drawn, row, widths, group)
-  local groups = { group, 'HeadcountDetail', nil, 'HeadcountDetail', 'HeadcountDetail' }
-  local line, number = '', #drawn.lines + 1
-  for column, cell in ipairs(row) do
-    if widths[column] > 0 then
-      local text = columns.fit(column, cell, widths[column])
-      line = line == '' and line or line .. columns.GAP
-      if groups[column] then
-        local mark = { line = number, first = #line, last = #line + #text, group = groups[column] }
-        table.insert(drawn.marks, mark)
-      end
-      line = line .. columns.padded(text, widths[column])
-    end
-  end
-  table.insert(drawn.lines, (line:gsub(' +$', '')))
 end
 
 ---@param now integer
 ---@return headcount.Drawn
 local function draw(now)
-  local drawn = { lines = {}, marks = {}, keys = {} }
+  local drawn = { lines = {}, groups = {}, rows = {}, keys = {} }
   local width = narrowest()
   draw_note(drawn, screen.wrap(heading(), width), 'HeadcountHeading')
   draw_note(drawn, hints(width), 'HeadcountHint')
   table.insert(drawn.lines, '')
   local shown, omitted = shown_of(roster.sessions())
   local rows = vim.tbl_map(function(session)
-    return columns.cells(session, now)
+    return columns.row(session, now)
   end, shown)
-  local widths = columns.fitting(rows, width)
+  columns.draw(rows, width)
   for index, row in ipairs(rows) do
-    draw_row(drawn, row, widths, HIGHLIGHT[shown[index].status] or 'HeadcountUnknown')
+    table.insert(drawn.lines, row.line)
+    drawn.rows[#drawn.lines] = row
     drawn.keys[#drawn.lines] = roster.key(shown[index])
   end
   local notes = roster.trouble()
@@ -236,17 +210,52 @@ local function draw(now)
   return drawn
 end
 
---- Keeps each window's cursor on the session it was on.
----@param before table<integer, string>
----@param after table<integer, string>
-local function keep_cursors(before, after)
+---@param number integer
+---@param span integer[] the first byte, and the one behind the last
+---@param group string
+local function mark(number, span, group)
+  local options = { end_col = span[2], hl_group = group }
+  vim.api.nvim_buf_set_extmark(buffer, NAMESPACE, number - 1, span[1], options)
+end
+
+--- Gives a line its colours. A session's title stands out, what else is known of it does not.
+---@param drawn headcount.Drawn
+---@param number integer
+local function highlight(drawn, number)
+  local row, group = drawn.rows[number], drawn.groups[number]
+  if group then
+    mark(number, { 0, #drawn.lines[number] }, group)
+  end
+  for column, span in pairs(row and row.spans or {}) do
+    if column == columns.STATE then
+      mark(number, span, HIGHLIGHT[row.status] or 'HeadcountUnknown')
+    elseif column ~= columns.TITLE then
+      mark(number, span, 'HeadcountDetail')
+    end
+  end
+end
+
+--- The session that the cursor of each window is on.
+---@param keys table<integer, string>
+---@return table<integer, string> window → key
+local function under_cursors(keys)
+  local under = {}
+  for _, shown_in in ipairs(vim.fn.win_findbuf(buffer)) do
+    under[shown_in] = keys[vim.api.nvim_win_get_cursor(shown_in)[1]]
+  end
+  return under
+end
+
+--- Moves each cursor to where its session is now.
+---@param under table<integer, string>
+local function keep_cursors(under)
   local line_of = {}
-  for line, key in pairs(after) do
+  for line, key in pairs(keys_by_line) do
     line_of[key] = line
   end
-  for _, shown_in in ipairs(vim.fn.win_findbuf(buffer)) do
+  for shown_in, key in pairs(under) do
     local cursor = vim.api.nvim_win_get_cursor(shown_in)
-    local line = line_of[before[cursor[1]]]
+    local line = line_of[key]
     if line and line ~= cursor[1] then
       vim.api.nvim_win_set_cursor(shown_in, { line, cursor[2] })
     end
@@ -258,16 +267,14 @@ function M.render()
   if not buffer or not vim.api.nvim_buf_is_loaded(buffer) then
     return
   end
-  local drawn = draw(os.time())
-  if buffers.put(buffer, drawn.lines) then
-    vim.api.nvim_buf_clear_namespace(buffer, NAMESPACE, 0, -1)
-    for _, mark in ipairs(drawn.marks) do
-      local options = { end_col = mark.last, hl_group = mark.group }
-      vim.api.nvim_buf_set_extmark(buffer, NAMESPACE, mark.line - 1, mark.first, options)
+  local drawn, under = draw(os.time()), under_cursors(keys_by_line)
+  for _, run in ipairs(buffers.put(buffer, drawn.lines, NAMESPACE)) do
+    for number = run[1], run[2] do
+      highlight(drawn, number)
     end
   end
-  keep_cursors(keys_by_line, drawn.keys)
   keys_by_line = drawn.keys
+  keep_cursors(under)
 end
 
 --- The same where somebody sees it: a list that is hidden is drawn when it is shown.

@@ -9,6 +9,8 @@ local M = {}
 ---@field after headcount.Session|nil
 ---@field is_born boolean|nil whether it came into being while we looked; else one without `before` is merely new to us
 
+--- The first answer holds what is urgent and what is recent; the first push holds the rest.
+local FIRST_PAGE = 200
 --- The most that one list may hold: the server's own limit.
 local WHOLE_PAGE = 10000
 
@@ -27,6 +29,9 @@ local observers = {}
 local seq = 0
 local is_watching = false
 local is_known = false
+--- How many of them there are by status, without subagents: a status line asks with every move of the cursor.
+---@type table<string, integer>
+local counts = {}
 --- What this server pushed last; nil until it has.
 ---@type headcount.Changed|nil
 local pushed = nil
@@ -46,21 +51,34 @@ function M.key(session)
   return session.agent .. ' ' .. (session.sessionId or unnamed)
 end
 
+--- What is known now.
+---@return table<string, headcount.Session>
+local function held()
+  return is_known and sessions or {}
+end
+
 ---@param steps headcount.Step[]
 local function tell(steps)
+  counts = {}
+  for _, session in pairs(held()) do
+    if session.kind ~= 'subagent' then
+      counts[session.status] = (counts[session.status] or 0) + 1
+    end
+  end
   for _, observer in ipairs(observers) do
     observer(steps)
   end
 end
 
---- Takes these sessions for all there are. One that was not known is no step: nobody has seen what came before. What was
---- known of the agents that are `unseen` stays as it was.
+--- Takes these sessions for all there are, or for a part of them. One that was not known is no step: nobody has seen what
+--- came before. What was known of the agents that are `unseen` stays as it was.
 ---@param list headcount.Session[]
 ---@param unseen table<string, true>
-local function replace(list, unseen)
+---@param is_part boolean|nil
+local function replace(list, unseen, is_part)
   local steps, now = {}, {}
   for key, session in pairs(sessions) do
-    now[key] = unseen[session.agent] and session or nil
+    now[key] = (is_part or unseen[session.agent]) and session or nil
   end
   for _, session in ipairs(list) do
     if not unseen[session.agent] then
@@ -171,48 +189,6 @@ client.on_state(function(state)
   end
 end)
 
---- Asks which records could not be read: changes do not tell it.
-local function ask_reports()
-  client.look('session.list', { limit = 1 }, function(err, result)
-    if not err then
-      reports = where_seen(result.agents)
-      take_problems(result.problems)
-      tell({})
-    end
-  end)
-end
-
---- Asks anew for what is pushed: the server is another one.
-function M.resume()
-  seq, pushed = 0, nil
-  if not client.can('session.watch') then
-    return M.refresh()
-  end
-  client.request('session.watch', {}, function(err)
-    if not err then
-      ask_reports()
-    elseif err.code ~= client.GONE then
-      M.refresh() -- what cannot be pushed can be asked for
-    end
-  end)
-end
-
---- Keeps the roster true from now on; starts the server where it is not there.
----@param callback fun(err: headcount.Error|nil)|nil
-function M.watch(callback)
-  local is_first = not is_watching
-  is_watching = true
-  local was_ready = client.state() == 'ready'
-  client.start(function(err)
-    if not err and is_first and was_ready then
-      M.resume()
-    end
-    if callback then
-      callback(err)
-    end
-  end)
-end
-
 --- These sessions after these changes.
 ---@param list headcount.Session[]
 ---@param changes headcount.Change[]
@@ -243,15 +219,19 @@ local function take(told, meanwhile)
       vim.list_extend(changes, push.changes)
     end
   end
-  replace(changed(told.sessions, changes), pushed and unseen_agents(told.agents) or {})
+  -- A first page of what was known as a whole before would only take rows away.
+  local is_part = told.nextCursor ~= nil and vim.tbl_count(sessions) > #told.sessions
+  local unseen = pushed and unseen_agents(told.agents) or {}
+  replace(changed(told.sessions, changes), unseen, is_part)
 end
 
---- Asks for the whole list, and who contributed what to it.
+--- Asks for so many sessions, and who contributed what to them.
+---@param limit integer
 ---@param callback fun(err: headcount.Error|nil)|nil
-function M.refresh(callback)
+local function ask(limit, callback)
   local meanwhile = {}
   underway[meanwhile] = true
-  client.look('session.list', { limit = WHOLE_PAGE }, function(err, result)
+  client.look('session.list', { limit = limit }, function(err, result)
     underway[meanwhile] = nil
     if not err then
       take(result, meanwhile)
@@ -262,10 +242,45 @@ function M.refresh(callback)
   end)
 end
 
---- What is known now.
----@return table<string, headcount.Session>
-local function held()
-  return is_known and sessions or {}
+--- Asks for the whole list.
+---@param callback fun(err: headcount.Error|nil)|nil
+function M.refresh(callback)
+  ask(WHOLE_PAGE, callback)
+end
+
+--- Asks anew for what is told: the server is another one. First for a list, which is there before the first push: that
+--- waits until every store is watched.
+function M.resume()
+  seq, pushed = 0, nil
+  if not client.can('session.watch') then
+    return M.refresh()
+  end
+  ask(FIRST_PAGE, function(err)
+    if err and err.code == client.GONE then
+      return
+    end
+    client.request('session.watch', {}, function(watch_err)
+      if watch_err and watch_err.code ~= client.GONE then
+        M.refresh() -- what cannot be pushed can be asked for
+      end
+    end)
+  end)
+end
+
+--- Keeps the roster true from now on; starts the server where it is not there.
+---@param callback fun(err: headcount.Error|nil)|nil
+function M.watch(callback)
+  local is_first = not is_watching
+  is_watching = true
+  local was_ready = client.state() == 'ready'
+  client.start(function(err)
+    if not err and is_first and was_ready then
+      M.resume()
+    end
+    if callback then
+      callback(err)
+    end
+  end)
 end
 
 ---@class headcount.Place
@@ -309,13 +324,7 @@ end
 ---@param status headcount.Status
 ---@return integer
 function M.count(status)
-  local count = 0
-  for _, session in pairs(held()) do
-    if session.status == status and session.kind ~= 'subagent' then
-      count = count + 1
-    end
-  end
-  return count
+  return counts[status] or 0
 end
 
 --- What could not be looked at, a line each.

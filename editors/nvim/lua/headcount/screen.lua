@@ -13,10 +13,15 @@ local OBEYED = {
   '\226\129[\166-\169]', -- isolates
 }
 
---- Text on one line, without what a terminal would obey.
+--- Text on one line, without what a terminal would obey. Where nothing has to go, which is told at once, it stays as it is: a
+--- list is long.
 ---@param text string
 ---@return string
 function M.clean(text)
+  local is_plain = not text:find('[^ -~]')
+  if is_plain and not text:find('  ', 1, true) then
+    return vim.trim(text)
+  end
   local flat = text:gsub('%s+', ' ')
   for _, pattern in ipairs(OBEYED) do
     flat = flat:gsub(pattern, '')
@@ -24,11 +29,11 @@ function M.clean(text)
   return vim.trim(flat)
 end
 
---- How many cells of the screen a text takes. For plain text Neovim need not be asked, which is what a long list waits for.
+--- How many cells of the screen a text takes.
 ---@param text string
 ---@return integer
 function M.width(text)
-  return text:find('[^ -~]') and vim.fn.strdisplaywidth(text) or #text
+  return vim.api.nvim_strwidth(text)
 end
 
 --- The longest beginning of a text in this many cells of the screen.
@@ -37,8 +42,10 @@ end
 ---@return string
 local function beginning(text, width)
   local cut = vim.fn.strcharpart(text, 0, width)
-  while M.width(cut) > width do
-    cut = vim.fn.strcharpart(cut, 0, vim.fn.strchars(cut) - 1)
+  local surplus = M.width(cut) - width
+  while surplus > 0 do
+    cut = vim.fn.strcharpart(cut, 0, vim.fn.strchars(cut) - math.ceil(surplus / 2)) -- a character takes two at most
+    surplus = M.width(cut) - width
   end
   return cut
 end

@@ -58,7 +58,7 @@ local NEED = {
 ---@return string
 function M.one_line(text)
   local flat = screen.clean(text)
-  if vim.fn.strchars(flat) > TITLE_MAX then
+  if #flat > TITLE_MAX and vim.fn.strchars(flat) > TITLE_MAX then
     flat = vim.fn.strcharpart(flat, 0, TITLE_MAX - 1) .. '…'
   end
   return flat
