@@ -246,7 +246,8 @@ impl Supervisor {
         thread::spawn(move || {
             let (session, launch_id) = (session.as_ref(), Some(&*launch_id));
             let owners = &[owner];
-            let target = Target { owners, driver, session, launch_id, leader: Some(owner) };
+            let (leader, unfinished) = (Some(owner), &[][..]);
+            let target = Target { owners, driver, session, launch_id, leader, unfinished };
             if let Err(error) = ending::end(Path::new(procs::PROC), target, GRACE) {
                 tracing::debug!(?error, "the agent ended when its time was up");
             }

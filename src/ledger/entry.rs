@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::fuses::Firing;
+use super::stops::Stop;
 use crate::base::{AbsPath, AgentId, ProcessRef, SessionId, Timestamp};
 use crate::procs::Place;
 use crate::protocol::fuse::Fuse;
@@ -16,7 +17,8 @@ use crate::protocol::session::Launch;
 const SIGNALLED_ABOVE: i32 = 128;
 const SIGNALLED: RangeInclusive<i32> = 129..=192;
 
-/// What was launched and is not yet forgotten; the directories that were claimed, and the fuses on them.
+/// What was launched and is not yet forgotten; the directories that were claimed, and the fuses on them; what is being
+/// stopped.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ledger {
     /// By the id of the launch.
@@ -27,6 +29,8 @@ pub struct Ledger {
     pub fuses: Vec<Fuse>,
     /// Fuses that are no more, and whose work is not known to be under way.
     pub firings: Vec<Firing>,
+    /// Stops that have begun, and are not known to be done.
+    pub stops: Vec<Stop>,
 }
 
 /// One launch.

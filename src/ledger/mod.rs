@@ -9,6 +9,7 @@ mod entry;
 mod fuses;
 mod launches;
 mod prune;
+mod stops;
 
 pub mod directory;
 mod observed;
@@ -27,3 +28,4 @@ pub use file::LedgerFile;
 pub use fuses::{Firer, Firing};
 pub use observed::{with_world, with_world_at};
 pub use prune::Pruned;
+pub use stops::Stop;

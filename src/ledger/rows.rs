@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::entry::{Elsewhere, LaunchEntry, Ledger};
 use super::fuses::Firing;
+use super::stops::Stop;
 use crate::procs::{Place, Sight};
 use crate::protocol::fuse::Fuse;
 use crate::protocol::lock::Lock;
@@ -14,6 +15,7 @@ const LAUNCH: &str = "launch";
 const LOCK: &str = "lock";
 const FUSE: &str = "fuse";
 const FIRING: &str = "firing";
+const STOP: &str = "stop";
 
 /// A row by noun and name, and what it shall say; nothing where it shall be gone.
 pub(super) type RowChange = (&'static str, String, Option<String>);
@@ -33,6 +35,7 @@ pub(super) fn take_in(
         LOCK => ledger.locks.push(serde_json::from_str(body)?),
         FUSE => ledger.fuses.push(serde_json::from_str(body)?),
         FIRING => ledger.firings.push(serde_json::from_str(body)?),
+        STOP => ledger.stops.push(serde_json::from_str(body)?),
         // Additions of a later version under the same schema stay as they are.
         _ => {}
     }
@@ -53,6 +56,7 @@ pub(super) fn changes(
     let directory = |it: &Fuse| it.directory.to_string();
     rows.extend(differences(FUSE, &before.fuses, &after.fuses, directory, text)?);
     rows.extend(differences(FIRING, &before.firings, &after.firings, Firing::name, text)?);
+    rows.extend(differences(STOP, &before.stops, &after.stops, Stop::name, text)?);
     Ok(rows)
 }
 

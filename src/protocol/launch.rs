@@ -240,7 +240,8 @@ pub struct StopParams {
 #[serde(rename_all = "snake_case")]
 pub enum StopOutcome {
     /// Every owner has ended; what outlived them is among the survivors, and so is an owner that others need. Where all
-    /// serve several sessions, the session's turn has ended.
+    /// serve several sessions, the session's turn has ended. Where there was no owner any more, what an earlier stop had
+    /// left has ended, whose server was killed in the middle.
     Stopped,
     /// No live process owned the session, or its service had no turn of it in progress.
     AlreadyStopped,

@@ -30,6 +30,7 @@ mod server_handlers;
 mod session_handlers;
 mod settings;
 mod stop_handlers;
+mod stop_notes;
 mod subscription;
 mod unanswered;
 mod watch_handlers;

@@ -1,13 +1,14 @@
 //! The handler of `session.stop`.
 
+use std::collections::BTreeSet;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::App;
-use super::ledger_access::read;
 use super::look::{Found, observe, roster_for};
 use super::named::Named;
 use super::router::Call;
+use super::stop_notes::{Noted, UnderWay};
 use crate::adapters::Record;
 use crate::adapters::drive;
 use crate::adapters::evidence::Owner;
@@ -17,7 +18,7 @@ use crate::census;
 use crate::env::Env;
 use crate::launch::ending::{self, Ending, NotEnded, Target};
 use crate::ledger::{LaunchEntry, Ledger, LedgerFile, Life, with_world};
-use crate::offload::{blocking, on_own_thread};
+use crate::offload::on_own_thread;
 use crate::procs::ProcessTable;
 use crate::protocol::error::RpcError;
 use crate::protocol::launch::{Signalled, StopOutcome, StopParams, StopResult};
@@ -42,14 +43,14 @@ pub(super) async fn stop(call: Call, params: StopParams) -> Result<StopResult, R
     refuse_blindly(&row)?;
     refuse_to_guess(&row)?;
     let grace = params.grace_ms.map_or(GRACE, |it| Duration::from_millis(it.get()));
-    let (needed, free) = row.owners.iter().partition(|it| is_needed(**it, &row.session, &others));
-    let ended = end(app, &row, Owners { needed, free }, grace).await?;
-    let Ended { outcome, signals, survivors } = match ended {
+    let owners = row.owners.iter().copied();
+    let (needed, free): (Vec<_>, Vec<_>) =
+        owners.partition(|it| is_needed(*it, &row.session, &others));
+    let noted = Noted::of(app, &row.session, &free).await;
+    let aim = Aim { needed, free, noted, grace };
+    let Ended { outcome, signals, survivors } = match end(app, &row, &aim).await? {
         End::Ended(ended) => ended,
-        End::NoOwner => {
-            let survivors = left_behind(app, &row.session).await;
-            Ended { survivors, ..Ended::without_signal(StopOutcome::AlreadyStopped) }
-        }
+        End::NoOwner => finish(app, &row.session, aim.noted).await?,
         End::Shared => Ended::without_signal(end_turn(app, &row, grace).await?),
     };
     Ok(StopResult { outcome, signals, survivors, complete, agents })
@@ -76,11 +77,15 @@ fn refuse_to_guess(row: &Row) -> Result<(), RpcError> {
     Err(cannot(&row.session.agent, &what, hint))
 }
 
-/// The owners of a session.
-struct Owners {
-    /// Those that others need too: they live on.
+/// What a stop is about.
+struct Aim {
+    /// The owners that others need too: they live on.
     needed: Vec<ProcessRef>,
+    /// The owners that are to end.
     free: Vec<ProcessRef>,
+    noted: Noted,
+    /// How long they may take to end by themselves.
+    grace: Duration,
 }
 
 /// Whether others than the session need its owner.
@@ -184,20 +189,22 @@ impl Ended {
 }
 
 /// Ends the owners, but for those that have ended meanwhile or serve others.
-async fn end(app: &App, row: &Row, owners: Owners, grace: Duration) -> Result<End, RpcError> {
-    let Owners { mut needed, free } = owners;
+async fn end(app: &App, row: &Row, aim: &Aim) -> Result<End, RpcError> {
+    let (mut needed, free, grace) = (aim.needed.clone(), aim.free.clone(), aim.grace);
     let Some(first) = free.first().map(|it| it.pid) else {
         let is_served = !needed.is_empty() || is_hosted(row.record.as_deref());
         return Ok(if is_served { End::Shared } else { End::NoOwner });
     };
     let session = &row.session;
     let driver = drive::of(&session.agent);
-    let launch = launch_of(app, session, free.clone()).await;
-    let (env, id) = (app.env.clone(), session.session_id.clone());
+    let Noted { launch, unfinished, .. } = aim.noted.clone();
+    let (env, agent, id) = (app.env.clone(), session.agent.clone(), session.session_id.clone());
     let job = app.unfinished.begin();
     // Once begun it runs to its end, and the process waits for it: half a stop would leave orphans.
     let ended = on_own_thread(move || {
         let _job = job;
+        // Before anything is noted.
+        ending::check(env.proc_root()).map_err(NotEnded::Unable)?;
         let table = snapshot(&env)?;
         let is_shared = |it: &ProcessRef| (driver.is_shared)(table.arguments(*it));
         let (shared, free): (Vec<_>, Vec<_>) = free.into_iter().partition(is_shared);
@@ -211,8 +218,13 @@ async fn end(app: &App, row: &Row, owners: Owners, grace: Duration) -> Result<En
             session: id.as_ref(),
             launch_id: launch.as_ref().map(|it| it.id.as_str()),
             leader: launch.as_ref().and_then(|it| it.process),
+            unfinished: &unfinished,
         };
-        let Ending { signals, survivors } = ending::end(env.proc_root(), target, grace)?;
+        let under_way = UnderWay { env: &env, agent: &agent, session: id.as_ref() };
+        under_way.begin(ending::whole(&table, target));
+        let ending = ending::end(env.proc_root(), target, grace);
+        under_way.finish();
+        let Ending { signals, survivors } = ending?;
         if let Some(launch) = &launch {
             wait_until_noted(&env, &launch.id);
         }
@@ -231,27 +243,34 @@ async fn end(app: &App, row: &Row, owners: Owners, grace: Duration) -> Result<En
     }
 }
 
-/// What outlived the owner of a session: what its agent left at work, or a stop whose server was killed in the middle. It is
-/// told and not ended: a person may have been told that it goes on.
-async fn left_behind(app: &App, session: &Session) -> Vec<Process> {
-    let Some(id) = session.session_id.clone() else { return Vec::new() };
+/// Goes through with a stop whose server was killed in the middle. What else outlived the owner of a session is told and not
+/// ended: its agent has left that at work, and a person may have been told that it goes on.
+async fn finish(app: &App, session: &Session, noted: Noted) -> Result<Ended, RpcError> {
     let (agent, env) = (session.agent.clone(), app.env.clone());
-    let launches = read(app, {
-        let (agent, id) = (agent.clone(), id.clone());
-        move |ledger, _| {
-            let is_its = |it: &&LaunchEntry| it.agent == agent && it.session.as_ref() == Some(&id);
-            let its = ledger.launches.iter().filter(is_its);
-            its.map(|it| it.launch.launch_id.clone()).collect::<Vec<_>>()
+    let Some(id) = session.session_id.clone() else {
+        return Ok(Ended::without_signal(StopOutcome::AlreadyStopped));
+    };
+    let job = app.unfinished.begin();
+    let finished = on_own_thread(move || {
+        let _job = job;
+        let Noted { launches, unfinished, .. } = noted;
+        let mut ended = Ended::without_signal(StopOutcome::AlreadyStopped);
+        let mut left = BTreeSet::new();
+        if !unfinished.is_empty() {
+            let Ending { signals, survivors } = ending::finish(env.proc_root(), &unfinished)?;
+            UnderWay { env: &env, agent: &agent, session: Some(&id) }.finish();
+            left.extend(survivors);
+            ended = Ended { signals, ..Ended::without_signal(StopOutcome::Stopped) };
         }
+        if let Ok(table) = snapshot(&env) {
+            left.extend(ending::left_behind(&table, drive::of(&agent), &id, &launches));
+            ended.survivors = left.into_iter().filter_map(|it| table.shown(it)).collect();
+        }
+        Ok(ended)
     });
-    // Without the ledger there is one mark less to look for.
-    let launches = launches.await.unwrap_or_default();
-    blocking(move || {
-        let Ok(table) = snapshot(&env) else { return Vec::new() };
-        let left = ending::left_behind(&table, drive::of(&agent), &id, &launches);
-        left.into_iter().filter_map(|it| table.shown(it)).collect()
+    finished.await.flatten().map_err(|error| {
+        RpcError::Internal(format!("what an earlier stop has left cannot be ended: {error}"))
     })
-    .await
 }
 
 /// Waits until the launch is over for the ledger too: whoever stops one finds its directory free, and its exit code.
@@ -270,24 +289,6 @@ pub(super) fn wait_until_noted(env: &Env, launch_id: &str) {
 
 fn snapshot(env: &Env) -> Result<ProcessTable, NotEnded> {
     ProcessTable::snapshot(env.proc_root()).map_err(NotEnded::Unable)
-}
-
-/// A launch that has not ended.
-struct LiveLaunch {
-    id: String,
-    /// The process that was launched.
-    process: Option<ProcessRef>,
-}
-
-/// The launch that a session's owners came from.
-async fn launch_of(app: &App, session: &Session, owners: Vec<ProcessRef>) -> Option<LiveLaunch> {
-    let (agent, id) = (session.agent.clone(), session.session_id.clone());
-    let found = read(app, move |ledger, world| {
-        let found = ledger.launch_of(&agent, id.as_ref(), &owners, world)?;
-        Some(LiveLaunch { id: found.launch.launch_id.clone(), process: found.process })
-    });
-    // Without the ledger a stop still stops; it knows one mark less to look for.
-    found.await.ok().flatten()
 }
 
 pub(super) fn cannot(agent: &AgentId, what: &str, hint: &str) -> RpcError {

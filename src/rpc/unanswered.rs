@@ -114,6 +114,7 @@ fn end(env: &Env, agent: &AgentId, id: &str, owner: ProcessRef) -> Result<(), Le
         session: ledger.launch(id).and_then(|it| it.session.as_ref()),
         launch_id: Some(id),
         leader: Some(owner),
+        unfinished: &[],
     };
     match ending::end(env.proc_root(), target, GRACE) {
         Ok(_) | Err(NotEnded::Gone | NotEnded::NotOurs(_)) => wait_until_noted(env, id),

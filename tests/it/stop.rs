@@ -5,6 +5,7 @@ use std::io::Write;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
+use headcount::ledger::{LedgerFile, Stop};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use serde_json::{Value, json};
 
@@ -49,6 +50,7 @@ fn a_stop_ends_the_agent_with_all_that_it_started() {
         assert!(!is_alive(*pid), "{pid} of {signals:?}");
     }
     assert!(done.read().contains("HEADCOUNT_EXIT_CODE=1"), "it ended by a signal");
+    assert_eq!(noted(&world), []);
     let again = world.call("session.stop", &json!({ "sessionId": THREAD }));
     assert_eq!(again["result"]["outcome"], "already_stopped");
     assert_eq!(again["result"]["signals"], json!([]));
@@ -112,6 +114,51 @@ fn a_stop_is_not_left_half_done_when_its_client_leaves() {
         assert_eq!(world.locks(), Vec::<Value>::new(), "{last:?}");
         drop(input);
     }
+}
+
+#[test]
+fn a_stop_whose_server_was_killed_is_gone_through_with_by_the_next() {
+    let world = World::new();
+    let [asked, go_on, child, done] = ["asked", "go-on", "child", "done"].map(|it| world.pipe(it));
+    // Its own end waits for the test; its child takes no notice of anything.
+    let prompt = format!(
+        "trap ': > {}; read it < {}; exit 3' INT; \
+         sh -c 'trap \"\" INT TERM HUP; echo $$ > {}; while :; do sleep 1000; done' & \
+         tell; while :; do wait; done",
+        asked.path().display(),
+        go_on.path().display(),
+        child.path().display()
+    );
+    let stop = json!({
+        "jsonrpc": "2.0", "id": 1, "method": "session.stop",
+        "params": { "sessionId": THREAD, "graceMs": 600_000 },
+    });
+    let child: i64 = thread::scope(|scope| {
+        scope.spawn(|| world.launch(&prompt, json!({ "onComplete": hook(&done) })));
+        child.read().trim().parse().unwrap()
+    });
+    let mut server = server(&world.home, &[]);
+    writeln!(server.stdin.as_mut().unwrap(), "{stop}").expect("the server reads");
+    asked.read();
+    server.kill().unwrap();
+    server.wait().unwrap();
+    fs::write(go_on.path(), "on\n").unwrap();
+    assert!(done.read().contains("HEADCOUNT_EXIT_CODE=3"), "it ended by its own way");
+    assert!(is_alive(child));
+
+    let again = || world.call("session.stop", &json!({ "sessionId": THREAD }))["result"].clone();
+    let stopped = again();
+    assert_eq!(stopped["outcome"], "stopped", "{stopped}");
+    let signals = stopped["signals"].as_array().unwrap();
+    assert!(signals.contains(&json!({ "signal": "SIGKILL", "pid": child })), "{stopped}");
+    assert!(!is_alive(child), "{stopped}");
+    assert_eq!(again()["outcome"], "already_stopped");
+    assert_eq!(noted(&world), [], "it is done");
+}
+
+/// The stops that are not known to be done.
+fn noted(world: &World) -> Vec<Stop> {
+    LedgerFile::of(&world.home.env()).read().unwrap().stops
 }
 
 #[test]
