@@ -56,8 +56,8 @@ pub struct Changed {
     pub observed_at: Timestamp,
     /// The sessions that are not as they were, in the order of `session.list`.
     pub changes: Vec<Change>,
-    /// What keeps changes from being seen, or the filter's directory from being followed; absent while nothing does. How
-    /// many expiries of fuses came faster than they could be told is said once.
+    /// What keeps changes from being seen, or the filter's directory from being followed, and what is wrong with the user's
+    /// settings; absent while nothing is. How many expiries of fuses came faster than they could be told is said once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<Problem>,
 }
@@ -135,7 +135,8 @@ pub struct WaitResult {
     pub complete: bool,
     /// What each adapter contributed when it was asked last.
     pub agents: Vec<AgentReport>,
-    /// What keeps changes from being seen, or the filter's directory from being followed.
+    /// What keeps changes from being seen, or the filter's directory from being followed, and what is wrong with the user's
+    /// settings.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<Problem>,
 }

@@ -5,21 +5,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::App;
 use crate::base::AgentId;
 use crate::config;
+use crate::env::Env;
 use crate::offload::blocking;
 use crate::protocol::error::RpcError;
 use crate::protocol::session::{Filter, Problem};
-use crate::protocol::settings::{ConfigFile, Settings};
+use crate::protocol::settings::Settings;
 
-/// The settings as they are now, and what is wrong with the user's file. What cannot be read sets nothing.
+/// The settings, and what is wrong with the user's file.
+pub(super) type Told = (Settings, Option<Problem>);
+
+/// The settings as they are now.
 pub(super) async fn now(app: &App) -> (Settings, Vec<Problem>) {
     let (env, agents) = (app.env.clone(), agents(app));
-    let read = blocking(move || {
-        let config = config::read(&env)?;
-        let doubts = config::doubts(&env, &config, &agents);
-        Ok((config.settings(), doubts))
-    });
-    let (users, problem) =
-        read.await.unwrap_or_else(|problem| (Settings::default(), Some(problem)));
+    let (users, problem) = blocking(move || of_user(&env, &agents)).await;
     if let Some(problem) = &problem {
         tracing::warn!(path = ?problem.path, "{}", problem.message);
     }
@@ -47,13 +45,24 @@ pub(super) fn narrowed(app: &App, settings: &Settings, filter: Filter) -> Filter
     Filter { agents: filter.agents.or_else(|| Some(others())), ..filter }
 }
 
-/// Reads the settings for who looks again and again. What is wrong with the user's file, lists tell.
-pub(super) fn reader(app: &App) -> Arc<dyn Fn() -> Settings + Send + Sync> {
-    let (env, options) = (app.env.clone(), app.options.clone());
+/// Reads the settings for who looks again and again.
+pub(super) fn reader(app: &App) -> Arc<dyn Fn() -> Told + Send + Sync> {
+    let (env, options, agents) = (app.env.clone(), app.options.clone(), agents(app));
     Arc::new(move || {
-        let users = config::read(&env).map_or_else(|_| Settings::default(), ConfigFile::settings);
-        of_client(&options).over(users)
+        let (users, problem) = of_user(&env, &agents);
+        (of_client(&options).over(users), problem)
     })
+}
+
+/// What the user's file says, and what is wrong with it. What cannot be read sets nothing.
+fn of_user(env: &Env, agents: &[AgentId]) -> Told {
+    match config::read(env) {
+        Ok(config) => {
+            let doubts = config::doubts(env, &config, agents);
+            (config.settings(), doubts)
+        }
+        Err(problem) => (Settings::default(), Some(problem)),
+    }
 }
 
 fn of_client(options: &Mutex<Settings>) -> Settings {

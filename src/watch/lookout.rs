@@ -60,8 +60,8 @@ pub struct Ground {
     pub env: Arc<Env>,
     pub memo: Arc<Memo>,
     pub adapters: Vec<&'static dyn Adapter>,
-    /// Reads the settings: with each look, since what they say now holds now.
-    pub settings: Arc<dyn Fn() -> Settings + Send + Sync>,
+    /// Reads the settings, and what is wrong with them: with each look, since what they say now holds now.
+    pub settings: Arc<dyn Fn() -> (Settings, Option<Problem>) + Send + Sync>,
 }
 
 /// Looks for as long as somebody holds it.
@@ -122,7 +122,8 @@ async fn look(
             }
         }
         let unwatched = unwatched.into_iter().flatten().map(looking_instead);
-        work.seen.publish(&tell, &occasion.scope, occasion.usual, unwatched);
+        let told = occasion.problem.into_iter().chain(unwatched);
+        work.seen.publish(&tell, &occasion.scope, occasion.usual, told);
 
         let mut touched = tokio::select! {
             touched = stores.touched() => touched,
@@ -254,6 +255,8 @@ struct Occasion {
     /// The agents that the settings do not leave out.
     usual: Vec<AgentId>,
     deadline: Duration,
+    /// What is wrong with the settings.
+    problem: Option<Problem>,
 }
 
 /// Watches what is there now, and takes the scope of a look.
@@ -264,7 +267,7 @@ async fn prepare(
 ) -> (StoreWatcher, Occasion) {
     let Ground { env, memo, adapters, settings } = ground.clone();
     blocking(move || {
-        let settings = settings();
+        let (settings, problem) = settings();
         let ids = adapters.iter().map(|it| &it.card().id);
         let usual: Vec<AgentId> =
             ids.clone().filter(|it| !settings.leaves_out(it)).cloned().collect();
@@ -274,7 +277,7 @@ async fn prepare(
         stores.follow(&wanted(&env, &adapters, &agents));
         let scope = Scope::observe(env, memo, Interest::SESSIONS);
         let deadline = census::deadline(settings.deadline_ms);
-        (stores, Occasion { scope, agents, usual, deadline })
+        (stores, Occasion { scope, agents, usual, deadline, problem })
     })
     .await
 }

@@ -95,7 +95,7 @@ impl Seen {
         tell: &watch::Sender<Option<View>>,
         scope: &Scope,
         usual: Vec<AgentId>,
-        unwatched: impl Iterator<Item = Problem>,
+        problems: impl Iterator<Item = Problem>,
     ) {
         let unseen = scope.processes.problem().cloned();
         let seen = self.agents.values();
@@ -105,7 +105,7 @@ impl Seen {
             sessions: Arc::new(seen.clone().flat_map(|(_, it)| it).cloned().collect()),
             reports: Arc::new(seen.map(|(report, _)| report.clone()).collect()),
             usual,
-            blindness: unwatched.chain(unseen).chain(self.ledger.clone()).collect(),
+            blindness: problems.chain(unseen).chain(self.ledger.clone()).collect(),
         };
         tell.send_if_modified(|view| {
             let is_new = view.as_ref().is_none_or(|it| !it.is_as(&new));

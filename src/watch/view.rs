@@ -18,7 +18,7 @@ pub struct View {
     pub(super) reports: Arc<Vec<AgentReport>>,
     /// The agents that are meant where nobody names any: those that the settings do not leave out.
     pub(super) usual: Vec<AgentId>,
-    /// What keeps changes of all agents from being seen as they happen.
+    /// What is wrong with the settings, or keeps changes of all agents from being seen as they happen.
     pub(super) blindness: Vec<Problem>,
     /// Whether the processes of this machine could be seen.
     pub(super) sees_processes: bool,
@@ -40,7 +40,7 @@ impl View {
         self.sees_processes && self.reports_of(agents).all(AgentReport::has_answered)
     }
 
-    /// What keeps changes of these agents from being seen as they happen.
+    /// What is wrong with the settings, or keeps changes of these agents from being seen as they happen.
     pub fn problems(&self, agents: &[AgentId]) -> Vec<Problem> {
         let unanswered = self.reports_of(agents).filter(|it| !it.has_answered());
         let of_agents = unanswered.filter_map(|report| {

@@ -486,7 +486,7 @@ export interface WaitResult {
   readonly complete: boolean;
   /** What each adapter contributed when it was asked last. */
   readonly agents: readonly AgentReport[];
-  /** What keeps changes from being seen, or the filter's directory from being followed. */
+  /** What keeps changes from being seen, or the filter's directory from being followed, and what is wrong with the user's settings. */
   readonly problems?: readonly Problem[];
 }
 
@@ -501,7 +501,7 @@ export interface Changed {
   readonly observedAt: Timestamp;
   /** The sessions that are not as they were, in the order of `session.list`. */
   readonly changes: readonly Change[];
-  /** What keeps changes from being seen, or the filter's directory from being followed; absent while nothing does. How many expiries of fuses came faster than they could be told is said once. */
+  /** What keeps changes from being seen, or the filter's directory from being followed, and what is wrong with the user's settings; absent while nothing is. How many expiries of fuses came faster than they could be told is said once. */
   readonly problems?: readonly Problem[];
 }
 

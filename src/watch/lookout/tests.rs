@@ -122,7 +122,7 @@ struct World {
     home: tempfile::TempDir,
     table: FakeProc,
     lookout: Arc<Lookout>,
-    settings: Arc<Mutex<Settings>>,
+    settings: Arc<Mutex<(Settings, Option<Problem>)>>,
     views: Views,
 }
 
@@ -147,7 +147,7 @@ impl World {
         let program = home.path().join("program");
         std::fs::write(&program, "x").unwrap();
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
-        let settings = Arc::<Mutex<Settings>>::default();
+        let settings = Arc::<Mutex<(Settings, Option<Problem>)>>::default();
         let read = settings.clone();
         let ground = Ground {
             env: Arc::new(env(home.path()).with_proc_root(table.root().to_owned())),
@@ -161,7 +161,7 @@ impl World {
     }
 
     fn set(&self, settings: &str) {
-        *self.settings.lock().unwrap() = serde_json::from_str(settings).unwrap();
+        self.settings.lock().unwrap().0 = serde_json::from_str(settings).unwrap();
     }
 
     /// The next view: how many sessions, and the problems.
@@ -310,6 +310,17 @@ async fn settings_hold_from_the_next_look_on() {
     world.set(r#"{"withoutAgents": ["stand-in"]}"#);
     world.touch(agent);
     assert_eq!(world.next().await, (0, vec![]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_wrong_with_the_settings_is_told_until_it_is_mended() {
+    let agent = StandIn::new(Mood::Well);
+    let mut world = World::with(agent, StoreWatcher::new());
+    world.settings.lock().unwrap().1 = Some(broken());
+    assert_eq!(world.next().await, (1, vec!["it broke".into()]));
+    world.settings.lock().unwrap().1 = None;
+    world.touch(agent);
+    assert_eq!(world.next().await, (1, vec![]));
 }
 
 #[tokio::test(start_paused = true)]

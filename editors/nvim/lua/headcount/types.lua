@@ -68,7 +68,7 @@
 ---@class headcount.Changed
 ---@field changes headcount.Change[] The sessions that are not as they were, in the order of `session.list`.
 ---@field observedAt headcount.Timestamp The instant that the changes speak of.
----@field problems headcount.Problem[]|nil What keeps changes from being seen, or the filter's directory from being followed; absent while nothing does.
+---@field problems headcount.Problem[]|nil What keeps changes from being seen, or the filter's directory from being followed, and what is wrong with the user's
 ---@field seq integer Counts the notifications of the subscription, from 1. The first carries every session, as added.
 
 --- Who the client is.
@@ -607,6 +607,6 @@
 ---@class headcount.WaitResult
 ---@field agents headcount.AgentReport[] What each adapter contributed when it was asked last.
 ---@field complete boolean True when no adapter had failed or missed its deadline when it was asked last, and the processes of this machine
----@field problems headcount.Problem[]|nil What keeps changes from being seen, or the filter's directory from being followed.
+---@field problems headcount.Problem[]|nil What keeps changes from being seen, or the filter's directory from being followed, and what is wrong with the user's
 ---@field sessions headcount.Session[] The sessions that have one of the states; none where the time ran out first.
 ---@field timedOut boolean Whether the time ran out first.
