@@ -5,11 +5,9 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::ChildStdout;
-use tokio::time::{Instant, timeout_at};
 
 use crate::adapters::Adapter;
 use crate::adapters::drive::{Order, PromptBy, Task, Unsupported};
@@ -18,7 +16,6 @@ use crate::base::{AbsPath, AgentId, ProcessRef, SessionId};
 use crate::env::Env;
 use crate::ledger::directory::{self, Given};
 use crate::ledger::{LaunchEntry, LedgerFile, Refusal, with_world};
-use crate::offload::blocking;
 use crate::procs::{self, ProcessTable};
 use crate::protocol::error::{Claiming, LaunchFailure, LiveOwner, RpcError, Stage};
 use crate::protocol::launch::LaunchParams;
@@ -36,19 +33,16 @@ mod memory;
 pub mod order;
 mod pipes;
 pub mod served;
+mod started;
 pub mod supervise;
 
 use environment::Found;
 pub use environment::{LoginPath, NotFound, Sought, find_program};
-use order::{Event, SupervisorOrder};
+use order::SupervisorOrder;
+pub use started::{SESSION_WAIT, Started};
 
-/// How long a launch waits for the agent to tell its session.
-pub const SESSION_WAIT: Duration = Duration::from_secs(10);
 /// What is said of a launch whose supervisor was killed before its agent began.
 const SUPERVISOR_GONE: &str = "the supervisor is gone";
-/// How much longer it waits to see an agent that has told its session fail at once: Codex and Claude Code tell it first,
-/// and end half a second later where nobody is logged in; a busy machine takes longer.
-const SETTLE: Duration = Duration::from_millis(1500);
 /// Most characters of an argument that are shown.
 const SHOWN_ARGUMENT_MAX: usize = 200;
 
@@ -67,23 +61,6 @@ pub struct Site<'a> {
     /// The program that supervises: this one.
     pub program: &'a Path,
     pub login: &'a LoginPath,
-}
-
-/// A launch whose supervisor runs.
-#[derive(Debug)]
-pub struct Started {
-    pub launch_id: String,
-    pub agent: AgentId,
-    pub command: Vec<String>,
-    pub cwd: AbsPath,
-    pub log: AbsPath,
-    /// The login shell's PATH, where the agent got that too.
-    pub login_path: Option<String>,
-    prompt: String,
-    /// The session, where it is known before the agent tells it.
-    pub session: Option<SessionId>,
-    ledger: LedgerFile,
-    news: Lines<BufReader<ChildStdout>>,
 }
 
 /// Checks everything, claims the directory, and starts the supervisor. Blocks; runs to its end once begun.
@@ -243,76 +220,6 @@ fn spawn_supervisor(
     let stdout = stdout.ok_or_else(|| std::io::Error::other("the supervisor has no stdout"))?;
     // The runtime waits for its end, so that it is no zombie; nobody here has to.
     Ok(BufReader::new(stdout).lines())
-}
-
-/// What an agent told within the time.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Told {
-    pub process: ProcessRef,
-    /// The session, told by the agent or chosen before; nothing where it is not known yet.
-    pub session: Option<SessionId>,
-}
-
-impl Started {
-    /// Waits until the agent has told its session, and at most [`SESSION_WAIT`]. Dropping the wait leaves the
-    /// launch as it is.
-    pub async fn told(&mut self) -> Result<Told, RpcError> {
-        let heard = self.listen().await;
-        if let Ok(Heard { process: Some(process), session, .. }) = heard {
-            return Ok(self.known(process, session));
-        }
-        // What has not begun by now never shall, and holds nothing.
-        let (ledger, id) = (self.ledger.clone(), self.launch_id.clone());
-        let begun = blocking(move || call_off(&ledger, &id)).await;
-        let Heard { session, is_over, .. } = heard?;
-        begun.map(|process| self.known(process, session)).ok_or_else(|| {
-            let silent = format!("no word within {} s", SESSION_WAIT.as_secs());
-            let message = if is_over { SUPERVISOR_GONE.to_owned() } else { silent };
-            failed(&self.agent, Stage::Spawn, None, message)
-        })
-    }
-
-    fn known(&self, process: ProcessRef, told: Option<SessionId>) -> Told {
-        Told { process, session: told.or_else(|| self.session.clone()) }
-    }
-
-    /// Listens to the supervisor until the agent has told its session and did not fail at once, and not for ever.
-    async fn listen(&mut self) -> Result<Heard, RpcError> {
-        let mut until = Instant::now() + SESSION_WAIT;
-        let mut heard = Heard::default();
-        loop {
-            let Ok(line) = timeout_at(until, self.news.next_line()).await else { return Ok(heard) };
-            let event = line.ok().flatten().and_then(|it| serde_json::from_str(&it).ok());
-            match event {
-                Some(Event::Started(it)) => heard.process = Some(it),
-                Some(Event::Session(it)) => {
-                    heard.session = Some(it);
-                    until = until.min(Instant::now() + SETTLE);
-                }
-                Some(Event::Ended { exit_code: 0, .. }) if heard.session.is_some() => {
-                    return Ok(heard);
-                }
-                Some(Event::Ended { exit_code, output }) => {
-                    let stage = diagnose::stage(&output, &self.prompt);
-                    return Err(failed(&self.agent, stage, Some(exit_code), output));
-                }
-                Some(Event::Refused(why) | Event::NotStarted(why)) => {
-                    return Err(failed(&self.agent, Stage::Spawn, None, why));
-                }
-                // Somebody killed the supervisor: an agent that has begun lives on without one.
-                None => return Ok(Heard { is_over: true, ..heard }),
-            }
-        }
-    }
-}
-
-/// What the supervisor has said so far.
-#[derive(Default)]
-struct Heard {
-    process: Option<ProcessRef>,
-    session: Option<SessionId>,
-    /// Whether it is gone, and will say no more.
-    is_over: bool,
 }
 
 /// The command line as people are shown it: long arguments are cut.
