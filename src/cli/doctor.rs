@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
@@ -17,6 +17,7 @@ use crate::adapters::billing::Billing;
 use crate::adapters::{Adapter, REGISTRY};
 use crate::env::Env;
 use crate::launch::{LoginPath, NotFound, Sought, find_program};
+use crate::procs::pinned::child_has_ended_within;
 use crate::protocol::lifecycle::AgentCard;
 
 /// How long an agent may take to tell its version; the slowest seen takes 3 s on a busy machine.
@@ -198,32 +199,34 @@ impl Store {
     reason = "doctor asks the programs themselves; no method does"
 )]
 fn version(program: &Path, env: &Env, variables: &BTreeMap<OsString, OsString>) -> Option<String> {
-    let mut child = Command::new(program)
-        .arg("--version")
-        .env_clear()
-        .envs(variables)
-        .current_dir(env.home().as_path())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .ok()?;
+    let mut command = Command::new(program);
+    command.arg("--version").env_clear().envs(variables).current_dir(env.home().as_path());
+    first_line(command, VERSION_DEADLINE)
+}
+
+/// The first line that a program prints within the time. One that has not ended by then is ended.
+fn first_line(mut command: Command, limit: Duration) -> Option<String> {
+    let until = Instant::now() + limit;
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().ok()?;
     let output = child.stdout.take()?;
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
-        let mut text = String::new();
-        if output.take(VERSION_MAX).read_to_string(&mut text).is_ok() {
+        let mut bytes = Vec::new();
+        if output.take(VERSION_MAX).read_to_end(&mut bytes).is_ok() {
             // Nobody listens any more once the deadline has passed.
-            drop(sender.send(text));
+            drop(sender.send(bytes));
         }
     });
-    let text = receiver.recv_timeout(VERSION_DEADLINE).ok();
-    if text.is_none() {
+    let bytes = receiver.recv_timeout(limit).ok();
+    let left = until.saturating_duration_since(Instant::now());
+    if !child_has_ended_within(&child, left).unwrap_or(false) {
         // It may have ended by itself in this moment.
         drop(child.kill());
     }
     drop(child.wait());
-    text?.lines().map(str::trim).find(|it| !it.is_empty()).map(str::to_owned)
+    let text = String::from_utf8_lossy(&bytes?).into_owned();
+    text.lines().map(str::trim).find(|it| !it.is_empty()).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -274,5 +277,26 @@ mod tests {
         assert_eq!(one_line(&narrow), one_line(&text));
         finding.report = json!({ "outcome": "absent", "sessions": 0, "elapsedMs": 0 });
         assert!(!told(&finding, None).contains("not seen"));
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "programs that are asked for their version")]
+    fn a_version_is_the_first_line_and_nobody_waits_for_more() {
+        let asked = |script: &str, limit| {
+            let mut command = Command::new("sh");
+            command.args(["-c", script]);
+            first_line(command, limit).unwrap_or_default()
+        };
+        let patience = Duration::from_mins(1);
+        assert_eq!(asked("echo; echo ' agent 1.0 '; echo more", patience), "agent 1.0");
+        assert_eq!(asked("exec yes 1.0", patience), "1.0", "it never stops");
+        assert_eq!(asked("printf '\\377 1.0'", patience), "\u{fffd} 1.0");
+        let cut = usize::try_from(VERSION_MAX).unwrap();
+        assert_eq!(asked("head -c 10000 /dev/zero | tr '\\0' x", patience).len(), cut);
+        // Nothing but the limit ends these: one says nothing, the other has said all and goes on, on a busy machine later.
+        let soon = Duration::from_secs(1);
+        assert_eq!(asked("exec sleep 1000", soon), "");
+        let goes_on = "echo 1.0; exec sleep 1000 > /dev/null";
+        assert!([soon, patience].into_iter().any(|limit| asked(goes_on, limit) == "1.0"));
     }
 }
