@@ -146,13 +146,18 @@ fn connect(
 ) -> io::Result<TcpStream> {
     let mut refused = io::Error::other("the name has no address");
     for address in addresses {
-        let limit = left_until(deadline)?.min(CONNECT_MAX);
+        let limit = attempt_within(left_until(deadline)?);
         match TcpStream::connect_timeout(&address, limit) {
             Ok(stream) => return Ok(stream),
             Err(error) => refused = error,
         }
     }
     Err(refused)
+}
+
+/// How long one attempt may take of what is left.
+fn attempt_within(left: Duration) -> Duration {
+    left.min(CONNECT_MAX)
 }
 
 /// The first line that comes, without its end.
@@ -273,12 +278,18 @@ mod tests {
         assert!(connect([].into_iter(), soon()).unwrap_err().to_string().contains("no address"));
         let late = connect([taken].into_iter(), Instant::now()).unwrap_err();
         assert_eq!(late.kind(), io::ErrorKind::TimedOut);
+        let left = [TOTAL_MAX, CONNECT_MAX, CONNECT_MAX / 2].map(attempt_within);
+        assert_eq!(left, [CONNECT_MAX, CONNECT_MAX, CONNECT_MAX / 2]);
         let (mut answer, mut stream) = (listener.accept().unwrap().0, stream);
         answer.write_all(b"HTTP/1.1 204 No Content\r\nX: y\r\n").unwrap();
         assert_eq!(read_line(&mut stream, soon()).unwrap(), "HTTP/1.1 204 No Content");
         answer.write_all(&[b'x'; 2 * STATUS_MAX]).unwrap();
         read_line(&mut stream, soon()).unwrap();
         assert_eq!(read_line(&mut stream, soon()).unwrap().len(), STATUS_MAX);
+        // Nothing but the limit ends a wait for what never comes.
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut stream = TcpStream::connect(silent.local_addr().unwrap()).unwrap();
+        assert!(read_line(&mut stream, Instant::now() + Duration::from_millis(1)).is_err());
     }
 
     #[test]
@@ -305,6 +316,7 @@ mod tests {
         check("printf 000; echo 'no such host' >&2; exit 6", Err("no such host"));
         let heard = std::fs::read_to_string(&heard).unwrap();
         assert!(heard.starts_with("--disable --globoff "), "{heard}");
+        assert!(heard.contains(" --max-time 30 "), "{heard}");
         assert!(heard.contains("url = \"https://h/x?of[id]={a,b}\"\n"), "{heard}");
         assert!(heard.contains("data-raw = \"{\\\"a\\\":1}\"\n"), "{heard}");
         assert!(heard.contains("header = \"X-Headcount-Signature: sha256=00\"\n"), "{heard}");

@@ -84,7 +84,7 @@ impl LoginPath {
                 Answer::Silent(since) => since.elapsed() >= ASK_AGAIN_AFTER,
             };
             if is_due {
-                let path = ask_login_shell(env, flags);
+                let path = ask_login_shell(env, flags, LOGIN_SHELL_MAX);
                 tracing::info!(?flags, ?path, "the login shell was asked for its PATH");
                 *answer = path.map_or_else(|| Answer::Silent(Instant::now()), Answer::Path);
             }
@@ -163,7 +163,7 @@ pub fn find_program(
 }
 
 #[expect(clippy::disallowed_methods, reason = "the login shell is asked here and nowhere else")]
-fn ask_login_shell(env: &Env, flags: &[&str]) -> Option<OsString> {
+fn ask_login_shell(env: &Env, flags: &[&str], limit: Duration) -> Option<OsString> {
     let shell = env.var("SHELL").unwrap_or(OsStr::new("/bin/sh"));
     let mut command = Command::new(shell);
     // One that takes itself for a terminal's would be stopped where it is not in the foreground of one.
@@ -179,7 +179,7 @@ fn ask_login_shell(env: &Env, flags: &[&str]) -> Option<OsString> {
         .stderr(Stdio::null())
         .spawn()
         .ok()?;
-    let until = Instant::now() + LOGIN_SHELL_MAX;
+    let until = Instant::now() + limit;
     let path = child.stdout.take().and_then(|it| path_told(it, until));
     let left = until.saturating_duration_since(Instant::now());
     // Where that cannot be told it has said what it had to say, or will not.
@@ -349,5 +349,35 @@ mod tests {
             *answer.lock().unwrap() = Answer::Silent(long_ago);
         }
         assert_eq!(ask(&login), NotFound::OnEither);
+    }
+
+    #[test]
+    fn a_login_shell_that_is_silent_or_never_stops_talking_is_given_up_and_ended() {
+        let dir = tempfile::tempdir().unwrap();
+        let shell = dir.path().join("shell");
+        let env = env(&[
+            ("HOME", dir.path().to_str().unwrap()),
+            ("SHELL", shell.to_str().unwrap()),
+            ("PATH", "/usr/bin:/bin"),
+        ]);
+        let ask = |script: &str, limit| {
+            put(&shell, format!("#!/bin/sh\n{script}\n"));
+            ask_login_shell(&env, &[], limit)
+        };
+        let patience = Duration::from_mins(1);
+        let greeting = |bytes: usize| {
+            let answers = "for last; do :; done; eval \"$last\"";
+            ask(&format!("head -c {bytes} /dev/zero; {answers}"), patience)
+        };
+        assert!(greeting(LOGIN_OUTPUT_MAX - 4096).is_some());
+        assert_eq!(greeting(LOGIN_OUTPUT_MAX), None);
+
+        // Whoever holds the pipe's other end lives; it ends when all of them are gone.
+        let held = dir.path().join("held");
+        nix::unistd::mkfifo(&held, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let script = format!("exec 3> '{}'; sleep 1000 & wait", held.display());
+        let reading = std::thread::spawn(move || std::fs::read_to_string(held).unwrap());
+        assert_eq!(ask(&script, Duration::from_secs(1)), None);
+        assert_eq!(reading.join().unwrap(), "");
     }
 }

@@ -233,8 +233,7 @@ impl Supervisor {
                 if self.is_to_be_found() {
                     self.look_into_store();
                 }
-                let goes_on = self.is_to_be_found() && self.started.elapsed() < FIND_FOR;
-                next_look = goes_on.then_some(now + FIND_EVERY);
+                next_look = next_look_after(now, self.started).filter(|_| self.is_to_be_found());
             }
         }
     }
@@ -304,6 +303,11 @@ impl Supervisor {
     }
 }
 
+/// When a session is looked for again that was not found by now.
+fn next_look_after(now: Instant, started: Instant) -> Option<Instant> {
+    (now.duration_since(started) < FIND_FOR).then(|| now + FIND_EVERY)
+}
+
 /// Writes it into the ledger. Where that fails the launch goes on: it is known less well, that is all.
 fn note(
     ledger: &LedgerFile,
@@ -347,4 +351,18 @@ fn tell(event: &Event) {
     line.push(b'\n');
     drop(io::stdout().lock().write_all(&line));
     drop(io::stdout().flush());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_that_is_told_late_is_looked_for_now_and_then_and_not_for_ever() {
+        let started = Instant::now();
+        let moment = Duration::from_millis(1);
+        let last = started + FIND_FOR.checked_sub(moment).unwrap();
+        assert_eq!(next_look_after(last, started), Some(last + FIND_EVERY));
+        assert_eq!(next_look_after(last + moment, started), None);
+    }
 }

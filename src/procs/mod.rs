@@ -289,6 +289,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_process_was_there_from_its_start_on_as_far_as_that_is_known() {
+        let at = |millis| Timestamp::from_millis(1_795_377_600_000 + millis).unwrap();
+        let there = [-1, 0, 51].map(|late| had_started(at(START_SLACK_MS), at(late)));
+        assert_eq!(there, [false, true, true]);
+    }
+
+    #[test]
     fn who_may_not_be_signalled_is_there_though_it_is_not_shown() {
         let proc_root = Path::new(PROC);
         let user = nix::unistd::geteuid();

@@ -1090,10 +1090,13 @@ fn the_exit_code_speaks_where_the_records_do_not() {
 
 #[test]
 fn the_exit_code_says_nothing_of_a_session_that_went_on_without_us() {
-    let later = Record { updated: Some(at(70)), ..record("s1", TurnState::InProgress) };
-    let survey = Survey::of(vec![seen(later)], Vec::new());
-    let roster = conclude_with(vec![ended(End::Exit(1))], survey);
-    assert_eq!(roster.rows[0].session.reason, Reason::Killed);
+    for (later_ms, expect) in [(5_000, Reason::ExitCode), (5_001, Reason::Killed)] {
+        let updated = Timestamp::from_millis(at(60).as_millis() + later_ms);
+        let record = Record { updated, ..record("s1", TurnState::InProgress) };
+        let survey = Survey::of(vec![seen(record)], Vec::new());
+        let roster = conclude_with(vec![ended(End::Exit(1))], survey);
+        assert_eq!(roster.rows[0].session.reason, expect, "{later_ms} ms after its end");
+    }
 }
 
 #[test]

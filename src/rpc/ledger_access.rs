@@ -90,6 +90,7 @@ mod tests {
     use super::*;
     use crate::offload::blocking;
     use crate::protocol::session::{Problem, ProblemKind};
+    use crate::rpc::look;
 
     /// An application whose ledger another program keeps locked while the connection lives.
     fn locked(home: &tempfile::TempDir) -> (App, rusqlite::Connection) {
@@ -114,6 +115,19 @@ mod tests {
         drop(keeper);
         let late = Instant::now() + Duration::from_mins(1);
         assert!(read_until(&app, late, |_, _| ()).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_list_waits_for_the_ledger_a_little_longer_than_for_the_agents() {
+        let home = tempfile::tempdir().unwrap();
+        let (app, _keeper) = locked(&home);
+        let began = Instant::now();
+        let due = began + Duration::from_secs(5);
+        let roster = look::conclude(&app, Vec::new(), &crate::testing::scope(), due).await;
+        let kinds: Vec<_> = roster.problems.iter().map(|it| it.kind).collect();
+        assert!(kinds.contains(&ProblemKind::TimedOut), "{kinds:?}");
+        let waited = began.elapsed().as_millis();
+        assert!((5_200..5_250).contains(&waited), "no reply takes 250 ms longer: {waited}");
     }
 
     #[test]
