@@ -264,7 +264,7 @@ impl Connection {
         extensions.insert(cancellation.clone());
         extensions.insert(turn.clone());
 
-        let (id, bytes) = (request.id.clone(), request.params.len());
+        let (id, bytes) = (request.id.clone(), request.bytes());
         let ticket = Ticket { id, bytes, seat, cancellation, turn };
         let span = tracing::info_span!("request", method, id = %ticket.id);
         let call = dispatch::call(callback, request, extensions, self.permits.clone());
@@ -299,7 +299,7 @@ impl Connection {
                 Verdict::Reply(message::result_reply(id, RawValue::NULL))
             }
             name => match self.methods.method_with_name(name) {
-                Some(_) if !self.flight.has_room(request.params.len()) => {
+                Some(_) if !self.flight.has_room(request.bytes()) => {
                     Verdict::Reply(message::error_reply(id, &too_many()))
                 }
                 Some((method, callback)) => Verdict::Run(request, callback.clone(), method),

@@ -1,6 +1,6 @@
 //! One request → one method of jsonrpsee → one reply, and the notifications of a subscription behind it.
 //!
-//! `Methods::raw_json_request` would do this too, but knows neither extensions of one call nor ids below zero, and
+//! `Methods::raw_json_request` would do this too, but knows neither extensions of one call nor every number, and
 //! waits for ever on a subscription that its method dropped unanswered.
 
 use std::borrow::Cow;
@@ -119,11 +119,11 @@ pub(super) async fn call(
 fn subscription(params: &str) -> Result<String, ErrorObjectOwned> {
     const MEMBER: &str = "subscription";
     let not_an_id = || invalid(MEMBER, "not the id that subscribing returned");
-    let is_id = |json: &RawValue| serde_json::from_str::<SubscriptionId>(json.get()).is_ok();
+    let alone = |json: &RawValue| Some(format!("[{}]", subscription_id(json)?));
     if params.starts_with('[') {
         let ids: Vec<&RawValue> = serde_json::from_str(params).map_err(|_| not_an_id())?;
-        let is_one = matches!(&ids[..], [id] if is_id(id));
-        return is_one.then(|| params.to_owned()).ok_or_else(not_an_id);
+        let [id] = ids[..] else { return Err(not_an_id()) };
+        return alone(id).ok_or_else(not_an_id);
     }
     let mut members: BTreeMap<Cow<str>, &RawValue> =
         serde_json::from_str(params).map_err(|_| not_an_id())?;
@@ -134,9 +134,18 @@ fn subscription(params: &str) -> Result<String, ErrorObjectOwned> {
     }
     match id {
         None => Err(invalid(MEMBER, "is missing")),
-        Some(id) if is_id(id) => Ok(format!("[{id}]")),
-        Some(_) => Err(not_an_id()),
+        Some(id) => alone(id).ok_or_else(not_an_id),
     }
+}
+
+/// Returns the id of a subscription as jsonrpsee spells it: some clients write whole numbers as `7.0`.
+fn subscription_id(json: &RawValue) -> Option<String> {
+    let json = json.get();
+    if serde_json::from_str::<SubscriptionId>(json).is_ok() {
+        return Some(json.to_owned());
+    }
+    let number = serde_json::from_str::<f64>(json).ok()?.to_string();
+    number.parse::<u64>().is_ok().then_some(number)
 }
 
 /// The error of a member that is wrong, as the methods themselves would say it.
@@ -147,11 +156,11 @@ fn invalid(member: &str, why: &str) -> ErrorObjectOwned {
     ErrorObjectOwned::owned(INVALID_PARAMS_CODE, message, Some(data))
 }
 
-/// Returns the id as jsonrpsee knows ids; `None` for integers below zero or beyond 64 bits.
+/// Returns the id as jsonrpsee knows ids; `None` for numbers that it does not: below zero, beyond 64 bits, with a fraction.
 fn native_id(id: &Id) -> Option<types::Id<'static>> {
     match id {
         Id::Null => Some(types::Id::Null),
-        Id::Integer(number) => u64::try_from(*number).ok().map(types::Id::Number),
+        Id::Number(number) => number.text().parse().ok().map(types::Id::Number),
         Id::Text(text) => Some(types::Id::Str(text.clone().into())),
     }
 }

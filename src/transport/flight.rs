@@ -18,7 +18,7 @@ use super::turn::{Turn, Turns};
 /// sake, since what it would not hear may be what ends them.
 pub(super) const MAX_BYTES_IN_FLIGHT: usize = 64 * 1024 * 1024;
 
-/// What a request holds besides its parameters, rounded up: the smallest are limited too, to some ten thousands.
+/// What a request holds besides its parameters and its id, rounded up: the smallest are limited too, to some ten thousands.
 pub(super) const BYTES_EACH: usize = 2 * 1024;
 
 /// Bytes of replies that a batch holds until all of its members are answered: as many as a message may bring. A member
@@ -45,7 +45,7 @@ pub(super) struct Flight {
 #[derive(Debug)]
 pub(super) struct Ticket {
     pub(super) id: Id,
-    /// Bytes of parameters that it holds.
+    /// Bytes of parameters and of the id.
     pub(super) bytes: usize,
     pub(super) seat: Seat,
     pub(super) cancellation: Cancellation,
@@ -90,7 +90,7 @@ pub(super) struct Delivery {
 }
 
 impl Flight {
-    /// Returns whether a request with so many bytes of parameters may be started.
+    /// Returns whether a request of so many bytes may be started.
     pub(super) fn has_room(&self, bytes: usize) -> bool {
         self.bytes + bytes + BYTES_EACH <= MAX_BYTES_IN_FLIGHT
     }
@@ -248,13 +248,13 @@ fn internal_error() -> ErrorObjectOwned {
 mod tests {
     use super::*;
 
-    fn ticket(id: i128, seat: Seat) -> Ticket {
+    fn ticket(id: &str, seat: Seat) -> Ticket {
         let (cancellation, turn) = (Cancellation::default(), Turn::default());
-        Ticket { id: Id::Integer(id), bytes: 0, seat, cancellation, turn }
+        Ticket { id: Id::Text(id.into()), bytes: 0, seat, cancellation, turn }
     }
 
     /// Answers the next request of a batch, after those before it.
-    async fn answer(flight: &mut Flight, seat: Seat, id: i128, reply: String) {
+    async fn answer(flight: &mut Flight, seat: Seat, id: &str, reply: String) {
         flight.start(ticket(id, seat), async move { Answer::of(reply.into()) });
         assert!(flight.next().await.is_none(), "the batch is open");
     }
@@ -263,12 +263,12 @@ mod tests {
     async fn a_batch_whose_replies_are_too_long_is_answered_in_part() {
         let mut flight = Flight::default();
         let seat = flight.open_batch();
-        answer(&mut flight, seat, 1, "1".repeat(MAX_BATCH_REPLY_BYTES - 1)).await;
-        answer(&mut flight, seat, 2, "2".into()).await;
-        answer(&mut flight, seat, 3, "3".into()).await;
+        answer(&mut flight, seat, "1", "1".repeat(MAX_BATCH_REPLY_BYTES - 1)).await;
+        answer(&mut flight, seat, "2", "2".into()).await;
+        answer(&mut flight, seat, "3", "3".into()).await;
         let text = flight.close_batch(seat).unwrap().text;
         let (_, behind) = text.split_at(MAX_BATCH_REPLY_BYTES);
-        let refusal = message::error_reply(&Id::Integer(3), &batch_is_full());
+        let refusal = message::error_reply(&Id::Text("3".into()), &batch_is_full());
         assert_eq!(behind, format!(",2,{refusal}]"));
         assert!(refusal.contains("-32600") && refusal.contains("16777216"), "{refusal}");
     }
@@ -276,9 +276,9 @@ mod tests {
     #[tokio::test]
     async fn what_is_done_is_answered_though_it_is_cancelled_then() {
         let mut flight = Flight::default();
-        flight.start(ticket(1, Seat::Alone), async { Answer::of("done".into()) });
+        flight.start(ticket("1", Seat::Alone), async { Answer::of("done".into()) });
         tokio::task::yield_now().await;
-        assert!(flight.cancel(&Id::Integer(1)).is_empty());
+        assert!(flight.cancel(&Id::Text("1".into())).is_empty());
         assert_eq!(&*flight.next().await.unwrap().text, "done");
     }
 }

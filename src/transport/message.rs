@@ -47,22 +47,53 @@ pub(crate) struct Request {
     pub(crate) params: String,
 }
 
-/// What the client calls its request; echoed in the type it came in.
+impl Request {
+    /// Bytes that it holds until it is answered.
+    pub(crate) fn bytes(&self) -> usize {
+        let id = match &self.id {
+            Id::Null => 0,
+            Id::Number(number) => number.text().len(),
+            Id::Text(text) => text.len(),
+        };
+        id + self.params.len()
+    }
+}
+
+/// What the client calls its request; echoed as it came.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub(crate) enum Id {
     Null,
-    Integer(i128),
+    Number(Number),
     Text(String),
 }
 
+/// A number as its client spells it: `1.0`, or more digits than any type of ours has, would not come back as they went in.
+#[derive(Debug, Clone, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Number(Box<RawValue>);
+
+impl Number {
+    pub(crate) fn text(&self) -> &str {
+        self.0.get()
+    }
+}
+
+impl PartialEq for Number {
+    fn eq(&self, other: &Self) -> bool {
+        self.text() == other.text()
+    }
+}
+
+impl Eq for Number {}
+
 impl Id {
-    fn parse(json: &str) -> Option<Self> {
-        match json.as_bytes().first()? {
+    fn parse(json: &RawValue) -> Option<Self> {
+        match json.get().as_bytes().first()? {
             b'n' => Some(Self::Null),
-            b'"' => serde_json::from_str(json).ok().map(Self::Text),
-            // Refuses fractions, exponents and what exceeds 128 bits: they would not come back as they went in.
-            _ => json.parse().ok().map(Self::Integer),
+            b'"' => serde_json::from_str(json.get()).ok().map(Self::Text),
+            b'-' | b'0'..=b'9' => Some(Self::Number(Number(json.to_owned()))),
+            _ => None,
         }
     }
 }
@@ -72,7 +103,7 @@ impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Null => f.write_str("null"),
-            Self::Integer(number) => write!(f, "{number}"),
+            Self::Number(number) => f.write_str(beginning(number.text())),
             Self::Text(text) => write!(f, "{:?}", beginning(text)),
         }
     }
@@ -131,10 +162,10 @@ fn parse_call(text: &str) -> Call {
         Ok(_) => return invalid(Id::Null, "a call is an object"),
         Err(error) => return unreadable(text, &error),
     };
-    let id = match envelope.id.map(|json| Id::parse(json.get())) {
+    let id = match envelope.id.map(Id::parse) {
         None => None,
         Some(Some(id)) => Some(id),
-        Some(None) => return invalid(Id::Null, "`id` is not a string, an integer or null"),
+        Some(None) => return invalid(Id::Null, "`id` is not a string, a number or null"),
     };
     if envelope.method.is_none() && (envelope.result.is_some() || envelope.error.is_some()) {
         return Call::Reply;
@@ -177,7 +208,7 @@ pub(crate) fn cancelled_id(params: &str) -> Option<Id> {
         #[serde(borrow, alias = "requestId")]
         id: &'a RawValue,
     }
-    serde_json::from_str::<Named>(params).ok().and_then(|named| Id::parse(named.id.get()))
+    serde_json::from_str::<Named>(params).ok().and_then(|named| Id::parse(named.id))
 }
 
 fn invalid(id: Id, message: &str) -> Call {

@@ -15,6 +15,9 @@ use crate::transport::frame::{self, MAX_MESSAGE_BYTES};
 use crate::transport::reply::Reply;
 use crate::transport::turn::{MAX_AT_WORK, Turn};
 
+/// Longest wait for a text that should come at once; only a failing test waits so long.
+const PATIENCE: Duration = Duration::from_mins(1);
+
 /// Room for everything a well-behaved test sends or receives.
 const WIDE: usize = 1 << 20;
 
@@ -48,13 +51,16 @@ impl World {
 
     /// Waits until `counter` says `count`.
     async fn until(&self, counter: &AtomicUsize, count: usize) {
-        loop {
-            let changed = self.changed.notified();
-            if counter.load(Ordering::SeqCst) == count {
-                return;
+        let is_reached = async {
+            loop {
+                let changed = self.changed.notified();
+                if counter.load(Ordering::SeqCst) == count {
+                    return;
+                }
+                changed.await;
             }
-            changed.await;
-        }
+        };
+        timeout(PATIENCE, is_reached).await.expect("the count is reached in time");
     }
 }
 
@@ -197,7 +203,8 @@ impl Client {
     }
 
     async fn receive(&mut self) -> Value {
-        let text = self.output.next().await.expect("another text").expect("well framed");
+        let text = timeout(PATIENCE, self.output.next()).await.expect("a text in time");
+        let text = text.expect("another text").expect("well framed");
         serde_json::from_str(&text).expect("JSON")
     }
 
@@ -266,6 +273,10 @@ async fn one_text_one_answer() {
             r#"{"jsonrpc":"2.0","id":18446744073709551616,"result":[1]}"#,
         ),
         (
+            r#"{"jsonrpc":"2.0","id":1.0,"method":"echo"}"#,
+            r#"{"jsonrpc":"2.0","id":1.0,"result":{}}"#,
+        ),
+        (
             r#"{"jsonrpc":"2.0","id":null,"method":"echo"}"#,
             r#"{"jsonrpc":"2.0","id":null,"result":{}}"#,
         ),
@@ -287,7 +298,7 @@ async fn one_text_one_answer() {
         ),
         (
             r#"{"jsonrpc":"2.0","id":{},"method":"echo"}"#,
-            r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"`id` is not a string, an integer or null"}}"#,
+            r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"`id` is not a string, a number or null"}}"#,
         ),
         (
             r#"{"jsonrpc":"2.0","id":1,"method":"refuse"}"#,
@@ -415,7 +426,7 @@ async fn the_same_id_twice_is_answered_twice() {
 #[tokio::test]
 async fn cancelling_drops_the_request_and_answers_it() {
     for (method, member) in [("$/cancelRequest", "id"), ("$/cancel_request", "requestId")] {
-        for id in [json!(0), json!("a"), json!(-5)] {
+        for id in [json!(0), json!("a"), json!(-5), json!(2.0)] {
             let mut client = Client::new(Framing::ContentLength);
             client.request(id.clone(), "wait", json!({})).await;
             client.world.until(&client.world.begun, 1).await;
@@ -683,6 +694,9 @@ async fn unsubscribing_takes_a_name_or_a_place() {
     let mut client = Client::new(Framing::Lines);
     client.request(1, "watch", json!([0])).await;
     let subscription = client.receive().await["result"].take();
+    client.request(1, "watch", json!([0])).await;
+    let again = client.receive().await["result"].take();
+    let as_float = |id: &Value| json!(id.as_f64().unwrap());
     for (params, member, why) in [
         (json!({}), "subscription", "is missing"),
         (json!({"subscription": null}), "subscription", "is missing"),
@@ -702,6 +716,8 @@ async fn unsubscribing_takes_a_name_or_a_place() {
         (json!({"subscription": "a"}), false),
         (json!({"subscription": subscription}), true),
         (json!([subscription]), false),
+        (json!([as_float(&again)]), true),
+        (json!({"subscription": as_float(&again)}), false),
     ] {
         client.request(3, "unwatch", params.clone()).await;
         assert_eq!(client.receive().await, reply(3, ended), "{params}");
@@ -867,13 +883,26 @@ async fn requests_that_would_hold_too_many_bytes_are_refused_and_told_why() {
 }
 
 #[tokio::test]
-async fn the_smallest_requests_have_a_limit_too() {
-    let room = MAX_BYTES_IN_FLIGHT / (BYTES_EACH + "{}".len());
+async fn what_a_request_is_called_counts_among_its_bytes() {
+    let name = "x".repeat(MAX_MESSAGE_BYTES / 2);
+    let room = MAX_BYTES_IN_FLIGHT / (name.len() + "{}".len() + BYTES_EACH);
     let mut client = Client::new(Framing::Lines);
-    for id in 0..=room {
-        client.request(id, "wait", json!({})).await;
+    for _ in 0..=room {
+        client.request(name.as_str(), "wait", json!({})).await;
     }
-    assert_eq!(refusal(&client.receive().await), (json!(room), -32600));
+    assert_eq!(refusal(&client.receive().await), (json!(name), -32600));
+    client.world.until(&client.world.begun, room).await;
+}
+
+#[tokio::test]
+async fn the_smallest_requests_have_a_limit_too() {
+    let name = |number: usize| format!("{number:05}");
+    let room = MAX_BYTES_IN_FLIGHT / (BYTES_EACH + name(0).len() + "{}".len());
+    let mut client = Client::new(Framing::Lines);
+    for number in 0..=room {
+        client.request(name(number), "wait", json!({})).await;
+    }
+    assert_eq!(refusal(&client.receive().await), (json!(name(room)), -32600));
 }
 
 #[tokio::test]
