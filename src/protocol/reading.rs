@@ -22,6 +22,9 @@ impl fmt::Display for Fault {
     }
 }
 
+/// Most characters of a path or a message that are shown: a member's name may be as long as a text.
+const SHOWN_MAX: usize = 1024;
+
 /// Reads a JSON text.
 pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, Fault> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
@@ -29,7 +32,7 @@ pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, Fault> {
         let path = error.path().to_string();
         // A text that ends early, or that is no JSON, has no member to name.
         let path = path.trim_end_matches(['.', '?']).to_owned();
-        Fault { path, what: without_position(&error.inner().to_string()) }.named()
+        Fault { path, what: plain(&error.inner().to_string()) }.named().shortened()
     })?;
     deserializer.end().map_err(|error| Fault { path: String::new(), what: error.to_string() })?;
     Ok(read)
@@ -46,21 +49,42 @@ where
 }
 
 impl Fault {
-    /// A member that is missing stands in no text, so that only serde's message has its name.
+    /// A member that is missing stands in no text, and one that is there twice is not read: only serde's message has its
+    /// name.
     fn named(self) -> Self {
-        let missing = self.what.strip_prefix("missing field `").and_then(|it| it.strip_suffix('`'));
-        let Some(member) = missing else { return self };
+        let member = |before: &str| self.what.strip_prefix(before)?.strip_suffix('`');
+        let (member, what) = match (member("missing field `"), member("duplicate field `")) {
+            (Some(member), _) => (member, "is missing"),
+            (_, Some(member)) => (member, "is given twice"),
+            (None, None) => return self,
+        };
         let path = match self.path.as_str() {
             "" => member.to_owned(),
             parent => format!("{parent}.{member}"),
         };
-        Self { path, what: "is missing".into() }
+        Self { path, what: what.into() }
+    }
+
+    fn shortened(self) -> Self {
+        let shown = |text: String| match text.char_indices().nth(SHOWN_MAX) {
+            Some((end, _)) => format!("{}…", &text[..end]),
+            None => text,
+        };
+        Self { path: shown(self.path), what: shown(self.what) }
     }
 }
 
-/// The message without the place in the text, which says nothing to whoever sent an object.
-fn without_position(message: &str) -> String {
-    message.split(" at line ").next().unwrap_or(message).to_owned()
+/// The message in JSON's words, without the name of a type of ours, and without the place in the text, which says nothing
+/// to whoever sent an object.
+fn plain(message: &str) -> String {
+    let message = message.split(" at line ").next().unwrap_or(message);
+    match message.split_once("expected ") {
+        Some((before, "a sequence")) => format!("{before}expected an array"),
+        Some((before, what)) if what == "a map" || what.starts_with("struct ") => {
+            format!("{before}expected an object")
+        }
+        _ => message.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -81,6 +105,12 @@ mod tests {
         struct Inner {
             #[expect(dead_code, reason = "only read")]
             number: u8,
+            #[serde(default)]
+            #[expect(dead_code, reason = "only read")]
+            list: Vec<u8>,
+            #[serde(default)]
+            #[expect(dead_code, reason = "only read")]
+            names: std::collections::BTreeMap<String, u8>,
         }
         let cases = [
             (r#"{"inner": {}}"#, "inner.number", "`inner.number`: is missing"),
@@ -92,10 +122,33 @@ mod tests {
             ),
             ("[", "", "EOF while parsing a list"),
             (r#"{"inner": {"number": 1}} x"#, "", "trailing characters at line 1 column 26"),
+            (r#"{"inner": 7}"#, "inner", "`inner`: invalid type: integer `7`, expected an object"),
+            (
+                r#"{"inner": {"number": 1, "number": 1}}"#,
+                "inner.number",
+                "`inner.number`: is given twice",
+            ),
+            (
+                r#"{"inner": {"number": 1, "list": true}}"#,
+                "inner.list",
+                "`inner.list`: invalid type: boolean `true`, expected an array",
+            ),
+            (
+                r#"{"inner": {"number": 1, "names": true}}"#,
+                "inner.names",
+                "`inner.names`: invalid type: boolean `true`, expected an object",
+            ),
         ];
         for (text, path, message) in cases {
             let fault = read::<Outer>(text).unwrap_err();
             assert_eq!((fault.path.as_str(), fault.to_string().as_str()), (path, message));
+        }
+        for (len, shown) in
+            [(SHOWN_MAX, SHOWN_MAX), (SHOWN_MAX + 1, SHOWN_MAX + 1), (1 << 20, SHOWN_MAX + 1)]
+        {
+            let fault = read::<Outer>(&format!(r#"{{"{}": 1}}"#, "é".repeat(len))).unwrap_err();
+            assert_eq!(fault.path.chars().count(), shown, "the sign of a cut counts");
+            assert!(fault.what.chars().count() <= SHOWN_MAX + 1);
         }
     }
 }

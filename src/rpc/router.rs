@@ -198,17 +198,11 @@ fn written(
 pub(super) fn parse<T: serde::de::DeserializeOwned>(
     params: &Params<'_>,
 ) -> Result<T, ErrorObjectOwned> {
-    let text = params
-        .as_str()
-        .map(str::trim)
-        .filter(|it| !matches!(*it, "" | "null" | "[]"))
-        .unwrap_or("{}");
+    // The connection hands over an object, or what is none.
+    let text = params.as_str().unwrap_or("{}");
     if text.starts_with('[') {
-        return Err(RpcError::invalid(
-            "",
-            "positional parameters are not supported, give an object",
-        )
-        .into());
+        let why = "positional parameters are not supported, give an object";
+        return Err(RpcError::invalid("", why).into());
     }
     reading::read(text).map_err(|fault| RpcError::invalid(&fault.path, fault.to_string()).into())
 }

@@ -56,6 +56,7 @@ pub type DeadlineMs = Bounded<1, 600_000>;
 pub struct List;
 
 /// The parameters of `session.list`.
+// A filter's members are spelt out once more: serde could flatten them in, but would no longer say which member is wrong.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ListParams {
