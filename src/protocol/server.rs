@@ -24,13 +24,13 @@ pub struct Calls {
     pub answered: u64,
     /// Of these, the ones answered with an error.
     pub failed: u64,
-    /// Requests that were cancelled before they were answered; not among the answered.
+    /// Requests that were dropped before their answer, cancelled or with their client; not among the answered.
     pub cancelled: u64,
     /// How long the answered took.
     pub latency: Latency,
 }
 
-/// How long requests took, from their arrival to their answer.
+/// How long requests took, from when they were begun to their answer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Latency {

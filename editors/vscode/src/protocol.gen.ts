@@ -829,13 +829,13 @@ export interface Calls {
   readonly answered: number;
   /** Of these, the ones answered with an error. */
   readonly failed: number;
-  /** Requests that were cancelled before they were answered; not among the answered. */
+  /** Requests that were dropped before their answer, cancelled or with their client; not among the answered. */
   readonly cancelled: number;
   /** How long the answered took. */
   readonly latency: Latency;
 }
 
-/** How long requests took, from their arrival to their answer. */
+/** How long requests took, from when they were begun to their answer. */
 export interface Latency {
   /** All together, in milliseconds. */
   readonly totalMs: number;

@@ -38,7 +38,7 @@
 --- How often a method was called, and how long it took.
 ---@class headcount.Calls
 ---@field answered integer Requests answered, with a result or an error.
----@field cancelled integer Requests that were cancelled before they were answered; not among the answered.
+---@field cancelled integer Requests that were dropped before their answer, cancelled or with their client; not among the answered.
 ---@field failed integer Of these, the ones answered with an error.
 ---@field latency headcount.Latency How long the answered took.
 
@@ -231,7 +231,7 @@
 ---@field protocolVersion integer The version of the protocol.
 ---@field serverInfo headcount.ServerInfo Who the server is.
 
---- How long requests took, from their arrival to their answer.
+--- How long requests took, from when they were begun to their answer.
 ---@class headcount.Latency
 ---@field buckets headcount.Bucket[] How many took at most so long; each counts those of the ones before it, too.
 ---@field longestMs number The longest, in milliseconds.
