@@ -31,6 +31,16 @@ impl FileStamp {
         }
     }
 
+    /// The same of what the system itself says.
+    pub fn of_stat(stat: &rustix::fs::Stat) -> Self {
+        Self {
+            device: stat.st_dev,
+            inode: stat.st_ino,
+            size: u64::try_from(stat.st_size).unwrap_or(0),
+            modified_ns: i128::from(stat.st_mtime) * 1_000_000_000 + i128::from(stat.st_mtime_nsec),
+        }
+    }
+
     /// When the file was last written, in milliseconds since 1970 UTC.
     pub fn modified_millis(&self) -> i64 {
         i64::try_from(self.modified_ns / 1_000_000).unwrap_or(i64::MAX)

@@ -14,7 +14,7 @@ use crate::adapters::Record;
 use crate::adapters::evidence::{
     Activity, Claim, Hints, Sighting, TurnState, WaitingFor, problem_at,
 };
-use crate::adapters::files::{Beyond, Found, Rewritten, Transcript, listing};
+use crate::adapters::files::{Beyond, Found, Rewritten, Transcript, names_in};
 use crate::adapters::jsonl::{self, Text};
 use crate::base::{AbsPath, Pid, ProcessRef, SessionId, Timestamp};
 use crate::protocol::session::{Problem, ProblemKind, Source};
@@ -241,9 +241,5 @@ fn sharpened(activity: Activity, session: Option<&SessionId>, found: &Found) -> 
 
 /// The names in a directory, in order; none where there is no such directory.
 pub(super) fn names(dir: &Path, beyond: &mut Beyond) -> Vec<String> {
-    let entries = listing(dir, NAMES_MAX, &mut beyond.problems);
-    let mut names: Vec<_> =
-        entries.iter().filter_map(|it| it.file_name().into_string().ok()).collect();
-    names.sort_unstable();
-    names
+    names_in(dir, NAMES_MAX, &mut beyond.problems)
 }

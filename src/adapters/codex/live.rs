@@ -8,11 +8,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
-use std::fs::{self, DirEntry};
+use std::fs;
 use std::path::Path;
 
 use super::super::evidence::{Bond, Claim, Hints, Record, TurnState, WaitingFor};
-use super::super::files::{Found, listing};
+use super::super::files::{Entry, Found, each_entry};
 use super::super::live::{self, Store, lock_holders, uses_store};
 use super::{daemon, rollout};
 use crate::base::{AbsPath, ProcessRef, SessionId, Timestamp};
@@ -101,13 +101,15 @@ fn owners_of(claims: &[Claim]) -> BTreeSet<ProcessRef> {
 }
 
 fn locks(root: &Path, problems: &mut Vec<Problem>) -> Vec<Lock> {
-    let lock = |entry: DirEntry| {
-        let thread = entry.file_name().to_str().and_then(thread_of_lock)?;
+    let lock = |entry: &Entry<'_>| {
+        let thread = thread_of_lock(entry.name()?)?;
         // One that is gone by now was let go.
-        let meta = entry.metadata().ok()?;
-        Some(Lock { thread, stamp: FileStamp::of(&meta) })
+        let stat = entry.look().ok()?;
+        Some(Lock { thread, stamp: FileStamp::of_stat(&stat) })
     };
-    listing(&root.join(LOCKS), LOCKS_MAX, problems).into_iter().filter_map(lock).collect()
+    let mut locks = Vec::new();
+    problems.extend(each_entry(&root.join(LOCKS), LOCKS_MAX, |it| locks.extend(lock(it))));
+    locks
 }
 
 /// `.coordination.lock` guards the directory and is no thread's.

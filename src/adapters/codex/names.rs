@@ -5,7 +5,6 @@
 //! `session_index.jsonl` has a line each time a thread is renamed, and is asked where the index does not know.
 
 use std::collections::BTreeMap;
-use std::fs::DirEntry;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +13,7 @@ use rusqlite::Connection;
 use serde::Deserialize;
 
 use super::super::evidence::problem_at;
-use super::super::files::{SMALL_FILE_MAX, listing, open_regular};
+use super::super::files::{SMALL_FILE_MAX, names_in, open_regular};
 use super::super::{jsonl, sqlite};
 use crate::base::SessionId;
 use crate::protocol::session::{Problem, ProblemKind};
@@ -65,14 +64,13 @@ pub(super) fn read(scope: &Scope, root: &Path, problems: &mut Vec<Problem>) -> N
 
 /// The index of the highest generation: `state_5.sqlite`. An older one is left behind when Codex moves on.
 fn newest_state(root: &Path, problems: &mut Vec<Problem>) -> Option<PathBuf> {
-    let generation = |entry: DirEntry| {
-        let name = entry.file_name();
-        let digits = name.to_str()?.strip_prefix("state_")?.strip_suffix(".sqlite")?;
-        Some((digits.parse::<u32>().ok()?, entry.path()))
+    let generation = |name: &String| {
+        let digits = name.strip_prefix("state_")?.strip_suffix(".sqlite")?;
+        digits.parse::<u32>().ok()
     };
-    let entries = listing(root, ENTRIES_MAX, problems).into_iter();
-    let newest = entries.filter_map(generation).max();
-    newest.map(|(_, path)| path)
+    let names = names_in(root, ENTRIES_MAX, problems).into_iter();
+    let newest = names.filter(|it| generation(it).is_some()).max_by_key(generation);
+    newest.map(|name| root.join(name))
 }
 
 /// The threads of which the index says more than their rollouts.

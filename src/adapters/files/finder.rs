@@ -4,7 +4,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{FILES_MAX, listing};
+use rustix::fs::{FileType, Stat};
+
+use super::FILES_MAX;
+use super::listing::{Entry, EntryKind, each_entry};
 use crate::adapters::evidence::problem_at;
 use crate::memo::FileStamp;
 use crate::protocol::session::{Problem, ProblemKind};
@@ -28,15 +31,6 @@ pub(super) struct FoundFile {
     pub(super) stamp: Option<FileStamp>,
 }
 
-/// What kind of thing a directory holds under a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EntryKind {
-    File,
-    Directory,
-    /// A pipe, socket or device: never opened.
-    Special,
-}
-
 impl<'a> Finder<'a> {
     pub(in crate::adapters) fn new(scope: &'a Scope) -> Self {
         Self { scope, files: Vec::new(), problems: Vec::new(), reads_all: false }
@@ -56,46 +50,38 @@ impl<'a> Finder<'a> {
     /// subdirectories. Other names cost no look at their files, and transcripts one look each.
     pub fn take_from(&mut self, dir: &Path, is_transcript: impl Fn(&str) -> bool) -> Vec<String> {
         let mut directories = Vec::new();
-        for entry in self.listing(dir) {
-            // Agents write their names in ASCII; a name that is not text is none of theirs.
-            let Ok(name) = entry.file_name().into_string() else { continue };
-            if is_transcript(&name) {
-                self.take_entry(&entry);
+        self.each_entry(dir, |finder, name, entry| {
+            if is_transcript(name) {
+                finder.take_entry(dir.join(name), entry);
             } else {
-                match entry_kind(&entry) {
-                    Ok(EntryKind::Directory) => directories.push(name),
+                match entry.kind() {
+                    Ok(EntryKind::Directory) => directories.push(name.to_owned()),
                     Ok(_) => {}
-                    Err(error) => self.problem(&entry.path(), &error),
+                    Err(error) => finder.problem(&dir.join(name), &error),
                 }
             }
-        }
+        });
         directories
     }
 
     /// Takes the entry for a transcript, if it is a regular file; anything else of that name is a problem.
     pub fn take(&mut self, path: PathBuf) {
-        let meta = fs::metadata(&path);
-        self.take_known(path, meta);
+        let stat = rustix::fs::stat(&path).map_err(io::Error::from);
+        self.take_known(path, stat);
     }
 
-    fn take_entry(&mut self, entry: &fs::DirEntry) {
-        let path = entry.path();
-        if self.reads_all && entry.file_type().is_ok_and(|it| it.is_file()) {
+    fn take_entry(&mut self, path: PathBuf, entry: &Entry<'_>) {
+        if self.reads_all && entry.is_plain_file() {
             self.files.push(FoundFile { path, stamp: None });
-            return;
+        } else {
+            self.take_known(path, entry.look());
         }
-        // Relative to the open directory, which saves the kernel the walk down the path.
-        let meta = match entry.metadata() {
-            Ok(meta) if meta.is_symlink() => fs::metadata(&path),
-            meta => meta,
-        };
-        self.take_known(path, meta);
     }
 
-    fn take_known(&mut self, path: PathBuf, meta: io::Result<fs::Metadata>) {
-        match meta {
-            Ok(meta) if meta.is_file() => {
-                self.files.push(FoundFile { stamp: Some(FileStamp::of(&meta)), path });
+    fn take_known(&mut self, path: PathBuf, stat: io::Result<Stat>) {
+        match stat {
+            Ok(stat) if FileType::from_raw_mode(stat.st_mode).is_file() => {
+                self.files.push(FoundFile { stamp: Some(FileStamp::of_stat(&stat)), path });
             }
             Ok(_) => {
                 let problem = problem_at(ProblemKind::Unreadable, &path, "not a regular file");
@@ -109,22 +95,24 @@ impl<'a> Finder<'a> {
     /// is a problem. Symbolic links are followed, once.
     pub fn entries(&mut self, dir: &Path) -> Vec<(String, EntryKind)> {
         let mut entries = Vec::new();
-        for entry in self.listing(dir) {
-            let Ok(name) = entry.file_name().into_string() else { continue };
-            match entry_kind(&entry) {
-                Ok(kind) => entries.push((name, kind)),
-                Err(error) => self.problem(&entry.path(), &error),
-            }
-        }
+        self.each_entry(dir, |finder, name, entry| match entry.kind() {
+            Ok(kind) => entries.push((name.to_owned(), kind)),
+            Err(error) => finder.problem(&dir.join(name), &error),
+        });
         entries.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         entries
     }
 
-    fn listing(&mut self, dir: &Path) -> Vec<fs::DirEntry> {
+    fn each_entry(&mut self, dir: &Path, mut show: impl FnMut(&mut Self, &str, &Entry<'_>)) {
         if self.scope.is_cancelled() {
-            return Vec::new();
+            return;
         }
-        listing(dir, FILES_MAX, &mut self.problems)
+        let problem = each_entry(dir, FILES_MAX, |entry| {
+            if let Some(name) = entry.name() {
+                show(self, name, entry);
+            }
+        });
+        self.problems.extend(problem);
     }
 
     pub(super) fn is_present(&mut self, root: &Path) -> bool {
@@ -150,18 +138,6 @@ impl<'a> Finder<'a> {
             self.problems.push(problem_at(ProblemKind::Unreadable, path, error.to_string()));
         }
     }
-}
-
-fn entry_kind(entry: &fs::DirEntry) -> io::Result<EntryKind> {
-    let kind = entry.file_type()?;
-    let kind = if kind.is_symlink() { fs::metadata(entry.path())?.file_type() } else { kind };
-    Ok(if kind.is_file() {
-        EntryKind::File
-    } else if kind.is_dir() {
-        EntryKind::Directory
-    } else {
-        EntryKind::Special
-    })
 }
 
 #[cfg(test)]

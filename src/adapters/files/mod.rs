@@ -32,9 +32,9 @@ mod rewritten;
 
 pub use branch::{Link, ReadLink};
 pub use counted::Counted;
+pub use finder::Finder;
 use finder::FoundFile;
-pub use finder::{EntryKind, Finder};
-pub use listing::listing;
+pub use listing::{Entry, EntryKind, each_entry, names_in};
 pub use marks::Marks;
 pub use peek::{Beginning, ReadBeginning};
 use reading::{Buffers, How, read_excerpt};
