@@ -157,7 +157,7 @@ fn project_dir(transcript: &Transcript) -> Option<&Path> {
 fn project_root(scope: &Scope, dir: &Path) -> Result<Option<AbsPath>, Problem> {
     let path = dir.join(".project_root");
     let root = remembered(scope, "gemini project", &path, |bytes| {
-        AbsPath::parse(String::from_utf8_lossy(bytes).trim_end_matches('\n').to_owned())
+        AbsPath::parse(String::from_utf8_lossy(bytes).trim_end_matches('\n'))
     })?;
     Ok(root.and_then(|it| (*it).clone()))
 }
