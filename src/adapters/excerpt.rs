@@ -169,7 +169,8 @@ pub struct Sought {
     /// How the text ends: all that is searched for, once for both of the beginnings.
     pub ending: &'static str,
     pub beginning: &'static str,
-    /// How a text begins that will do where there is none of the other; looked for just before the tail only.
+    /// How a text begins that will do where there is none of the other; nothing where the tail holds such a one. Both are
+    /// said again together: where the one stands just before the tail, or in it, the other is not looked for further off.
     pub second_best: Option<&'static str>,
 }
 

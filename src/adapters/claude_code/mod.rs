@@ -24,8 +24,8 @@
 //! the registry outlives a `kill -9`, so a process is believed only with its start time, and the session of a
 //! registered process changes in place with `/clear`. Only the interactive interface says whether it is busy, and
 //! it registers only when the first questions (theme, login, trust) are answered: see `starting`. A process with one
-//! prompt (`claude -p`) lives no longer than its turn, and its hooks, take. The agent's own title for a session is
-//! written again every 34 KB. A person's `/deploy prod` that asks the model is written as tags that begin with
+//! prompt (`claude -p`) lives no longer than its turn, and its hooks, take. What names a session is written
+//! again every 32 KB and at its end, the person's name for it before the agent's own title. A person's `/deploy prod` that asks the model is written as tags that begin with
 //! `<command-message>`; the interface's own commands, which ask nobody, begin with `<command-name>`. The daemon writes
 //! a job down seconds before it has a process for it, and holds sessions ready that nobody has asked for yet. The key
 //! that opens the list of agents makes the session a job, which is a copy; the live record of the interface stays as

@@ -16,8 +16,8 @@ const SEARCHED: usize = 64 << 10;
 const BETWEEN_MAX: usize = 64 << 10;
 
 /// Searches the late and then the early part of a gap, each from its end, for the last complete line of the sought
-/// sort, the second best in the late part; the line comes with its end. One that is too long to be taken over is not
-/// found. A gap begins and ends with a line.
+/// sort; where the second best is known, or found in the late part, the early one is not searched. The line comes with its
+/// end. One that is too long to be taken over is not found. A gap begins and ends with a line.
 pub(super) fn last_line_in<'a>(
     file: &File,
     gap: &Range<u64>,
@@ -27,11 +27,11 @@ pub(super) fn last_line_in<'a>(
 ) -> io::Result<Option<&'a [u8]>> {
     let search = Search { file, sought, ending: memmem::Finder::new(sought.ending) };
     let late = search.last_hits(late, buffer)?;
-    let best = match late.best {
-        Some(hit) => Some(hit),
-        None => search.last_hits(early, buffer)?.best,
+    let hit = match (late.best.or(late.second_best), sought.second_best) {
+        (None, Some(_)) => search.last_hits(early, buffer)?.best,
+        (hit, _) => hit,
     };
-    match best.or(late.second_best) {
+    match hit {
         Some(hit) => line_around(file, gap, hit, buffer),
         None => Ok(None),
     }
@@ -111,18 +111,18 @@ mod tests {
 
     const SOUGHT: Sought = Sought { ending: "dle", beginning: "nee", second_best: Some("can") };
 
-    fn last_line(content: &[u8], parts: [Range<u64>; 2]) -> Option<String> {
+    fn last_line(content: &[u8], parts: [Range<u64>; 2], sought: Sought) -> Option<String> {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(content).unwrap();
         let gap = parts[1].start..parts[0].end;
         let mut buffer = Vec::new();
-        let line = last_line_in(&file, &gap, parts, SOUGHT, &mut buffer).unwrap();
+        let line = last_line_in(&file, &gap, parts, sought, &mut buffer).unwrap();
         line.map(|it| String::from_utf8_lossy(it).into_owned())
     }
 
     fn last_line_of(content: &[u8], part: Range<u64>) -> Option<String> {
         let early = part.start..part.start;
-        last_line(content, [part, early])
+        last_line(content, [part, early], SOUGHT)
     }
 
     #[test]
@@ -138,18 +138,21 @@ mod tests {
     }
 
     #[test]
-    fn the_second_best_is_taken_from_the_late_part_where_there_is_no_better() {
-        let check = |early: &str, late: &str, expect: Option<&str>| {
+    fn where_the_late_part_or_the_tail_holds_the_second_best_the_early_part_is_not_searched() {
+        let check = |early: &str, late: &str, sought: Sought, expect: Option<&str>| {
             let content = [early, late].concat();
             let (seam, end) = (early.len() as u64, content.len() as u64);
-            let line = last_line(content.as_bytes(), [seam..end, 0..seam]);
+            let line = last_line(content.as_bytes(), [seam..end, 0..seam], sought);
             assert_eq!(line.as_deref(), expect, "{early:?} {late:?}");
         };
-        check("x\n", "candle 1\ncandle 2\nhandle\n", Some("candle 2\n"));
-        check("x\n", "needle 1\ncandle 2\n", Some("needle 1\n"));
-        check("needle 1\n", "candle 2\n", Some("needle 1\n"));
-        check("candle 1\n", "x\n", None);
-        check("candle 1\n", "handle\n", None);
+        check("x\n", "candle 1\ncandle 2\nhandle\n", SOUGHT, Some("candle 2\n"));
+        check("x\n", "needle 1\ncandle 2\n", SOUGHT, Some("needle 1\n"));
+        check("needle 1\n", "candle 2\n", SOUGHT, Some("candle 2\n"));
+        check("needle 1\n", "handle\n", SOUGHT, Some("needle 1\n"));
+        check("candle 1\n", "handle\n", SOUGHT, None);
+        let known = Sought { second_best: None, ..SOUGHT };
+        check("x\n", "needle 1\ncandle 2\n", known, Some("needle 1\n"));
+        check("needle 1\n", "candle 2\n", known, None);
     }
 
     #[test]
