@@ -18,8 +18,8 @@ use crate::procs::{Process, ProcessTable};
 use crate::protocol::session::{SessionKind, Source};
 use crate::scope::Scope;
 
-/// How long ago a process may have written the last of its session and still be about to end: a hook that runs then
-/// was seen to hold it for seconds.
+/// How long ago a process without a terminal may have written the last of its session and still be about to end: a hook
+/// that runs then was seen to hold it for seconds.
 const ENDING_MS: i64 = 10_000;
 
 /// First arguments with which `claude` holds no session (2.1.197): commands, questions, what a browser or a cloud starts it
@@ -126,8 +126,9 @@ fn claim(
     Some(Claim { bond: Bond::Inferred, activity, hints, ..claim })
 }
 
-/// The transcript in the process's project that was written last, if that was just now, the process could have done
-/// it, and nobody else owns the session.
+/// The transcript in the process's project that was written last, if the process could have done it, and nobody else owns
+/// the session. A person may leave a session long after its last word, and one who is asked the first questions is seldom
+/// overtaken by another there; a process without a terminal wrote it just now.
 fn last_left<'a>(
     scope: &Scope,
     found: &'a Found,
@@ -142,8 +143,9 @@ fn last_left<'a>(
     };
     let is_left = |it: &&Transcript| {
         let written = it.stamp.modified_millis();
+        let is_recent = || scope.now.as_millis() - written < ENDING_MS;
         written >= started.as_millis()
-            && scope.now.as_millis() - written < ENDING_MS
+            && (process.is_interactive || is_recent())
             && it.record.kind != SessionKind::Subagent
             && !owned.contains(&it.record.session)
             && is_of_project(it)

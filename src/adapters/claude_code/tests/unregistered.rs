@@ -114,14 +114,20 @@ fn write_at(time: &str, path: &Path) {
     }
 }
 
-/// A store in which HELLO was written a moment ago, and a process in its directory that is not registered.
-fn just_left(arguments: &[&str], written: &str) -> Store {
+/// A store in which HELLO was the last that was written.
+fn written_last(written: &str) -> Store {
     let mut store = Store::of("home");
     store.now = Timestamp::parse("2026-11-22T21:00:10.000Z");
     for entry in fs::read_dir(store.path(PROJECT)).unwrap() {
         write_at("2026-11-22T20:30:00.000Z", &entry.unwrap().path());
     }
     write_at(written, &store.path(&Store::session_path(HELLO)));
+    store
+}
+
+/// The same, and a process in its directory that is not registered.
+fn just_left(arguments: &[&str], written: &str) -> Store {
+    let store = written_last(written);
     let process = store.proc.process(80, 360_000, "claude");
     process.arguments(arguments).cwd("/home/dev/work/my.repo_A b");
     store
@@ -142,6 +148,21 @@ fn a_process_that_is_about_to_end_is_no_new_session() {
     let mut store = just_left(&["claude"], "2026-11-22T21:00:00.001Z");
     store.now = Timestamp::parse("2026-11-22T21:00:10.001Z");
     assert_eq!(without_session(&store), starting);
+}
+
+#[test]
+fn an_interface_that_is_left_long_after_its_last_word_is_no_new_session() {
+    let tty = Path::new("/dev/pts/3");
+    let check = |written: &str, expect: usize| {
+        let mut store = written_last(written);
+        store.now = Timestamp::parse("2026-11-22T22:00:00.000Z");
+        let process = store.proc.process_like(80, 360_000, "claude", 1, 34816);
+        let process = process.arguments(&["claude"]).cwd("/home/dev/work/my.repo_A b");
+        process.open_file(0, tty).open_file(1, tty);
+        assert_eq!(without_session(&store).len(), expect, "{written}");
+    };
+    check("2026-11-22T21:00:00.001Z", 0);
+    check("2026-11-22T20:59:59.000Z", 1);
 }
 
 #[test]
