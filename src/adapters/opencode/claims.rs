@@ -20,6 +20,8 @@ use crate::protocol::session::{Problem, ProblemKind, SessionKind, Source};
 const DIRECTORIES_MAX: usize = 16;
 /// How long a call that nobody is asked about may look like one that waits: 0.2 seconds were seen on a busy machine.
 const BEGINS_MS: u64 = 500;
+/// How long a session may be in the store before the log tells of it: a second was seen (1.18.33).
+const LOG_LAG_MS: u64 = 3_000;
 
 /// What the servers among the processes say, by process; one that was not asked, or did not answer, says nothing.
 pub(super) type Answers = BTreeMap<ProcessRef, Statuses>;
@@ -74,9 +76,11 @@ pub(super) fn conclude(
     sessions: &[Stored],
     answers: &Answers,
     log: &Log,
+    now: Timestamp,
 ) -> Vec<Claim> {
     let mut claims = Vec::new();
     let mut served = BTreeSet::new();
+    let newborn = newborn(agents, sessions, log, now);
     let named: BTreeSet<&SessionId> =
         agents.iter().filter_map(|it| it.live.session.as_ref()).collect();
     for agent in agents {
@@ -90,7 +94,8 @@ pub(super) fn conclude(
             let session = &stored.record.session;
             if !statuses.contains_key(session)
                 && !named.contains(session)
-                && is_surely_of(agent, agents, stored, log)
+                && (newborn.get(session) == Some(&agent.live.process)
+                    || is_surely_of(agent, agents, stored, log))
             {
                 claims.push(claim(agent, Some(session.clone()), Activity::Idle));
                 served.insert(session);
@@ -100,7 +105,12 @@ pub(super) fn conclude(
             claims.push(claim(agent, None, Activity::Idle));
         }
     }
-    let logged = logged(agents, sessions, &served, answers, log);
+    let mut logged = logged(agents, sessions, &served, answers, log);
+    for (session, process) in newborn {
+        if !answers.contains_key(&process) {
+            logged.entry(process).or_default().insert(session.clone());
+        }
+    }
     let is_told = |it: &Agent| {
         answers.contains_key(&it.live.process) || logged.contains_key(&it.live.process)
     };
@@ -120,8 +130,12 @@ pub(super) fn conclude(
     };
     let paired = pairing::pair(&others, candidates.filter_map(candidate));
     claims.extend(paired.into_iter().filter(|it| !serves_nobody(it)));
+    let is_one_shot = |process: ProcessRef| {
+        agents.iter().any(|it| it.live.process == process && it.live.is_one_shot)
+    };
     let by_log = |process: ProcessRef, session: SessionId| Claim {
         bond: Bond::Inferred,
+        activity: is_one_shot(process).then_some(Activity::OneTurn),
         ..Claim::of(process, Some(session), Source::Process)
     };
     claims.extend(
@@ -159,10 +173,39 @@ fn without_an_ended_turn(claim: Claim, agents: &[Agent], sessions: &[Stored]) ->
     let live = agents.iter().map(|it| &it.live).find(|it| it.process == claim.process);
     let stored = sessions.iter().find(|it| Some(&it.record.session) == claim.session.as_ref());
     let has_ended = live.zip(stored).is_some_and(|(live, stored)| {
+        let record = &stored.record;
+        let has_begun = record.turn != TurnState::NeverPrompted;
         let was_there = |at| live.was_there(at);
-        !stored.record.turn.is_in_flight() && touched_at(&stored.record).is_some_and(was_there)
+        has_begun && !record.turn.is_in_flight() && touched_at(record).is_some_and(was_there)
     });
     Claim { activity: claim.activity.filter(|_| !has_ended), ..claim }
+}
+
+/// The sessions that are so new that the log does not tell of them yet, each with the only process that can have begun it.
+fn newborn<'a>(
+    agents: &[Agent],
+    sessions: &'a [Stored],
+    log: &Log,
+    now: Timestamp,
+) -> BTreeMap<&'a SessionId, ProcessRef> {
+    let begun_by = |stored: &'a Stored| {
+        let record = &stored.record;
+        let is_new = |at: &Timestamp| now.millis_since(*at) < LOG_LAG_MS;
+        let created = record.created.filter(is_new)?;
+        if record.kind == SessionKind::Subagent || log.tells_of(&record.session) {
+            return None;
+        }
+        let mut able = agents.iter().filter(|it| {
+            it.live.is_one_shot == stored.is_headless
+                && it.live.session.is_none()
+                && it.live.cwd == record.cwd
+                && it.live.was_there(created)
+                && !(it.live.is_one_shot && log.has_worked(it))
+        });
+        let begun_by = able.next().filter(|it| log.tells_all_of(it))?;
+        able.next().is_none().then_some((&record.session, begun_by.live.process))
+    };
+    sessions.iter().filter_map(begun_by).collect()
 }
 
 /// The sessions that the log ties to processes which nothing else does: a process that named one in its arguments may

@@ -4,11 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rusqlite::{CachedStatement, Connection, Row};
+use serde::Deserialize;
 
 use super::message::{self, Message, Part};
 use super::stored::{self, FIRST_MESSAGES, Facts, LAST_MESSAGES, Stored};
 use crate::adapters::Peeked;
 use crate::adapters::evidence::problem_at;
+use crate::adapters::jsonl;
 use crate::adapters::sqlite::{self, Columns};
 use crate::base::{AbsPath, SessionId, Timestamp};
 use crate::protocol::session::{Problem, ProblemKind, Source, Usage};
@@ -311,7 +313,8 @@ fn last_turns(
     wanted: usize,
 ) -> rusqlite::Result<Peeked> {
     let messages = format!(
-        "SELECT id, {} FROM message WHERE session_id = ?1 ORDER BY time_created DESC, id DESC",
+        "SELECT id, {} FROM message WHERE session_id = ?1 AND (time_created, id) < (?2, ?3) \
+         ORDER BY time_created DESC, id DESC",
         bounded("data", MESSAGE_MAX)
     );
     let parts = format!(
@@ -321,7 +324,8 @@ fn last_turns(
     let mut messages = database.prepare(&messages)?;
     let mut parts = database.prepare(&parts)?;
     let mut newest_first = Vec::new();
-    let mut rows = messages.query([session.as_str()])?;
+    let (time, id) = undone(database, session)?.unwrap_or((i64::MAX, String::new()));
+    let mut rows = messages.query((session.as_str(), time, id))?;
     while let Some(row) = rows.next()? {
         let message = sqlite::text(row, 1).and_then(|it| Message::parse(it.as_bytes()));
         let (Some(message), Some(id)) = (message, sqlite::text(row, 0)) else { continue };
@@ -335,4 +339,26 @@ fn last_turns(
         }
     }
     Ok(stored::last_turns(newest_first, wanted))
+}
+
+/// When the first message was made that a person has undone (`/undo`), and its id. What is undone stays in the table until
+/// something else is said, and may be redone.
+fn undone(database: &Connection, session: &SessionId) -> rusqlite::Result<Option<(i64, String)>> {
+    #[derive(Deserialize)]
+    struct Revert {
+        #[serde(rename = "messageID")]
+        message: String,
+    }
+    let columns = Columns::of(database, "session")?;
+    let revert = bounded(columns.or_null("revert"), MESSAGE_MAX);
+    let mut statement = database.prepare(&format!("SELECT {revert} FROM session WHERE id = ?1"))?;
+    let mut rows = statement.query([session.as_str()])?;
+    let text = rows.next()?.and_then(|row| sqlite::text(row, 0));
+    let revert = text.and_then(|it| jsonl::record::<Revert>(it.as_bytes()));
+    let Some(Revert { message }) = revert else { return Ok(None) };
+    let when = "SELECT time_created FROM message WHERE session_id = ?1 AND id = ?2";
+    let mut statement = database.prepare(when)?;
+    let mut rows = statement.query([session.as_str(), &message])?;
+    let time = rows.next()?.and_then(|row| sqlite::integer(row, 0));
+    Ok(time.map(|it| (it, message)))
 }

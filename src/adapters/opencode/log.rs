@@ -161,6 +161,11 @@ impl Log {
         self.run_of(agent).is_some_and(|it| !it.worked.is_empty())
     }
 
+    /// Whether any run has worked in a session.
+    pub(super) fn tells_of(&self, session: &SessionId) -> bool {
+        self.runs.values().any(|it| it.worked.contains_key(session))
+    }
+
     /// Whether it would tell of all that a process has worked in since it started.
     pub(super) fn tells_all_of(&self, agent: &Agent) -> bool {
         let is_read = || self.since.is_none_or(|it| agent.live.started.is_some_and(|at| it <= at));

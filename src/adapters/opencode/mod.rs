@@ -224,7 +224,7 @@ impl Look {
             return Survey::absent();
         }
         let answers = self.ask_servers(scope.patience(ANSWER_WAIT)).await;
-        let claims = claims::conclude(&self.agents, &self.sessions, &answers, &self.log);
+        let claims = claims::conclude(&self.agents, &self.sessions, &answers, &self.log, scope.now);
         let records = claims::records(&self.sessions, &self.agents, &claims, &self.log, scope.now);
         let recorded = records.into_iter().map(Sighting::Recorded);
         let claimed = claims.into_iter().chain(self.elsewhere).map(Sighting::Claimed);

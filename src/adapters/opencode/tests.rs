@@ -477,6 +477,35 @@ fn a_process_whose_log_tells_of_no_session_has_none() {
 }
 
 #[test]
+fn a_session_that_the_log_does_not_tell_of_yet_is_of_the_only_process_that_can_have_begun_it() {
+    let sql = recorded("two-terminals-1.18.33.sql");
+    let log = recorded("two-terminals-1.18.33.log");
+    let is_untold = |it: &&str| !(it.contains("run=98aba358") && it.contains("ses_"));
+    let log: String = log.split_inclusive('\n').filter(is_untold).collect();
+    let told = |after: i64, terminals: &[(i32, &[&str])]| {
+        let now = Timestamp::from_millis(1_795_830_140_752 + after).unwrap();
+        let mut told = told_at(&sql, &log, terminals, None, now);
+        told.retain(|it| !it.starts_with("First"));
+        told
+    };
+    let second = (SECOND_TERMINAL, ["opencode"].as_slice());
+    let (stopped, bare) = ("Second one stopped completed null", "- idle never_prompted 23518");
+    assert_eq!(told(2_999, &[second]), ["Second one idle turn_ended 23518"]);
+    assert_eq!(told(3_000, &[second]), [bare, stopped]);
+    let run = (SECOND_TERMINAL, ["opencode", "run", "x"].as_slice());
+    assert_eq!(told(0, &[run])[1], stopped, "a run says that questions are denied");
+    let both = [(FIRST_TERMINAL, ["opencode"].as_slice()), second];
+    assert_eq!(told(0, &both), [bare, stopped]);
+    // What it was started for is not written down yet.
+    let begun = format!(
+        "{sql}UPDATE session SET permission = '[\"question\"]' WHERE id = '{SECOND}';
+        DELETE FROM message WHERE session_id = '{SECOND}';"
+    );
+    let now = Timestamp::from_millis(1_795_830_140_752).unwrap();
+    assert_eq!(told_at(&begun, &log, &[run], None, now)[0], "- running process_alive 23518");
+}
+
+#[test]
 fn a_run_that_goes_on_with_a_session_is_at_work_before_it_has_written_and_until_its_turn_ends() {
     const SESSION: &str = "ses_dfb15d5adffeFSSCwmpwPqKa5E";
     let home = Home::new().with_database("opencode.db", &recorded("final-1.18.33.sql"));
@@ -707,30 +736,47 @@ fn hostile_values_cost_no_more_than_themselves() {
     assert_eq!(survey(&foreign)["report"]["problems"][0]["message"], "it has no table of sessions");
 }
 
+/// The last turns of a session, as text.
+fn peek(home: &Home, session: &str, turns: usize) -> String {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let scope = FakeProc::new().scope(home.path());
+    let survey = runtime.block_on(ADAPTER.survey(scope.clone()));
+    let record = survey.sightings.into_iter().find_map(|it| match it {
+        Sighting::Recorded(record) if record.session.as_str() == session => Some(record),
+        _ => None,
+    });
+    let peeked = runtime.block_on(ADAPTER.peek(scope, record.unwrap(), turns).unwrap()).unwrap();
+    let mut text = String::new();
+    for turn in peeked.turns {
+        writeln!(text, "{:?} {:?} {}", turn.role, turn.tool, turn.text).unwrap();
+    }
+    writeln!(text, "earlier: {}", peeked.has_earlier).unwrap();
+    text
+}
+
 #[test]
 fn the_last_turns_are_read_from_either_store() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let peek = |home: &Home, id: &str, turns| {
-        let scope = FakeProc::new().scope(home.path());
-        let survey = runtime.block_on(ADAPTER.survey(scope.clone()));
-        let record = survey.sightings.into_iter().find_map(|it| match it {
-            Sighting::Recorded(record) if record.session.as_str() == id => Some(record),
-            _ => None,
-        });
-        let peeked =
-            runtime.block_on(ADAPTER.peek(scope, record.unwrap(), turns).unwrap()).unwrap();
-        let mut text = String::new();
-        for turn in peeked.turns {
-            writeln!(text, "{:?} {:?} {}", turn.role, turn.tool, turn.text).unwrap();
-        }
-        writeln!(text, "earlier: {}", peeked.has_earlier).unwrap();
-        text
-    };
     let database = Home::new().with_database("opencode.db", &recorded("migrated-1.2.27.sql"));
     let files = Home::new().with_storage();
     let id = "ses_dfb0265acffe12zLV6ZuTP62zl";
     assert_eq!(peek(&database, id, 9), peek(&files, id, 9));
     insta::assert_snapshot!("peeked", peek(&files, id, 9) + &peek(&database, id, 2));
+}
+
+#[test]
+fn what_a_person_has_undone_is_no_part_of_the_conversation() {
+    const SESSION: &str = "ses_dfb15d5adffeFSSCwmpwPqKa5E";
+    let asked = |revert: &str| {
+        let revert = format!("UPDATE session SET revert = '{revert}' WHERE id = '{SESSION}';");
+        let sql = recorded("final-1.18.33.sql") + &revert;
+        let told = peek(&Home::new().with_database("opencode.db", &sql), SESSION, 9);
+        told.lines().filter(|it| it.starts_with("User")).count()
+    };
+    let undone = |message: &str| asked(&format!(r#"{{"messageID":"{message}","diff":""}}"#));
+    assert_eq!(undone("msg_204ed722f001Pkc15xxI8b01Wz"), 1);
+    assert_eq!(undone("msg_204ea2d09001f3DcYBNITM7ZMl"), 0);
+    assert_eq!(undone("msg_of_another_session"), 2);
+    assert_eq!(asked("[1"), 2);
 }
 
 #[test]
