@@ -32,7 +32,7 @@
 //! line), `sessions.abort` ends a run, and answers the same for a key that was never there ([`service`]). A run that has
 //! taken longer than the `timeoutMs` it was given ends as `timeout`.
 //!
-//! *Unknown:* settings that are spread over several files (`$include`); a gateway behind a proxy that logs people in.
+//! *Unknown:* a gateway behind a proxy that logs people in.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -57,6 +57,7 @@ use crate::scope::{Scope, UsageWanted};
 mod embedded;
 mod endpoint;
 pub mod history;
+mod includes;
 mod json5;
 mod lock;
 pub mod row;

@@ -1,12 +1,14 @@
-//! What OpenClaw is told by files: `openclaw.json`, the variables that it sets, and those of `.env` beside it.
+//! What OpenClaw is told by files: `openclaw.json` and what it includes, the variables that it sets, and those of `.env` beside it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::endpoint::Secret;
-use super::json5;
+use super::{includes, json5};
 use crate::adapters::evidence::problem_at;
 use crate::adapters::files::read_small;
 use crate::env::Env;
@@ -95,15 +97,30 @@ impl Written {
     }
 }
 
-/// The settings; nothing where there is no such file.
+/// The settings, with the files that they are spread over; nothing where there is no such file.
 pub(super) fn read(path: &Path) -> Result<Option<Settings>, Problem> {
     let Some(text) = read_text(path)? else { return Ok(None) };
-    // The parser's own words could quote what it met, a token among it: the place is all that is told.
-    serde_json::from_str(&json5::to_json(&text)).map(Some).map_err(|error| {
-        let message = "the gateway's settings are no JSON with a port and a token";
-        let line = u64::try_from(error.line()).ok();
-        Problem { line, ..problem_at(ProblemKind::Malformed, path, message) }
-    })
+    if !text.contains(includes::KEY) {
+        return json(&text, path).map(Some);
+    }
+    let whole = includes::resolve(json(&text, path)?, path)?;
+    serde_json::from_value(whole).map(Some).map_err(|_| malformed(path, None))
+}
+
+/// What a file holds that others name.
+pub(super) fn included(path: &Path) -> Result<Option<Value>, Problem> {
+    read_text(path)?.map(|text| json(&text, path)).transpose()
+}
+
+fn json<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T, Problem> {
+    serde_json::from_str(&json5::to_json(text))
+        .map_err(|error| malformed(path, u64::try_from(error.line()).ok()))
+}
+
+/// The parser's own words could quote what it met, a token among it: the place is all that is told.
+pub(super) fn malformed(path: &Path, line: Option<u64>) -> Problem {
+    let message = "the gateway's settings are no JSON with a port and a token";
+    Problem { line, ..problem_at(ProblemKind::Malformed, path, message) }
 }
 
 fn read_text(path: &Path) -> Result<Option<String>, Problem> {

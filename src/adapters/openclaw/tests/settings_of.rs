@@ -30,6 +30,32 @@ fn settings_are_json5() {
 }
 
 #[test]
+fn settings_may_be_spread_over_files() {
+    let home = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = home.path().join(".openclaw").join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    settings(
+        &home,
+        "{ $include: 'all.json5', gateway: { $include: ['a/gateway.json', 'b.json'] } }",
+    );
+    file("all.json5", "{ gateway: { port: 1, auth: { token: 'early' } } }");
+    file("a/gateway.json", "{ $include: 'auth.json', port: 4711 }");
+    file("a/auth.json", "{ auth: { token: 'of the file' } }");
+    file("b.json", "{ auth: { mode: 'token' } }");
+    assert_eq!(found(&home, &[]), (url(4711), Some("of the file".into()), None));
+    let problem = || survey(&testing::scope_at(home.path())).problems[0].clone();
+    file("a/auth.json", "{ auth: }");
+    assert!(problem().path.unwrap().as_path().ends_with("a/auth.json"));
+    for unusable in ["'openclaw.json'", "'absent.json'", "1", "[{}]"] {
+        settings(&home, &format!("{{ $include: {unusable} }}"));
+        assert!(problem().path.unwrap().as_path().ends_with("openclaw.json"), "{unusable}");
+    }
+}
+
+#[test]
 fn variables_may_stand_beside_and_in_the_settings() {
     let home = tempfile::tempdir().unwrap();
     settings(
