@@ -31,7 +31,7 @@ impl Terminal {
     }
 
     /// Whether it was drawn on so lately that it may be still.
-    pub(super) fn may_be_drawn_on(self, now: Timestamp) -> bool {
+    pub fn may_be_drawn_on(self, now: Timestamp) -> bool {
         self.drawn.as_millis() >= now.as_millis() - NOTED_EVERY_MS - DRAWS_WITHIN_MS
     }
 

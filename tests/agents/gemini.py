@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import time
 import uuid
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from worlds import Child, ProcessRef, World, read_process, wait_for
 MODEL = "gemini-2.5-flash"
 ONE_CALL = {"inputTokens": 100, "outputTokens": 7}
 TWO_CALLS = {field: 2 * count for field, count in ONE_CALL.items()}
+NOTED_S = 20
+"""Linux notes that a terminal is drawn on once in 8 seconds: by then it is known that one is not, also on a busy machine."""
 
 
 class GeminiWorld(World):
@@ -204,6 +207,32 @@ def resumed_after_a_kill(world: GeminiWorld) -> None:
     world.model.wait_streaming("gm-cut-again")
     world.headcount.shows(folder, [row(session, "running", "turn_in_progress", ref)])
     world.model.release("gm-cut-again")
+    world.headcount.shows(folder, [row(session, "idle", "turn_ended", ref)])
+    screen.say("/quit")
+    screen.ended()
+    world.headcount.shows(folder, [row(session, "stopped", "completed")])
+
+
+@scenario("the interface asks for an approval: it waits while nothing is drawn, and works once it is given")
+def asks(world: GeminiWorld) -> None:
+    folder, tool = world.project("asks"), world.tool("gm-asked")
+    screen = world.terminal(command("gemini") + ["--skip-trust", "-m", MODEL], folder, "gemini-asks")
+    screen.shows("Type your message")
+    prompt = f"Run it [[bash:{tool.script()}]]"
+    screen.say(prompt)
+    screen.shows("Allow once")
+    ref, session = world.worker(screen.pid), world.asked(folder, prompt)
+    world.headcount.shows(folder, [row(session, "waiting", "input", ref, certainty="inferred")], within_s=NOTED_S)
+    screen.key("Enter")
+    tool.wait_running()
+    at_work = row(session, "running", "turn_in_progress", ref)
+    world.headcount.shows(folder, [at_work])
+    # For as long as the tool says nothing, its mark turns on the screen.
+    until = time.monotonic() + NOTED_S
+    while time.monotonic() < until:
+        world.headcount.shows(folder, [at_work], within_s=0)
+        time.sleep(1)
+    tool.release()
     world.headcount.shows(folder, [row(session, "idle", "turn_ended", ref)])
     screen.say("/quit")
     screen.ended()

@@ -133,6 +133,21 @@ def every_kind(world: OpenclawWorld) -> None:
     client.close()
 
 
+@scenario("a session of a schedule's: at work, and done though its row does not say so")
+def scheduled(world: OpenclawWorld) -> None:
+    client = world.client()
+    job = client.call("cron.add", name="tick", schedule={"kind": "at", "at": "2020-01-01T00:00:00Z"}, sessionTarget="isolated", wakeMode="now",
+                      payload={"kind": "agentTurn", "message": "Tick [[hold:ow-cron]]"})
+    world.model.wait_streaming("ow-cron")
+    session = dict(kind="background", title="Automation: tick")
+    key = f"agent:main:cron:{job['id']}"
+    world.headcount.shows(world.workspace, [row(key, "running", "active_run", **session)], within_s=PATIENCE_S)
+    world.model.release("ow-cron")
+    world.headcount.shows(world.workspace, [row(key, "stopped", "completed", **session)], within_s=PATIENCE_S)
+    client.call("sessions.delete", key=key)
+    client.close()
+
+
 @scenario("a command that waits until a person approves of it")
 def asks(world: OpenclawWorld) -> None:
     client, folder = world.client(), world.project("asks")

@@ -25,9 +25,10 @@
 //! - Nothing is locked or held open. Gemini starts itself again as a child with the same arguments: one session,
 //!   two processes, of which the child is the one that works. `--session-id` and `--resume` may name the session;
 //!   for the others directory and times speak ([`super::pairing`]).
+//! - Nothing is recorded while a tool waits for approval or runs: a text before a call looks like an answer until the call
+//!   has ended. That nothing is drawn tells that it waits ([`waiting`]).
 //!
-//! Unknown: what is recorded while a tool waits for approval or runs (nothing was: a text before a call looks like
-//! an answer until the call has ended), subagents' chats (read in the code, not seen).
+//! Unknown: subagents' chats (read in the code, not seen).
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -49,6 +50,7 @@ mod billing;
 mod chat;
 mod drive;
 mod usage;
+mod waiting;
 
 pub static ADAPTER: FileAgent = FileAgent {
     card: AgentCard {
@@ -56,8 +58,10 @@ pub static ADAPTER: FileAgent = FileAgent {
         name: "Gemini CLI",
         binaries: &["gemini"],
         seen_version: "0.61.0",
-        live_signal: "a live process that names the session, or that may have touched it in its directory",
-        blind_spots: "that it waits for an approval; a tool that runs after the model has said something; \
+        live_signal: "a live process that names the session, or that may have touched it in its directory; whether its \
+                      terminal is drawn on",
+        blind_spots: "what it waits for, and that it does within its first ten seconds, or where settings speak of \
+                      `showSpinner`; a tool that runs after the model has said something; \
                       sessions of another store than headcount's (`GEMINI_CLI_HOME`), which are seen as processes alone",
     },
     roots,
@@ -107,9 +111,11 @@ fn take_chats(finder: &mut Finder<'_>, dir: &Path) -> Vec<PathBuf> {
 
 fn beyond(scope: &Scope, found: &Found) -> Beyond {
     let mut beyond = Beyond::default();
-    let records = located(scope, found, &mut beyond.problems);
+    let mut records = located(scope, found, &mut beyond.problems);
     let (here, elsewhere) = live_processes(scope);
     let claims = pairing::pair(&here, records.iter().filter_map(Candidate::of));
+    let is_interface = |process| here.iter().any(|it| it.process == process && it.is_interactive);
+    waiting::tell(scope, &found.roots, &claims, is_interface, &mut records);
     // A server that has no session is nobody's.
     let servers: HashSet<ProcessRef> = scope
         .processes
@@ -189,6 +195,8 @@ fn live_processes(scope: &Scope) -> (Vec<Live>, Vec<Claim>) {
         "extensions",
         "skills",
     ];
+    /// The options that give it a prompt, with the end of which it ends, in a terminal too.
+    const ONE_PROMPT: [&str; 2] = ["-p", "--prompt"];
     let all: Vec<&Process> = scope.processes.iter().filter(|it| is_gemini(scope, it)).collect();
     let parents: HashSet<_> = all.iter().map(|it| it.parent).collect();
     let arguments = |it: &Process| scope.processes.arguments(it.identity);
@@ -199,7 +207,9 @@ fn live_processes(scope: &Scope) -> (Vec<Live>, Vec<Claim>) {
     live::by_store(scope, agents, roots, |it| {
         let arguments = arguments(it);
         let live = live::observe(scope, it, named_session(arguments));
-        Live { is_one_shot: !live.is_interactive && !is_server(arguments), ..live }
+        let is_interactive = live.is_interactive && !has_option(arguments, &ONE_PROMPT);
+        let is_one_shot = !is_interactive && !is_server(arguments);
+        Live { is_interactive, is_one_shot, ..live }
     })
 }
 

@@ -5,6 +5,7 @@ use super::super::evidence::{Bond, Claim, Failure, TurnState};
 use super::super::excerpt::Excerpt;
 use super::*;
 use crate::base::Timestamp;
+use crate::procs::Terminal;
 use crate::protocol::session::Role;
 use crate::testing::{self, FakeProc, FakeProcess};
 
@@ -100,6 +101,43 @@ fn a_turn_that_was_cut_off_is_none_of_a_process_that_resumes_its_session() {
     assert_eq!(reason(180_000, true), "turn_ended");
     // One without a terminal was started for a turn, which is not written down yet.
     assert_eq!(reason(180_000, false), "process_alive");
+}
+
+#[test]
+fn an_interface_in_a_turn_that_draws_nothing_waits_for_a_person() {
+    let chat = String::from_utf8(chat("session-2026-11-22T20-28-f0553513.jsonl")).unwrap();
+    let (asked, _) = chat.split_once("{\"id\":\"f4b0e806").unwrap();
+    let home = store("session-2026-11-22T20-28-f0553513.jsonl", asked);
+    let now = Timestamp::parse("2026-11-22T21:00:00Z").unwrap();
+    let reason = |drawn_before_s: i64, arguments: &[&str], is_suspended: bool| {
+        let table = FakeProc::new();
+        let arguments = [&["node", "/opt/bin/gemini", "--resume", SLOW], arguments].concat();
+        let process = table.process_like(8, 171_900, "node", 1, 34_819).arguments(&arguments);
+        let process = process.environ(&[("HOME", home.path().to_str().unwrap())]);
+        let tty = Path::new("/dev/pts/3");
+        let process = process.open_file(0, tty).open_file(1, tty);
+        if is_suspended {
+            process.suspended();
+        }
+        let drawn = Timestamp::from_millis(now.as_millis() - drawn_before_s * 1000).unwrap();
+        table.terminal(8, "/dev/pts/3", Terminal { typed: drawn, drawn });
+        let mut scope = table.scope(home.path());
+        scope.now = now;
+        let rows = testing::concluded(&ADAPTER, &scope);
+        let told = ["reason", "certainty"].map(|it| rows["sessions"][0][it].clone());
+        told.map(|it| it.as_str().unwrap().to_owned()).join(" ")
+    };
+    let at_work = "turn_in_progress inferred";
+    assert_eq!(reason(10, &[], false), at_work);
+    assert_eq!(reason(11, &[], false), "input inferred");
+    assert_eq!(reason(11, &[], true), "suspended asserted");
+    assert_eq!(reason(11, &["-p", "x"], false), at_work, "it draws nothing at all");
+    // A person may want to see nothing turn.
+    let settings = home.path().join(".gemini/settings.json");
+    std::fs::write(&settings, r#"{"ui": {"showSpinner": false}}"#).unwrap();
+    assert_eq!(reason(11, &[], false), at_work);
+    std::fs::write(&settings, "{}").unwrap();
+    assert_eq!(reason(11, &[], false), "input inferred");
 }
 
 #[test]

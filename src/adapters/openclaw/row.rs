@@ -30,6 +30,8 @@ pub struct Row {
     status: Option<String>,
     has_active_run: Option<bool>,
     last_run_error: Option<String>,
+    /// Of the last run.
+    output_tokens: Option<u64>,
     created_at: Option<i64>,
     updated_at: Option<i64>,
     last_activity_at: Option<i64>,
@@ -108,6 +110,10 @@ impl Row {
             (Some(true), _) => (TurnState::InProgress, Asserted),
             (Some(false), Some("running")) | (None, None) => (TurnState::Unknown, Inferred),
             (None, Some("running")) => (TurnState::InProgress, Inferred),
+            // Those of 2026.9.6 that a schedule runs never have one: that the model has answered tells that one was run.
+            (Some(false), None) if self.output_tokens.is_some_and(|it| it > 0) => {
+                (TurnState::Completed, Inferred)
+            }
             // Rows of 2026.9.6 have no `status` before the first run. Nobody says that this is what it means.
             (Some(false), None) => (TurnState::NeverPrompted, Inferred),
             (_, Some("done")) => (TurnState::Completed, Asserted),

@@ -544,6 +544,10 @@ fn what_is_concluded_of_a_row() {
     check(run("running", false), Status::Unknown, Reason::Contradiction, Inferred);
     check(json!({ "status": "running" }), Status::Running, Reason::ActiveRun, Inferred);
     check(json!({ "hasActiveRun": false }), Status::Idle, Reason::NeverPrompted, Inferred);
+    // A session of a schedule's, which has none when its run is over either.
+    let scheduled = |tokens: u64| json!({ "hasActiveRun": false, "outputTokens": tokens });
+    check(scheduled(0), Status::Idle, Reason::NeverPrompted, Inferred);
+    check(scheduled(34), Status::Stopped, Reason::Completed, Inferred);
     check(json!({}), Status::Unknown, Reason::Contradiction, Inferred);
     check(run("done", false), Status::Stopped, Reason::Completed, Asserted);
     check(run("killed", false), Status::Stopped, Reason::Killed, Asserted);
