@@ -136,8 +136,9 @@ def every_kind(world: OpenclawWorld) -> None:
 @scenario("a session of a schedule's: at work, and done though its row does not say so")
 def scheduled(world: OpenclawWorld) -> None:
     client = world.client()
-    job = client.call("cron.add", name="tick", schedule={"kind": "at", "at": "2020-01-01T00:00:00Z"}, sessionTarget="isolated", wakeMode="now",
-                      payload={"kind": "agentTurn", "message": "Tick [[hold:ow-cron]]"})
+    job = client.call("cron.add", name="tick", schedule={"kind": "every", "everyMs": 86_400_000}, sessionTarget="isolated",
+                      wakeMode="now", payload={"kind": "agentTurn", "message": "Tick [[hold:ow-cron]]"})
+    client.call("cron.run", id=job["id"], mode="force")
     world.model.wait_streaming("ow-cron")
     session = dict(kind="background", title="Automation: tick")
     key = f"agent:main:cron:{job['id']}"

@@ -23,13 +23,13 @@ pub(super) fn resolve(value: Value, file: &Path) -> Result<Value, Problem> {
 
 fn resolve_at(value: Value, file: &Path, depth: usize) -> Result<Value, Problem> {
     let Value::Object(mut members) = value else { return Ok(value) };
-    let named = members.remove(KEY);
+    let inclusion = members.remove(KEY);
     let beside = members.into_iter().map(|(name, it)| Ok((name, resolve_at(it, file, depth)?)));
     let beside = Value::Object(beside.collect::<Result<Map<_, _>, Problem>>()?);
-    let names = match &named {
+    let names = match &inclusion {
         None => return Ok(beside),
-        Some(Value::Array(names)) => names.as_slice(),
-        Some(name) => std::slice::from_ref(name),
+        Some(Value::Array(several)) => several.as_slice(),
+        Some(one) => std::slice::from_ref(one),
     };
     let mut whole = Value::Object(Map::new());
     for name in names {
