@@ -217,12 +217,11 @@ impl Table<'_> {
     }
 
     fn row(&self, session: &Session) -> [String; 5] {
-        let title = session.title.as_deref().or(session.prompt.as_deref()).unwrap_or("–");
         let cwd = session.cwd.as_ref().map_or_else(|| "–".to_owned(), |it| self.tilde(it));
         let age =
             session.updated_at.map_or_else(|| "–".to_owned(), |it| age(self.now.millis_since(it)));
         let status = format!("{} {}", symbol(session.status), word(session.status));
-        [status, session.agent.to_string(), one_line(title), one_line(&cwd), age]
+        [status, session.agent.to_string(), title(session), one_line(&cwd), age]
     }
 
     fn tilde(&self, path: &AbsPath) -> String {
@@ -271,14 +270,27 @@ fn colour(status: Status) -> &'static str {
     }
 }
 
+/// What a session is called: its title, else the label of its launch, else what was asked of it first.
+fn title(session: &Session) -> String {
+    let label = session.launch.as_ref().and_then(|it| it.label.as_deref());
+    let told = session.title.as_deref().or(label).or(session.prompt.as_deref());
+    let line = one_line(told.unwrap_or_default());
+    match &session.session_id {
+        _ if !line.is_empty() => line,
+        Some(id) => format!("Session {}", id.as_str().chars().take(8).collect::<String>()),
+        None => "New session".to_owned(),
+    }
+}
+
 /// How long ago, in the largest unit that fits.
 fn age(millis: u64) -> String {
     let minutes = millis / 60_000;
     match (minutes, minutes / 60, minutes / 60 / 24) {
-        (0, ..) => format!("{}s", millis / 1000),
+        (0, ..) => "now".to_owned(),
         (_, 0, _) => format!("{minutes}m"),
         (_, hours, 0) => format!("{hours}h"),
-        (.., days) => format!("{days}d"),
+        (.., days @ ..14) => format!("{days}d"),
+        (.., days) => format!("{}w", days / 7),
     }
 }
 
@@ -318,11 +330,46 @@ mod tests {
     }
 
     #[test]
-    fn ages_use_the_largest_unit() {
-        let cases =
-            [(0, "0s"), (59_999, "59s"), (60_000, "1m"), (3_599_999, "59m"), (3_600_000, "1h")];
-        for (millis, expect) in cases.into_iter().chain([(86_399_999, "23h"), (86_400_000, "1d")]) {
-            assert_eq!(age(millis), expect, "{millis}");
+    fn titles_and_ages_are_those_that_every_client_shows() {
+        #[derive(Deserialize)]
+        struct Cases {
+            titles: Vec<Titled>,
+            ages: Vec<Aged>,
+        }
+        #[derive(Deserialize)]
+        struct Titled {
+            session: serde_json::Value,
+            shown: String,
+        }
+        #[derive(Deserialize)]
+        struct Aged {
+            seconds: u64,
+            shown: String,
+        }
+        let text = include_str!("../../tests/fixtures/shown.json");
+        let Cases { titles, ages } = serde_json::from_str(text).unwrap();
+        for Titled { session: mut told, shown } in titles {
+            for (member, value) in [
+                ("agent", "claude-code"),
+                ("status", "idle"),
+                ("reason", "turn_ended"),
+                ("certainty", "asserted"),
+                ("kind", "main"),
+            ] {
+                told[member] = value.into();
+            }
+            if let Some(label) = told["launch"]["label"].take().as_str() {
+                told["launch"] = json!({
+                    "launchId": "1", "launchedAt": "2026-11-22T20:00:00Z", "prompt": "", "label": label, "logPath": "/log",
+                });
+            } else {
+                told.as_object_mut().unwrap().remove("launch");
+            }
+            let session: Session = serde_json::from_value(told).unwrap();
+            assert_eq!(title(&session), shown);
+        }
+        for Aged { seconds, shown } in ages {
+            assert_eq!(age(seconds * 1_000), shown, "{seconds} s");
         }
     }
 

@@ -179,3 +179,21 @@ fn as_many_need_you_as_every_client_says() {
         assert_eq!(page(rows, &wanted(waits), None, 100).total, need_you, "{name}");
     }
 }
+
+#[test]
+fn the_order_is_that_of_every_client() {
+    let text = include_str!("../../tests/fixtures/shown.json");
+    let order = &serde_json::from_str::<serde_json::Value>(text).unwrap()["order"];
+    let told = |it: &serde_json::Value| {
+        let id = it["sessionId"].as_str().unwrap();
+        let status = serde_json::from_value(it["status"].clone()).unwrap();
+        let mut row = row(id, status, None);
+        row.session.updated_at = it["updatedAt"].as_str().and_then(|it| Timestamp::parse(it));
+        row
+    };
+    let sorted: Vec<Row> = order.as_array().unwrap().iter().map(told).collect();
+    let expect: Vec<String> =
+        sorted.iter().map(|it| it.session.session_id.as_ref().unwrap().to_string()).collect();
+    let shuffled = sorted.into_iter().rev().collect();
+    assert_eq!(ids(&page(shuffled, &wanted(Filter::default()), None, 100)), expect);
+}

@@ -219,9 +219,20 @@ test('old sessions that come into view are no news', function()
   local away = recorded.world .. '/away'
   assert(vim.loop.fs_rename(recorded.home .. '/.claude', away))
   vim.fn.mkdir(recorded.home .. '/.claude/projects', 'p')
+  local is_watching = false
+  client.on('session.changed', function()
+    is_watching = true
+  end)
   start_real()
+  eventually('the first push', function()
+    return is_watching
+  end)
   equal(headcount.sessions(), {})
-  vim.fn.system({ 'cp', '-r', away .. '/.', recorded.home .. '/.claude' })
+  -- Each in one go, and first what says that it waits: it never looks as if it had just begun to.
+  for _, name in ipairs({ 'sessions', 'projects' }) do
+    local store = recorded.home .. '/.claude/' .. name
+    assert(vim.loop.fs_rename(away .. '/' .. name, store))
+  end
   eventually('the session that waits', function()
     return headcount.statusline() == '1 needs you'
   end)

@@ -435,6 +435,28 @@ test('as many need you as every client says', function()
   roster.refresh()
 end)
 
+test('titles, ages and the order are those that every client shows', function()
+  local words = require('headcount.words')
+  local shown = vim.fn.json_decode(vim.fn.readfile(h.project .. '/tests/fixtures/shown.json'))
+  for _, case in ipairs(shown.titles) do
+    equal(words.title(case.session), case.shown)
+  end
+  for _, case in ipairs(shown.ages) do
+    equal(words.age('2026-11-22T20:40:00.000Z', 1795380000 + case.seconds), case.shown)
+  end
+  local function ids(sessions)
+    return vim.tbl_map(function(session)
+      return session.sessionId
+    end, sessions)
+  end
+  local told = {}
+  for _, session in ipairs(shown.order) do
+    table.insert(told, 1, vim.tbl_extend('error', { agent = 'pi', kind = 'main' }, session))
+  end
+  refresh_with({ observedAt = '2126', sessions = told })
+  equal(ids(roster.sessions()), ids(shown.order))
+end)
+
 client.stop()
 vim.fn.delete(recorded.world, 'rf')
 h.finish()

@@ -53,9 +53,10 @@ export interface Group {
 /** The groups to show, the most urgent first. */
 export function arrange(sessions: readonly Session[], view: View): Group[] {
   const rows = fold(sessions, keep(sessions, view));
+  const placeOf = remembering((cwd) => folderAbove(cwd, view.workspaceFolders));
   const groups = new Map<string, Titled & { rows: Row[] }>();
   for (const row of rows) {
-    const titled = groupOf(row, view);
+    const titled = groupOf(row, view, placeOf);
     const group = groups.get(titled.id);
     if (group) group.rows.push(row);
     else groups.set(titled.id, { ...titled, rows: [row] });
@@ -106,11 +107,12 @@ function keep(sessions: readonly Session[], view: View): Set<Key> | undefined {
   const query = view.query.trim().toLowerCase();
   const byKey = new Map(sessions.map((it) => [keyOf(it), it]));
   const kept = new Set<Key>();
+  const isUnder = remembering((cwd) => under?.some((it) => isWithin(cwd, it)));
   for (const session of sessions) {
     const isMeant =
       (!statuses.length || statuses.includes(session.status)) &&
       (!agents.length || agents.includes(session.agent)) &&
-      (!under || under.some((it) => isWithin(session.cwd, it))) &&
+      (!under || (session.cwd !== undefined && isUnder(session.cwd))) &&
       (!query || matches(session, query));
     if (!isMeant) continue;
     for (let it: Session | undefined = session; it && !kept.has(keyOf(it)); it = parentOf(it, byKey)) {
@@ -189,7 +191,7 @@ const BY_RANK = ["Needs you", "Running", "Idle", "Recent"] as const;
 /** What a group is called. */
 type Titled = Pick<Group, "id" | "label" | "folder">;
 
-function groupOf(row: Row, { groupBy, workspaceFolders, nameOf }: View): Titled {
+function groupOf(row: Row, { groupBy, nameOf }: View, placeOf: (cwd: string) => string): Titled {
   const { cwd, agent } = row.session;
   switch (groupBy) {
     case "status":
@@ -198,9 +200,26 @@ function groupOf(row: Row, { groupBy, workspaceFolders, nameOf }: View): Titled 
       return { id: `agent ${agent}`, label: nameOf(agent) };
     case "folder": {
       if (cwd === undefined) return { id: "folder", label: "Folder not known" };
-      const workspaces = workspaceFolders.filter((it) => isWithin(cwd, it));
-      const folder = workspaces.sort((a, b) => b.length - a.length)[0] ?? cwd;
+      const folder = placeOf(cwd);
       return { id: `folder ${folder}`, label: folderOf(folder), folder };
     }
   }
+}
+
+/** The innermost folder of the workspace that a directory is in, else the directory itself. */
+function folderAbove(cwd: string, workspaceFolders: readonly string[]): string {
+  const workspaces = workspaceFolders.filter((it) => isWithin(cwd, it));
+  return workspaces.sort((a, b) => b.length - a.length)[0] ?? cwd;
+}
+
+/** The same, asked once for each directory: thousands of sessions share a few. */
+function remembering<T>(ask: (cwd: string) => T): (cwd: string) => T {
+  const answers = new Map<string, T>();
+  return (cwd) => {
+    const known = answers.get(cwd);
+    if (known !== undefined) return known;
+    const answer = ask(cwd);
+    answers.set(cwd, answer);
+    return answer;
+  };
 }

@@ -94,18 +94,19 @@ export function lookOf(item: vscode.TreeItem): string {
   ]);
 }
 
+/** Colours that every theme has: those of lists are none in high contrast. */
 const ICON: Record<Status, readonly [icon: string, color: string]> = {
   waiting: ["bell-dot", "charts.yellow"],
   running: ["play-circle", "charts.green"],
   idle: ["circle-outline", "charts.blue"],
   stopped: ["circle-slash", "descriptionForeground"],
-  failed: ["error", "list.errorForeground"],
+  failed: ["error", "charts.red"],
   unknown: ["question", "descriptionForeground"],
 };
 
 function iconOf({ status, reason, conflict }: Session): vscode.ThemeIcon {
   const [icon, color] = conflict
-    ? (["warning", "list.warningForeground"] as const)
+    ? (["warning", "charts.yellow"] as const)
     : reason === ("completed" satisfies Reason)
       ? (["pass", "descriptionForeground"] as const)
       : (wordFor(ICON, status) ?? ICON.unknown);

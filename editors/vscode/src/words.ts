@@ -17,9 +17,8 @@ export function titleOf(session: Session): string {
 /** Text on one line, without what a terminal or a reader of bidirectional text would obey, or nobody would see. */
 export function oneLine(text: string): string {
   return text
-    .replace(/[\u200b\ufeff]/gu, "")
-    .replace(/[\s\p{Zl}\p{Zp}]+/gu, " ")
-    .replace(/[\p{Cc}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, "")
+    .replace(/[\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]/gu, "")
+    .replace(/[\s\p{Cc}]+/gu, " ")
     .trim();
 }
 

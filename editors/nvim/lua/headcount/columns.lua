@@ -25,7 +25,7 @@ end
 ---@field cells string[] what stands in each column
 ---@field widths integer[] how many cells of the screen each takes
 ---@field line string as it was drawn last
----@field spans table<integer, integer[]> of each column that is shown the first byte in the line, and the one behind its last
+---@field spans table<integer, integer[]> of each column that shows anything the first byte in the line, and the one behind its last
 ---@field drawn_for string|nil the widths of the columns for which it was drawn
 
 --- A session that changes comes as another table: what was once made of one holds for as long as it is there.
@@ -126,7 +126,7 @@ local function draw(row, widths)
       local gap = (' '):rep(width - its) .. M.GAP
       table.insert(parts, text)
       table.insert(parts, gap)
-      spans[column] = { length, length + #text }
+      spans[column] = text ~= '' and { length, length + #text } or nil
       length = length + #text + #gap
     end
   end

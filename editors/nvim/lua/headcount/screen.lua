@@ -2,15 +2,19 @@
 
 local M = {}
 
---- What a terminal or a reader of bidirectional text would obey, or nobody would see, in UTF-8.
-local OBEYED = {
+--- What ends a word, in UTF-8: what a terminal would obey, and what would begin another line.
+local SEPARATORS = {
   '[%z\1-\31\127]',
   '\194[\128-\159]', -- C1 controls
+  '\226\128[\168\169]', -- line and paragraph separators
+}
+--- What a reader of bidirectional text would obey, or nobody would see.
+local HIDDEN = {
+  '\194\173', -- the soft hyphen
   '\216\156', -- the Arabic letter mark
-  '\226\128\139', -- a blank without width
+  '\226\128[\139\142\143\170-\174]', -- a blank without width, marks, embeddings, overrides
+  '\226\129[\160-\175]', -- joiners of words, isolates
   '\239\187\191', -- the mark at the start of a file
-  '\226\128[\142\143\168-\174]', -- marks, line and paragraph separators, embeddings, overrides
-  '\226\129[\166-\169]', -- isolates
 }
 
 --- Text on one line, without what a terminal would obey. Where nothing has to go, which is told at once, it stays as it is: a
@@ -22,11 +26,13 @@ function M.clean(text)
   if is_plain and not text:find('  ', 1, true) then
     return vim.trim(text)
   end
-  local flat = text:gsub('%s+', ' ')
-  for _, pattern in ipairs(OBEYED) do
-    flat = flat:gsub(pattern, '')
+  for _, pattern in ipairs(HIDDEN) do
+    text = text:gsub(pattern, '')
   end
-  return vim.trim(flat)
+  for _, pattern in ipairs(SEPARATORS) do
+    text = text:gsub(pattern, ' ')
+  end
+  return vim.trim((text:gsub('%s+', ' ')))
 end
 
 --- How many cells of the screen a text takes.

@@ -4,21 +4,6 @@ import type { Session } from "../../src/protocol.gen";
 import { changed, keyOf, Roster } from "../../src/roster";
 import { session } from "./support";
 
-test("sessions stand in the order of session.list", () => {
-  const roster = new Roster();
-  roster.replace([
-    session({ sessionId: "old", status: "stopped", updatedAt: "2026-11-22T20:00:00.000Z" }),
-    session({ sessionId: "new", status: "failed", updatedAt: "2026-11-22T21:00:00.000Z" }),
-    session({ sessionId: "idle", status: "idle" }),
-    session({ sessionId: "runs", status: "running" }),
-    session({ sessionId: "waits", status: "waiting" }),
-  ]);
-  assert.deepEqual(
-    roster.sessions().map((it) => it.sessionId),
-    ["waits", "runs", "idle", "new", "old"],
-  );
-});
-
 test("changes become steps, and what was never known is no step from anything", () => {
   const roster = new Roster();
   const [before, after] = [session({ status: "running" }), session({ status: "waiting" })];
