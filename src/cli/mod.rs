@@ -15,6 +15,7 @@ use crate::rpc::{self, App};
 use crate::transport;
 
 mod call;
+mod completions;
 mod doctor;
 mod list;
 mod log;
@@ -70,6 +71,11 @@ enum Command {
     /// Supervise the launch that stdin orders; started by `session.launch`.
     #[command(hide = true)]
     Supervise,
+    /// Print a script that lets a shell complete headcount's commands, methods, agents and states.
+    Completions {
+        /// The shell that reads it.
+        shell: clap_complete::Shell,
+    },
     /// Print the OpenRPC document, or write the published schema into a directory.
     Schema {
         /// The directory that gets `openrpc.json`, and as `config.json` the schema of the settings.
@@ -150,8 +156,10 @@ fn execute(cli: Cli) -> Result<u8, Failure> {
         return Ok(supervise::run(begin_log).map(|()| 0)?);
     }
     let env = world(cli.home, cli.proc)?;
-    if let Command::Schema { out } = command {
-        return schema(env, out);
+    match command {
+        Command::Schema { out } => return schema(env, out),
+        Command::Completions { shell } => return completions::run(env, shell, &Cli::command()),
+        _ => {}
     }
     log::start(&env.state_dir(), Some(&env));
     match command {
@@ -160,7 +168,9 @@ fn execute(cli: Cli) -> Result<u8, Failure> {
         Command::List(options) => list::run(env, options),
         Command::Doctor { json } => doctor::run(&env, json),
         Command::Metrics => metrics::run(env),
-        Command::Supervise | Command::Schema { .. } => unreachable!("answered above"),
+        Command::Supervise | Command::Schema { .. } | Command::Completions { .. } => {
+            unreachable!("answered above")
+        }
     }
 }
 
