@@ -15,8 +15,12 @@ fn call(method: &str, params: &Value) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-#[expect(clippy::disallowed_methods, reason = "the program under test")]
 fn called(proc: &Path, method: &str, params: &Value) -> Output {
+    run(proc, &["call", method, &params.to_string()])
+}
+
+#[expect(clippy::disallowed_methods, reason = "the program under test")]
+fn run(proc: &Path, command: &[&str]) -> Output {
     let state = tempfile::tempdir().unwrap();
     Command::new(env!("CARGO_BIN_EXE_headcount"))
         .env_clear()
@@ -25,7 +29,7 @@ fn called(proc: &Path, method: &str, params: &Value) -> Output {
         .arg(project().join("tests/fixtures/demo/home"))
         .arg("--proc")
         .arg(proc)
-        .args(["call", method, &params.to_string()])
+        .args(command)
         .output()
         .unwrap()
 }
@@ -47,6 +51,20 @@ fn the_demo_world_has_sessions_of_every_state() {
     assert_eq!(result["complete"], json!(true));
     let problems = |it: &Value| it["problems"].as_array().map_or(0, Vec::len);
     assert_eq!(result["agents"].as_array().unwrap().iter().map(problems).sum::<usize>(), 0);
+}
+
+/// The lines of a table without their last column, which tells ages.
+fn ageless(table: &str) -> Vec<&str> {
+    table.lines().map(|it| it.rsplit_once(' ').map_or(it, |(rest, _)| rest.trim_end())).collect()
+}
+
+#[test]
+fn the_picture_in_the_readme_is_what_the_demo_shows() {
+    let readme = fs::read_to_string(project().join("README.md")).unwrap();
+    let (_, picture) = readme.split_once("$ headcount list\n").unwrap();
+    let (picture, _) = picture.split_once("```").unwrap();
+    let listed = run(&project().join("tests/fixtures/demo/proc"), &["list"]);
+    assert_eq!(ageless(picture), ageless(&String::from_utf8(listed.stdout).unwrap()));
 }
 
 #[test]
