@@ -188,7 +188,7 @@ fn the_order_is_that_of_every_client() {
         let id = it["sessionId"].as_str().unwrap();
         let status = serde_json::from_value(it["status"].clone()).unwrap();
         let mut row = row(id, status, None);
-        row.session.updated_at = it["updatedAt"].as_str().and_then(|it| Timestamp::parse(it));
+        row.session.updated_at = it["updatedAt"].as_str().and_then(Timestamp::parse);
         row
     };
     let sorted: Vec<Row> = order.as_array().unwrap().iter().map(told).collect();

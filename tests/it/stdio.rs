@@ -162,7 +162,10 @@ fn discover_answers_with_the_bytes_that_are_published() {
     let output = run(&[], &framed(&request(1, "rpc.discover")));
     let published = std::fs::read_to_string(project().join("schema/openrpc.json")).unwrap();
     let reply = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{}}}"#, published.trim_end());
-    assert!(text(&output.stdout) == framed(&reply), "not byte for byte");
+    assert!(
+        text(&output.stdout) == framed(&reply),
+        "it is not, byte for byte, what schema/openrpc.json holds"
+    );
 }
 
 #[test]

@@ -26,10 +26,10 @@ fn resume() -> Order {
     })
 }
 
-/// The agents that can be driven, by id.
+/// The agents that are started by a command, by id.
 fn drivers() -> impl Iterator<Item = (&'static str, &'static Driver)> {
     let drivers = REGISTRY.iter().map(|it| (it.card().id.as_str(), it.driver()));
-    drivers.filter(|(id, _)| *id != "openclaw")
+    drivers.filter(|(_, it)| (it.command)(&launch()).is_ok())
 }
 
 /// The arguments, in one line.
