@@ -48,7 +48,11 @@ fn every_error_that_a_method_lists_is_answered() {
     a_session_is_not_to_be_told(&mut answered);
     a_launch_stands_in_the_way(&mut answered);
     the_ledger_is_damaged(&mut answered);
-    assert_eq!(answered, listed());
+    let listed = listed();
+    let missing: Vec<_> = listed.difference(&answered).collect();
+    assert!(missing.is_empty(), "listed, but answered to no request of this file: {missing:?}");
+    let unlisted: Vec<_> = answered.difference(&listed).collect();
+    assert!(unlisted.is_empty(), "answered, but not listed by the method: {unlisted:?}");
 }
 
 fn nothing_is_there(answered: &mut Errors) {

@@ -344,7 +344,7 @@ function M.load(loaded)
   local events = { 'BufEnter', 'FocusGained' }
   vim.api.nvim_create_autocmd(events, { group = group, buffer = loaded, callback = M.render })
   local resized = vim.fn.has('nvim-0.9') == 1 and 'WinResized' or 'VimResized'
-  vim.api.nvim_create_autocmd(resized, { group = group, callback = M.render })
+  vim.api.nvim_create_autocmd(resized, { group = group, callback = render_shown })
   vim.api.nvim_create_autocmd('BufWinEnter', {
     group = group,
     buffer = loaded,
