@@ -62,7 +62,7 @@ pub(super) fn ask(scope: Scope, mut survey: Survey) -> BoxFuture<'static, Survey
             let patience = scope.patience(ANSWER_WAIT);
             let asked = tokio::time::timeout(patience, states(&root, open)).await;
             match asked.unwrap_or_else(|_| Err(late(patience))) {
-                Ok(Some((daemon, states))) => take_word(&mut survey, daemon, &states),
+                Ok(Some(word)) => take(&mut survey, &word),
                 Ok(None) => {}
                 Err(problem) => survey.problems.push(problem),
             }
@@ -90,17 +90,24 @@ fn open_questions(survey: &Survey) -> Vec<(Pid, SessionId)> {
     owned.filter(|(_, thread)| !settled.contains(thread)).collect()
 }
 
+/// What a daemon says of its threads.
+struct Word {
+    daemon: Pid,
+    states: BTreeMap<SessionId, Thread>,
+    /// How many it was not asked about.
+    unasked: usize,
+}
+
 /// What the daemon says of those threads that are its own; nothing where it has none of them, or none listens.
-async fn states(
-    root: &Path,
-    threads: Vec<(Pid, SessionId)>,
-) -> Result<Option<(Pid, BTreeMap<SessionId, Thread>)>, Problem> {
+async fn states(root: &Path, threads: Vec<(Pid, SessionId)>) -> Result<Option<Word>, Problem> {
     let Some((stream, listener)) = reach(root).await else { return Ok(None) };
     let own = threads.into_iter().filter(|(owner, _)| *owner == listener).map(|(_, it)| it);
-    let own: Vec<SessionId> = own.take(THREADS_MAX).collect();
+    let mut own: Vec<SessionId> = own.collect();
     if own.is_empty() {
         return Ok(None);
     }
+    let unasked = own.len().saturating_sub(THREADS_MAX);
+    own.truncate(THREADS_MAX);
     let mut daemon = Daemon::greet(stream).await?;
     let mut states = BTreeMap::new();
     for thread in own {
@@ -109,12 +116,19 @@ async fn states(
             states.insert(thread, read);
         }
     }
-    Ok(Some((listener, states)))
+    Ok(Some(Word { daemon: listener, states, unasked }))
 }
 
-fn take_word(survey: &mut Survey, daemon: Pid, states: &BTreeMap<SessionId, Thread>) {
+fn take(survey: &mut Survey, word: &Word) {
+    let Word { daemon, states, unasked } = word;
+    if *unasked > 0 {
+        let message = format!(
+            "Codex's daemon was asked about {THREADS_MAX} threads; {unasked} more are told by their records alone"
+        );
+        survey.problems.push(problem(ProblemKind::Limit, message));
+    }
     let claims = survey.sightings.iter_mut().filter_map(|it| match it {
-        Sighting::Claimed(claim) if claim.process.pid == daemon => Some(claim),
+        Sighting::Claimed(claim) if claim.process.pid == *daemon => Some(claim),
         _ => None,
     });
     for claim in claims {

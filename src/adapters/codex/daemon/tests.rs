@@ -16,7 +16,16 @@ use crate::base::ProcessRef;
 use crate::testing;
 
 /// A daemon in this very process, with one thread; tells what it was asked.
-fn daemon(home: &Path, mut answer: impl FnMut(&str) -> Value + Send + 'static) -> Receiver<Value> {
+fn daemon(home: &Path, answer: impl FnMut(&str) -> Value + Send + 'static) -> Receiver<Value> {
+    talkative(home, 1, answer)
+}
+
+/// The same, which before each answer asks something itself, and then says so many other things.
+fn talkative(
+    home: &Path,
+    others: usize,
+    mut answer: impl FnMut(&str) -> Value + Send + 'static,
+) -> Receiver<Value> {
     let socket = home.join(".codex").join(SOCKET);
     fs::create_dir_all(socket.parent().unwrap()).unwrap();
     let listener = UnixListener::bind(socket).unwrap();
@@ -33,7 +42,8 @@ fn daemon(home: &Path, mut answer: impl FnMut(&str) -> Value + Send + 'static) -
             reply["id"] = id.clone();
             let request_of_its_own = json!({ "id": id, "method": "item/ask", "params": {} });
             let news = json!({ "method": "thread/status/changed", "params": {} });
-            for text in [request_of_its_own, news, reply] {
+            let others = std::iter::repeat_n(news, others);
+            for text in std::iter::once(request_of_its_own).chain(others).chain([reply]) {
                 if socket.send(Message::text(text.to_string())).is_err() {
                     return;
                 }
@@ -207,4 +217,41 @@ fn a_refusal_is_told_in_the_daemons_words() {
         daemon(home.path(), |_| json!({ "error": { "code": -32600, "message": "not you" } }));
     let problem = end(home.path(), this_process()).unwrap_err();
     assert_eq!(problem.message, "Codex's daemon refused `initialize`: not you");
+}
+
+#[test]
+fn of_so_many_threads_it_is_asked_and_what_it_is_not_asked_is_said() {
+    let check = |threads: usize, unasked: usize| {
+        let home = TempDir::new().unwrap();
+        let asked = daemon(home.path(), |method| match method {
+            "thread/read" => json!({ "result": { "thread": { "status": { "type": "idle" } } } }),
+            _ => json!({ "result": {} }),
+        });
+        let claim = |number: usize| {
+            let thread = SessionId::parse(&format!("t{number}"));
+            Sighting::Claimed(Claim::of(this_process(), thread, Source::Lock))
+        };
+        let seen = Survey::of((0..threads).map(claim).collect(), Vec::new());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let scope = testing::scope_at(home.path());
+        let survey = runtime.block_on(ask(scope, seen));
+        let kinds: Vec<_> = survey.problems.iter().map(|it| it.kind).collect();
+        assert_eq!(kinds, vec![ProblemKind::Limit; unasked], "{:?}", survey.problems);
+        let reads = asked.into_iter().filter(|it| it["method"] == "thread/read").count();
+        assert_eq!(reads, threads - unasked);
+    };
+    check(THREADS_MAX, 0);
+    check(THREADS_MAX + 1, 1);
+}
+
+#[test]
+fn one_that_says_everything_but_the_answer_is_given_up() {
+    let after = |messages: usize| {
+        let home = TempDir::new().unwrap();
+        let _asked = talkative(home.path(), messages - 1, answers(&["idle"]));
+        end(home.path(), this_process())
+    };
+    assert_eq!(after(MESSAGES_MAX - 1), Ok(TurnEnd::NoTurn));
+    let problem = after(MESSAGES_MAX).unwrap_err();
+    assert_eq!(problem.message, "Codex's daemon sent 10000 messages and no answer to `initialize`");
 }
