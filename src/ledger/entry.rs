@@ -166,6 +166,11 @@ impl LaunchEntry {
         })
     }
 
+    /// Whether it runs where its processes cannot be seen from here, and for all that is known still does.
+    pub fn is_elsewhere(&self) -> bool {
+        self.elsewhere.is_some() && self.ended.is_none()
+    }
+
     /// Whether the session has been handed to the agent's own service on this machine, which alone knows how it goes.
     pub fn is_in_service(&self) -> bool {
         let is_handed_over = self.keeper.is_none() && self.session.is_some();

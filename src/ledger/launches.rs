@@ -3,7 +3,8 @@
 use super::entry::{End, LaunchEntry, Ledger, Life, Refusal, World};
 use crate::base::{AgentId, ProcessRef, SessionId, Timestamp};
 
-/// Most launches kept: a month of a busy machine. Over it, the launches that ended first are forgotten. Every change
+/// Most launches kept: a month of a busy machine. Over it, the launches that ended first are forgotten, and then the oldest
+/// that another machine or container has never told the end of. Every change
 /// of the ledger reads and compares them all while others wait: with a thousand, eight windows that launched at
 /// once could wait for longer than they are let.
 const LAUNCHES_MAX: usize = 512;
@@ -50,8 +51,10 @@ impl Ledger {
         }
         let (mut over, kept): (Vec<_>, Vec<_>) =
             // One in a service may live, and loses no more than its label here.
-            self.launches.drain(..).partition(|it| it.is_in_service() || it.life(world) == Life::Dead);
-        over.sort_by_key(|it| it.ended.unwrap_or(it.launch.launched_at));
+            self.launches.drain(..).partition(|it| {
+                it.is_in_service() || it.is_elsewhere() || it.life(world) == Life::Dead
+            });
+        over.sort_by_key(|it| (it.is_elsewhere(), it.ended.unwrap_or(it.launch.launched_at)));
         let remembered = over.split_off(surplus.min(over.len()));
         self.launches = kept;
         self.launches.extend(remembered);
@@ -316,6 +319,31 @@ mod tests {
         assert_eq!(entry.launch.exit_code, Some(143));
         assert_eq!((&entry.session, entry.life(world.view())), (&session("s"), Life::Dead));
         assert_eq!(ledger.held(world.view()), []);
+    }
+
+    #[test]
+    fn what_runs_elsewhere_is_forgotten_after_all_that_has_ended() {
+        let world = W::at(20);
+        let unclaimed = |entry: LaunchEntry| LaunchEntry { claim: None, ..entry };
+        let alive = |n: usize| unclaimed(launch(&n.to_string(), "/a", ALIVE));
+        let place = Some(Elsewhere { place: Place::default(), process: None, keeper: None });
+        let elsewhere = LaunchEntry { elsewhere: place, ..unclaimed(launch("there", "/a", ALIVE)) };
+        let ended = |at: i64, id| LaunchEntry {
+            ended: Some(W::instant(at)),
+            ..unclaimed(launch(id, "/a", DEAD))
+        };
+        let mut ledger =
+            Ledger { launches: vec![elsewhere.clone(), ended(9, "ended")], ..Ledger::default() };
+        ledger.launches.extend((2..LAUNCHES_MAX).map(alive));
+        let mut forgotten = |n: usize| {
+            let forgotten = ledger.begin(alive(n), world.view()).unwrap();
+            forgotten.into_iter().map(|it| it.launch.launch_id).collect::<Vec<_>>()
+        };
+        assert_eq!(forgotten(LAUNCHES_MAX), ["ended"]);
+        assert_eq!(forgotten(LAUNCHES_MAX + 1), ["there"]);
+        assert_eq!(forgotten(LAUNCHES_MAX + 2), [""; 0], "what lives is never");
+        let told = LaunchEntry { ended: Some(W::instant(9)), ..elsewhere };
+        assert!(!told.is_elsewhere(), "its end is known");
     }
 
     #[test]

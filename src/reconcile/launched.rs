@@ -102,8 +102,7 @@ fn fades_in(launch: &LaunchEntry, now: Timestamp) -> Option<u64> {
         return None;
     }
     let has_failed = matches!(launch.how_ended(), Some(End::Exit(it)) if it != 0);
-    let may_run_elsewhere = elsewhere.is_some() && launch.ended.is_none();
-    let is_trace = !has_told || has_failed || may_run_elsewhere;
+    let is_trace = !has_told || has_failed || launch.is_elsewhere();
     let shown = if is_trace { TRACE_SHOWN_MS } else { SHOWN_MS };
     let age = now.millis_since(launch.ended.unwrap_or(launch.launch.launched_at));
     shown.checked_sub(age).filter(|it| *it > 0)
@@ -131,7 +130,7 @@ pub(super) fn may_run_unseen(
     look: &Look<'_>,
 ) -> bool {
     let is_hidden = |it: ProcessRef| look.processes.is_hidden(it);
-    let is_unseen = launch.elsewhere.is_some() || launch.process.is_some_and(is_hidden);
+    let is_unseen = launch.is_elsewhere() || launch.process.is_some_and(is_hidden);
     let heard_of = record.and_then(|it| it.updated).max(Some(launch.launch.launched_at));
     let silent_for = heard_of.map_or(0, |it| look.now.millis_since(it));
     launch.ended.is_none() && is_unseen && silent_for < UNSEEN_MAX_MS
