@@ -120,3 +120,59 @@ fn failed_by(params: &LaunchParams, problem: Problem) -> RpcError {
     };
     failed(&params.agent, stage, None, problem.message)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures_util::FutureExt;
+    use futures_util::future::BoxFuture;
+    use serde_json::json;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::adapters;
+    use crate::adapters::drive::Task;
+    use crate::base::SessionId;
+    use crate::ledger::directory::Given;
+    use crate::offload::on_own_thread;
+
+    /// A service that takes everything and answers nothing.
+    struct Silent;
+
+    impl Service for Silent {
+        fn check(&self, _: &Ask) -> Result<(), Unsupported> {
+            Ok(())
+        }
+
+        fn begin(
+            &'static self,
+            _: Arc<Env>,
+            _: Ask,
+        ) -> BoxFuture<'static, Result<SessionId, Refused>> {
+            std::future::pending().boxed()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_service_that_does_not_answer_is_given_up_and_its_directory_is_free() {
+        let home = tempfile::tempdir().unwrap();
+        let env = Arc::new(crate::testing::env(home.path()));
+        let params = json!({ "agent": "openclaw", "cwd": home.path(), "prompt": "do it" });
+        let request = Request {
+            adapter: adapters::find("openclaw").unwrap(),
+            task: Task::Launch { id: SessionId::parse("s1").unwrap() },
+            params: serde_json::from_value(params).unwrap(),
+            cwd_given: Given::As("cwd"),
+        };
+        let (began, runtime, ours) = (Instant::now(), Handle::current(), env.clone());
+        let launched = on_own_thread(move || launch(&runtime, &ours, &Silent, request)).await;
+        let error = launched.unwrap().unwrap_err();
+        let RpcError::LaunchFailed { failure, .. } = error else { panic!("{error:?}") };
+        assert_eq!(failure.output, "no answer within 10 s; it may have begun");
+        let waited = began.elapsed();
+        assert!(waited < SESSION_WAIT + Duration::from_millis(2), "{waited:?}");
+        let entry = LedgerFile::of(&env).read().unwrap().launches.remove(0);
+        assert_eq!((entry.end, entry.claim), (Some(End::Unknown), None));
+    }
+}

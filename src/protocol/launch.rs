@@ -69,7 +69,8 @@ macro_rules! starting_params {
             /// could have: its launch is kept out by the claims of others, and leaves none.
             #[serde(default = "yes", deserialize_with = "null_as_yes")]
             pub lock: bool,
-            /// Whether to go on, and to claim the directory too, where somebody else claims it.
+            /// Whether to go on, and to claim the directory too, where somebody else claims it; of a session that was
+            /// launched where it cannot be seen from here, whether to resume it all the same.
             #[serde(default, deserialize_with = "null_as_absent")]
             pub force: bool,
             /// After how long the agent is stopped; never where absent.

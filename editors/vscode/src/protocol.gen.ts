@@ -582,7 +582,7 @@ export interface LaunchParams {
   readonly args?: readonly string[];
   /** Whether to claim the directory for as long as the agent runs. Without a claim of its own it is not kept out by those of others. A session in the agent's own service has no process whose life a claim could have: its launch is kept out by the claims of others, and leaves none. */
   readonly lock?: boolean;
-  /** Whether to go on, and to claim the directory too, where somebody else claims it. */
+  /** Whether to go on, and to claim the directory too, where somebody else claims it; of a session that was launched where it cannot be seen from here, whether to resume it all the same. */
   readonly force?: boolean;
   /** After how long the agent is stopped; never where absent. */
   readonly timeoutMs?: number;
@@ -651,7 +651,7 @@ export interface ResumeParams {
   readonly args?: readonly string[];
   /** Whether to claim the directory for as long as the agent runs. Without a claim of its own it is not kept out by those of others. A session in the agent's own service has no process whose life a claim could have: its launch is kept out by the claims of others, and leaves none. */
   readonly lock?: boolean;
-  /** Whether to go on, and to claim the directory too, where somebody else claims it. */
+  /** Whether to go on, and to claim the directory too, where somebody else claims it; of a session that was launched where it cannot be seen from here, whether to resume it all the same. */
   readonly force?: boolean;
   /** After how long the agent is stopped; never where absent. */
   readonly timeoutMs?: number;
@@ -1185,7 +1185,7 @@ export interface Methods {
       readonly args?: readonly string[];
       /** Whether to claim the directory for as long as the agent runs. Without a claim of its own it is not kept out by those of others. A session in the agent's own service has no process whose life a claim could have: its launch is kept out by the claims of others, and leaves none. */
       readonly lock?: boolean;
-      /** Whether to go on, and to claim the directory too, where somebody else claims it. */
+      /** Whether to go on, and to claim the directory too, where somebody else claims it; of a session that was launched where it cannot be seen from here, whether to resume it all the same. */
       readonly force?: boolean;
       /** After how long the agent is stopped; never where absent. */
       readonly timeoutMs?: number;
@@ -1223,7 +1223,7 @@ export interface Methods {
       readonly args?: readonly string[];
       /** Whether to claim the directory for as long as the agent runs. Without a claim of its own it is not kept out by those of others. A session in the agent's own service has no process whose life a claim could have: its launch is kept out by the claims of others, and leaves none. */
       readonly lock?: boolean;
-      /** Whether to go on, and to claim the directory too, where somebody else claims it. */
+      /** Whether to go on, and to claim the directory too, where somebody else claims it; of a session that was launched where it cannot be seen from here, whether to resume it all the same. */
       readonly force?: boolean;
       /** After how long the agent is stopped; never where absent. */
       readonly timeoutMs?: number;
