@@ -19,7 +19,7 @@ use crate::offload::{blocking, on_own_thread};
 use crate::protocol::fuse::{Fuse, FuseExpired};
 use crate::scope;
 use crate::unfinished::Unfinished;
-use crate::watch::{StoreWatcher, Wanted};
+use crate::watch::{StoreWatcher, Watchlist};
 
 mod act;
 mod alarm;
@@ -215,8 +215,8 @@ async fn follow(mut watcher: StoreWatcher, env: &Env) -> StoreWatcher {
     let dir = env.state_dir();
     blocking(move || {
         // Nothing above it: there, other programs would be heard.
-        let wanted = Wanted { stores: vec![(0, Watched::just(dir))], ..Wanted::default() };
-        watcher.follow(&wanted);
+        let watchlist = Watchlist { stores: vec![(0, Watched::just(dir))], ..Watchlist::default() };
+        watcher.follow(&watchlist);
         if let Some(problem) = &watcher.problem {
             tracing::warn!(problem.message, "changes of the ledger by others are not seen");
         }

@@ -19,7 +19,7 @@ pub(super) type AnyWatcher = Box<dyn Watcher + Send + Sync>;
 
 /// What to watch for the sake of which agents.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Wanted {
+pub(crate) struct Watchlist {
     /// Where they keep something, there or not.
     pub(crate) stores: Vec<(AgentIndex, Watched)>,
     /// The files of their programs: opening one is how a process begins.
@@ -187,11 +187,11 @@ impl StoreWatcher {
     }
 
     /// Watches what is to be watched now: stores that have come to be, and no longer those that are gone.
-    pub(crate) fn follow(&mut self, wanted: &Wanted) {
+    pub(crate) fn follow(&mut self, watchlist: &Watchlist) {
         let (replaced, is_torn) = {
             let mut state = self.shared.state();
-            state.stores = by_path(wanted.stores.iter().map(|it| (it.0, it.1.path.clone())));
-            state.programs = by_path(wanted.programs.iter().cloned());
+            state.stores = by_path(watchlist.stores.iter().map(|it| (it.0, it.1.path.clone())));
+            state.programs = by_path(watchlist.programs.iter().cloned());
             (std::mem::take(&mut state.replaced), std::mem::take(&mut state.is_torn))
         };
         self.problem = None;
@@ -206,7 +206,7 @@ impl StoreWatcher {
             }
         }
         let Some(watcher) = &mut self.watcher else { return };
-        let targets = targets(wanted);
+        let targets = targets(watchlist);
         let is_void = |path: &Path, mode: RecursiveMode| {
             targets.get(path) != Some(&mode) || replaced.iter().any(|it| path.starts_with(it))
         };
@@ -233,7 +233,7 @@ impl StoreWatcher {
             }
         }
         if is_wider {
-            let now = self::targets(wanted).into_keys();
+            let now = self::targets(watchlist).into_keys();
             astir.extend(now.filter(|it| !targets.contains_key(it)));
         }
         // It is seen with the next look, which is due.
@@ -265,20 +265,20 @@ impl StoreWatcher {
 }
 
 fn by_path(
-    wanted: impl Iterator<Item = (AgentIndex, PathBuf)>,
+    kept: impl Iterator<Item = (AgentIndex, PathBuf)>,
 ) -> BTreeMap<PathBuf, BTreeSet<AgentIndex>> {
     let mut agents: BTreeMap<PathBuf, BTreeSet<AgentIndex>> = BTreeMap::new();
-    for (agent, path) in wanted {
+    for (agent, path) in kept {
         agents.entry(path).or_default().insert(agent);
     }
     agents
 }
 
-/// What is to be watched so that nothing wanted changes unseen.
-fn targets(wanted: &Wanted) -> BTreeMap<PathBuf, RecursiveMode> {
+/// What is to be watched so that nothing on the list changes unseen.
+fn targets(watchlist: &Watchlist) -> BTreeMap<PathBuf, RecursiveMode> {
     let mut targets = BTreeMap::new();
     let mut whole_trees = BTreeSet::new();
-    for (_, watched) in &wanted.stores {
+    for (_, watched) in &watchlist.stores {
         let Some(there) = watched.path.ancestors().find(|it| it.exists()) else { continue };
         if watched.is_recursive && there == watched.path {
             whole_trees.insert(there);
@@ -286,13 +286,13 @@ fn targets(wanted: &Wanted) -> BTreeMap<PathBuf, RecursiveMode> {
         targets.insert(there.to_owned(), RecursiveMode::NonRecursive);
         // A directory that is renamed, or a link that is put in its place, tells those alone who watch its parent.
         let above = there.ancestors().skip(1).enumerate();
-        let home = wanted.home.as_ref();
+        let home = watchlist.home.as_ref();
         let above =
             above.take_while(|(up, it)| home.is_some_and(|home| *up == 0 || it.starts_with(home)));
         targets.extend(above.map(|(_, it)| (it.to_owned(), RecursiveMode::NonRecursive)));
     }
     // Not their directories: there, every program of the machine would be heard.
-    targets.extend(wanted.programs.iter().map(|it| (it.1.clone(), RecursiveMode::NonRecursive)));
+    targets.extend(watchlist.programs.iter().map(|it| (it.1.clone(), RecursiveMode::NonRecursive)));
     targets.retain(|path, _| !path.ancestors().skip(1).any(|it| whole_trees.contains(it)));
     targets.extend(whole_trees.into_iter().map(|it| (it.to_owned(), RecursiveMode::Recursive)));
     targets

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::agenda::{Agenda, Cause};
 use super::audience::{Audience, Wishes};
-use super::files::{AgentIndex, StoreWatcher, Teller, Touched, Wanted};
+use super::files::{AgentIndex, StoreWatcher, Teller, Touched, Watchlist};
 use super::glances::Glances;
 use super::looks::{Look, Looks};
 use super::owners::Owners;
@@ -274,7 +274,7 @@ async fn prepare(
         let named = wishes.agents(&usual);
         let index = |(index, id)| named.contains(id).then_some(index);
         let agents: BTreeSet<AgentIndex> = ids.enumerate().filter_map(index).collect();
-        stores.follow(&wanted(&env, &adapters, &agents));
+        stores.follow(&watchlist(&env, &adapters, &agents));
         let scope = Scope::observe(env, memo, Interest::SESSIONS);
         let deadline = census::deadline(settings.deadline_ms);
         (stores, Occasion { scope, agents, usual, deadline, problem })
@@ -283,16 +283,20 @@ async fn prepare(
 }
 
 /// What to watch: the stores and programs of these agents, and for all of them the ledger.
-fn wanted(env: &Env, adapters: &[&'static dyn Adapter], agents: &BTreeSet<AgentIndex>) -> Wanted {
-    let mut wanted = Wanted { home: Some(env.in_home("")), ..Wanted::default() };
+fn watchlist(
+    env: &Env,
+    adapters: &[&'static dyn Adapter],
+    agents: &BTreeSet<AgentIndex>,
+) -> Watchlist {
+    let mut watchlist = Watchlist { home: Some(env.in_home("")), ..Watchlist::default() };
     for agent in agents.iter().copied() {
         let adapter = adapters[agent];
         let stores = adapter.watched(env).into_iter().chain([Watched::just(env.state_dir())]);
-        wanted.stores.extend(stores.map(|it| (agent, it)));
+        watchlist.stores.extend(stores.map(|it| (agent, it)));
         let programs = adapter.card().binaries.iter().filter_map(|it| program(env, it));
-        wanted.programs.extend(programs.map(|it| (agent, it)));
+        watchlist.programs.extend(programs.map(|it| (agent, it)));
     }
-    wanted
+    watchlist
 }
 
 /// The file that is opened where a program of that name is started, behind all links.

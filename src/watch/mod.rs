@@ -13,6 +13,6 @@ mod services;
 mod view;
 
 pub use diff::Known;
-pub(crate) use files::{StoreWatcher, Wanted};
+pub(crate) use files::{StoreWatcher, Watchlist};
 pub use lookout::{Ground, Lookout};
 pub use view::{Ended, View, Views};

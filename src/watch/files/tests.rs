@@ -20,15 +20,16 @@ const AGENT: AgentIndex = 7;
 struct Watch {
     home: tempfile::TempDir,
     watcher: StoreWatcher,
-    wanted: Wanted,
+    watchlist: Watchlist,
 }
 
 impl Watch {
     fn of(store: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
         let stores = vec![(AGENT, Watched::all_below(home.path().join(store)))];
-        let wanted = Wanted { stores, home: Some(home.path().to_owned()), ..Wanted::default() };
-        Self { home, watcher: StoreWatcher::new(), wanted }
+        let watchlist =
+            Watchlist { stores, home: Some(home.path().to_owned()), ..Watchlist::default() };
+        Self { home, watcher: StoreWatcher::new(), watchlist }
     }
 
     fn path(&self, relative: &str) -> PathBuf {
@@ -48,7 +49,7 @@ impl Watch {
     }
 
     fn follow(&mut self) {
-        self.watcher.follow(&self.wanted);
+        self.watcher.follow(&self.watchlist);
         assert_eq!(self.watcher.problem, None);
     }
 
@@ -127,7 +128,7 @@ async fn opening_a_program_is_told_and_reading_a_store_is_not() {
     watch.make(".agent");
     std::fs::write(watch.path(".agent/session"), "x").unwrap();
     std::fs::write(watch.path("program"), "x").unwrap();
-    watch.wanted.programs = vec![(3, watch.path("program"))];
+    watch.watchlist.programs = vec![(3, watch.path("program"))];
     watch.follow();
     std::fs::read(watch.path(".agent/session")).unwrap();
     std::fs::read(watch.path("program")).unwrap();
@@ -159,7 +160,7 @@ async fn what_is_written_into_a_database_is_told_and_reading_it_is_not() {
 async fn who_reads_the_ledger_is_not_told_of_it() {
     let mut watch = Watch::of("state");
     let other = AGENT + 1;
-    watch.wanted.stores.push((other, Watched::all_below(watch.path("other"))));
+    watch.watchlist.stores.push((other, Watched::all_below(watch.path("other"))));
     watch.make("other");
     let path = AbsPath::parse(watch.path("state/ledger.db")).unwrap();
     let ledger = LedgerFile::at(path, Path::new("/proc"));
@@ -236,16 +237,16 @@ pub(in super::super) fn exhausted() -> StoreWatcher {
 
 #[test]
 fn a_limit_that_is_reached_is_a_problem_with_a_name() {
-    let wanted = Watch::of("store").wanted;
+    let watchlist = Watch::of("store").watchlist;
     let mut watcher = exhausted();
-    watcher.follow(&wanted);
+    watcher.follow(&watchlist);
     let problem = watcher.problem.unwrap();
     assert_eq!(problem.kind, ProblemKind::Limit);
     assert!(problem.message.contains("fs.inotify.max_user_watches"), "{}", problem.message);
 
     let mut watcher =
         StoreWatcher::made_by(|_| Err(notify::Error::io(std::io::Error::from_raw_os_error(24))));
-    watcher.follow(&wanted);
+    watcher.follow(&watchlist);
     assert_eq!(watcher.problem.unwrap().kind, ProblemKind::Unreadable);
 }
 
@@ -256,8 +257,9 @@ fn without_a_home_the_stores_alone_are_watched() {
     std::fs::create_dir(&store).unwrap();
     let watched = |home: Option<&Path>| {
         let stores = vec![(0, Watched::just(store.clone()))];
-        let wanted = Wanted { stores, home: home.map(Path::to_owned), ..Wanted::default() };
-        targets(&wanted).into_keys().collect::<Vec<_>>()
+        let watchlist =
+            Watchlist { stores, home: home.map(Path::to_owned), ..Watchlist::default() };
+        targets(&watchlist).into_keys().collect::<Vec<_>>()
     };
     assert_eq!(watched(None), [&*store]);
     assert_eq!(watched(Some(home.path())), [home.path(), &store]);
