@@ -7,6 +7,7 @@ import os
 import shlex
 import signal
 import subprocess
+import sys
 import uuid
 from pathlib import Path
 from typing import Any
@@ -408,6 +409,28 @@ def questions(world: ClaudeWorld) -> None:
     screen.shows("Exit plan mode")
     world.headcount.shows(folder, [row(session, "waiting", "plan", ref)])
     screen.key("Escape")
+    world.headcount.shows(folder, [row(session, "idle", "turn_ended", ref)])
+    screen.say("/exit")
+    screen.ended()
+    world.headcount.shows(folder, [row(session, "stopped")])
+
+
+@scenario("a server of tools asks a person: it waits, and works once that is answered")
+def elicits(world: ClaudeWorld) -> None:
+    folder = world.project("elicits")
+    server = {"command": sys.executable, "args": [str(Path(__file__).with_name("mcp.py"))]}
+    (folder / ".mcp.json").write_text(json.dumps({"mcpServers": {"slow": server}}))
+    (folder / ".claude").mkdir()
+    (folder / ".claude/settings.json").write_text(json.dumps({
+        "enableAllProjectMcpServers": True, "permissions": {"allow": ["mcp__slow__ask"]}}))
+    screen, ref, session = world.opened(folder, "claude-elicits")
+    screen.say("Ask [[tool:mcp__slow__ask {}]][[hold:cc-elicited]]")
+    screen.shows("requests your input")
+    world.headcount.shows(folder, [row(session, "waiting", "question", ref)])
+    screen.key("Escape")
+    world.model.wait_streaming("cc-elicited")
+    world.headcount.shows(folder, [row(session, "running", "turn_in_progress", ref)])
+    world.model.release("cc-elicited")
     world.headcount.shows(folder, [row(session, "idle", "turn_ended", ref)])
     screen.say("/exit")
     screen.ended()

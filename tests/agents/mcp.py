@@ -1,4 +1,5 @@
-"""An MCP server over stdio with one tool, `wait`, which runs until its flag is gone, like a held command (`worlds.Tool`)."""
+"""An MCP server over stdio with two tools: `wait` runs until its flag is gone, like a held command (`worlds.Tool`), and `ask`
+until a person has answered."""
 
 from __future__ import annotations
 
@@ -10,6 +11,8 @@ from typing import Any
 
 WAIT = {"name": "wait", "description": "Waits", "inputSchema": {
     "type": "object", "properties": {"flag": {"type": "string"}}, "required": ["flag"]}}
+ASK = {"name": "ask", "description": "Asks", "inputSchema": {"type": "object", "properties": {}}}
+QUESTION = {"mode": "form", "message": "Which one?", "requestedSchema": {"type": "object", "properties": {"name": {"type": "string"}}}}
 
 
 def answer(method: str, params: dict[str, Any]) -> dict[str, Any]:
@@ -18,7 +21,11 @@ def answer(method: str, params: dict[str, Any]) -> dict[str, Any]:
         return {"protocolVersion": params["protocolVersion"], "capabilities": {"tools": {}},
                 "serverInfo": {"name": "slow", "version": "1"}}
     if method == "tools/list":
-        return {"tools": [WAIT]}
+        return {"tools": [WAIT, ASK]}
+    if method == "tools/call" and params["name"] == "ask":
+        print(json.dumps({"jsonrpc": "2.0", "id": "question", "method": "elicitation/create", "params": QUESTION}), flush=True)
+        next(line for line in sys.stdin if json.loads(line).get("id") == "question")
+        return {"content": [{"type": "text", "text": "answered"}]}
     if method == "tools/call":
         flag = params["arguments"]["flag"]
         open(flag, "w").close()
@@ -30,6 +37,6 @@ def answer(method: str, params: dict[str, Any]) -> dict[str, Any]:
 
 for line in sys.stdin:
     request = json.loads(line)
-    if "id" in request:
+    if "id" in request and "method" in request:
         result = answer(request["method"], request.get("params") or {})
         print(json.dumps({"jsonrpc": "2.0", "id": request["id"], "result": result}), flush=True)

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::arguments::Arguments;
 use super::background::{self, Roster};
-use super::starting;
+use super::{asking, starting};
 use crate::adapters::Record;
 use crate::adapters::evidence::{
     Activity, Claim, Hints, Sighting, TurnState, WaitingFor, problem_at,
@@ -166,6 +166,12 @@ impl Look<'_> {
             "" if arguments.is_one_shot() => Some(Activity::OneTurn),
             _ => activity(&entry).map(|it| sharpened(it, session.as_ref(), self.found)),
         };
+        let activity = match activity {
+            Some(Activity::Busy) if self.is_asked(&entry, session.as_ref()) => {
+                Some(Activity::Waiting(WaitingFor::Question))
+            }
+            activity => activity,
+        };
         let claim = Claim::of(process, session, Source::Registry);
         Ok(Some(Entry::Session(Claim { activity, hints, ..claim })))
     }
@@ -177,6 +183,12 @@ impl Look<'_> {
         } else {
             self.roster.has_taken_over(session, entry.said_at())
         }
+    }
+
+    /// Whether a server of tools asks a person for something, in a turn of which the registry only says that it goes on.
+    fn is_asked(&self, entry: &Registered<'_>, session: Option<&SessionId>) -> bool {
+        let (Some(session), Some(busy)) = (session, entry.said_at()) else { return false };
+        asking::is_asked(self.scope, Path::new(entry.cwd.get()), session, busy)
     }
 
     /// What the transcript says, with the name that a person has given while the process lives: the transcript

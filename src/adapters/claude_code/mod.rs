@@ -43,6 +43,7 @@ use crate::protocol::lifecycle::AgentCard;
 use crate::scope::Scope;
 
 mod arguments;
+mod asking;
 mod background;
 mod billing;
 mod drive;
@@ -66,7 +67,8 @@ pub static ADAPTER: FileAgent = FileAgent {
                       a name given in the middle of a long interactive session, once it has ended; \
                       that a session asks for a permission in an editor or in a program that drives it: \
                       it is told as running; \
-                      that a server of tools asks a person for something (MCP's elicitation): it is told as running, too; \
+                      for a watch, that a server of tools asks a person for something (MCP's elicitation), until something \
+                      else is written; \
                       sessions of another store than headcount's (`CLAUDE_CONFIG_DIR`), which are seen as processes alone; \
                       that an interface shows the list of agents, once the session it handed over has ended",
     },

@@ -154,7 +154,7 @@ fn last_left<'a>(
 }
 
 /// The name that Claude Code gives the folder of a directory's sessions, as far as it is made of the directory's.
-fn project(cwd: &Path) -> String {
+pub(super) fn project(cwd: &Path) -> String {
     let plain = |it: u16| {
         let plain = u8::try_from(it).ok().filter(u8::is_ascii_alphanumeric);
         plain.map_or('-', char::from)

@@ -123,6 +123,7 @@ fn the_store_can_be_elsewhere() {
     assert_eq!(survey["report"]["sessions"], 20);
 }
 
+mod asking;
 mod background;
 mod long_lines;
 mod tokens;
