@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -264,6 +265,28 @@ def interface(world: PiWorld) -> None:
     screen.say("/quit")
     screen.ended()
     world.headcount.shows(folder, [old, row(session, "stopped", "completed", prompt="Hello there")])
+
+
+@scenario("driven by a program: it may be asked nothing yet, answers, and is idle between its prompts")
+def driven(world: PiWorld) -> None:
+    folder = world.project("driven")
+    child = world.start(command("pi") + ["--model", "mock/mock-1", "--mode", "rpc"], folder, stdin=subprocess.PIPE)
+
+    def ask(prompt: str) -> None:
+        child.write(json.dumps({"type": "prompt", "message": prompt}) + "\n")
+
+    world.headcount.shows(folder, [row(None, "unknown", "process_alive", child.ref())])
+    ask("Hello there")
+    session = world.session(folder)
+    world.headcount.shows(folder, [row(session, "idle", "turn_ended", child.ref(), prompt="Hello there")])
+    ask("Think [[hold:pi-driven]]")
+    world.model.wait_streaming("pi-driven")
+    world.headcount.shows(folder, [row(session, "running", "turn_in_progress", child.ref())])
+    world.model.release("pi-driven")
+    world.headcount.shows(folder, [row(session, "idle", "turn_ended", child.ref())])
+    child.close_input()
+    child.ended()
+    world.headcount.shows(folder, [row(session, "stopped", "completed")], within_s=0)
 
 
 @scenario("without a session of its own: at work while its tool runs")

@@ -21,6 +21,8 @@
 //! Unknown: Pi 1.x; Pi compiled by bun, whose process may look like `pi_agent_rust`'s; a `sessionDir` relative to each
 //! project, of which only those of headcount's own directory and of the agent directory are found.
 
+use std::path::Path;
+
 use super::Watched;
 use super::evidence::Sighting;
 use super::files::{Beyond, FileAgent, Found, WentBack};
@@ -50,7 +52,8 @@ pub static ADAPTER: FileAgent = FileAgent {
                       and one that begins another (`/new`) still shows the last, as idle; \
                       that a turn waits to be tried again after the model's service failed; \
                       which session an idle process serves that has not touched any; \
-                      that one without a terminal was asked nothing yet (`--mode rpc`): it is told as running; \
+                      whether one that a program may feed (`--mode rpc`, or an input that is a pipe) was asked anything \
+                      before its first answer; that it compacts; \
                       sessions that are not kept (`--no-session`), or in another store than headcount's \
                       (`PI_CODING_AGENT_DIR`, `--session-dir`, a folder relative to each project), \
                       which are seen as processes alone",
@@ -78,13 +81,23 @@ pub static ADAPTER: FileAgent = FileAgent {
 
 fn claims(scope: &Scope, found: &Found) -> impl Iterator<Item = Sighting> + use<> {
     let agents = scope.processes.iter().filter(|it| is_pi(scope, it));
-    let (here, elsewhere) = live::by_store(scope, agents, store::roots, |it| Live {
-        runs_a_tool: runs_a_tool(scope, it),
-        tells_prompts: false,
-        ..live::observe(scope, it, None)
+    let (here, elsewhere) = live::by_store(scope, agents, store::roots, |it| {
+        let live = live::observe(scope, it, None);
+        let is_interactive = live.is_interactive || is_fed(scope, it);
+        let runs_a_tool = runs_a_tool(scope, it);
+        Live { is_interactive, runs_a_tool, tells_prompts: false, ..live }
     });
     let candidates = found.transcripts.iter().filter_map(|it| Candidate::of(&it.record));
     pairing::pair(&here, candidates).into_iter().chain(elsewhere).map(Sighting::Claimed)
+}
+
+/// Whether a program may drive it (`--mode rpc`), and have asked nothing yet. One that prints an answer (`-p`) may be given
+/// such an input, too: its arguments do not tell which it is.
+fn is_fed(scope: &Scope, pi: &Process) -> bool {
+    let is_stream =
+        |it: &Path| ["pipe:", "socket:"].iter().any(|kind| it.to_string_lossy().starts_with(kind));
+    let open = scope.processes.open_files(pi.identity);
+    open.iter().any(|(number, path)| *number == 0 && is_stream(path))
 }
 
 /// Whether a tool runs: Pi itself starts nothing else that stays.

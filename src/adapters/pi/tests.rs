@@ -115,19 +115,25 @@ fn processes_without_a_session_are_shown_as_far_as_they_are_known() {
     let (table, home) = (FakeProc::new(), fixture("final"));
     let vars = [("HOME", home.to_str().unwrap())];
     let tty = Path::new("/dev/pts/0");
-    // A terminal beside old sessions, idle or in its first answer, a first answer without a terminal, and one that has not yet wiped its arguments.
+    // A terminal beside old sessions, idle or in its first answer, a first answer without a terminal, one that has not yet wiped
+    // its arguments, and one that a program may feed.
     let interface = table.process_like(11, ticks(50, 0), "pi", 1, 34816).cwd("/home/dev/work/c");
     interface.exe("/usr/bin/node").environ(&vars).open_file(0, tty).open_file(1, tty);
     let first = table.process(2, ticks(50, 0), "pi").cwd("/home/dev/work/a");
     first.exe("/usr/bin/node").environ(&vars);
     let starting = table.process(3, ticks(50, 0), "node").cwd("/home/dev/work/a");
     starting.exe("/usr/bin/node").environ(&vars).arguments(&["node", "/x/.bin/pi", "-p", "hello"]);
+    let fed = table.process(4, ticks(50, 0), "pi").cwd("/home/dev/work/a");
+    fed.exe("/usr/bin/node").environ(&vars).open_file(0, Path::new("socket:[4711]"));
     let rows = standing(&ADAPTER, &table.scope(&home));
     let live: Vec<_> = rows.iter().filter(|it| !it.ends_with("null")).collect();
-    assert_eq!(
-        live,
-        ["- running process_alive 2", "- running process_alive 3", "- unknown process_alive 11"]
-    );
+    let expect = [
+        "- running process_alive 2",
+        "- running process_alive 3",
+        "- unknown process_alive 4",
+        "- unknown process_alive 11",
+    ];
+    assert_eq!(live, expect);
     // A tool of it runs: it is at work, whatever it keeps.
     table.process_like(12, ticks(51, 0), "bash", 11, 34816);
     let rows = standing(&ADAPTER, &table.scope(&home));
