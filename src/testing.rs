@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::fs::{self, FileTimes};
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -41,6 +42,15 @@ pub(crate) fn scope() -> Scope {
 
 pub(crate) fn scope_at(home: &std::path::Path) -> Scope {
     Scope::observe(Arc::new(env(home)), Arc::new(Memo::default()), Interest::SESSIONS)
+}
+
+/// Puts a program there. It is written by another process: one that a test beside this one starts meanwhile would inherit
+/// the open file, and what somebody may write to cannot be run.
+#[expect(clippy::disallowed_methods, reason = "a writer that is no other test's parent")]
+pub(crate) fn put_program(path: &Path, content: &str) {
+    let mut writer = Command::new("sh");
+    writer.args(["-c", "printf %s \"$1\" > \"$0\" && chmod 755 \"$0\""]).arg(path).arg(content);
+    assert!(writer.status().unwrap().success());
 }
 
 /// A recorded `/proc` in a temporary directory. The kernel booted at 2026-11-22T20:00:00Z; a tick is 10 ms.

@@ -226,6 +226,7 @@ fn post_by_curl(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::put_program;
 
     #[test]
     fn addresses_that_cannot_be_told_are_refused() {
@@ -294,7 +295,6 @@ mod tests {
 
     #[test]
     fn only_what_was_taken_is_told_and_a_redirection_is_followed_by_nobody() {
-        use std::os::unix::fs::PermissionsExt;
         let dir = tempfile::tempdir().unwrap();
         let curl = dir.path().join("curl");
         let heard = dir.path().join("heard");
@@ -304,8 +304,7 @@ mod tests {
         let check = |script: &str, expect: Result<(), &str>| {
             let script =
                 format!("#!/bin/sh\n{{ echo \"$@\"; cat; }} > '{}'\n{script}\n", heard.display());
-            std::fs::write(&curl, script).unwrap();
-            std::fs::set_permissions(&curl, std::fs::Permissions::from_mode(0o755)).unwrap();
+            put_program(&curl, &script);
             let address = "https://h/x?of[id]={a,b}";
             let told = post_by_curl(&env, address, "{\"a\":1}", Some("sha256=00"));
             assert_eq!(told, expect.map_err(str::to_owned));

@@ -222,17 +222,11 @@ fn between_marks(output: &[u8]) -> Option<&[u8]> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
+    use crate::testing::put_program;
 
     fn env(vars: &[(&str, &str)]) -> Env {
         Env::of_vars(vars.iter().map(|(k, v)| (k.into(), v.into())).collect()).unwrap()
-    }
-
-    fn put(path: &Path, text: String) {
-        std::fs::write(path, text).unwrap();
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
     }
 
     #[test]
@@ -282,11 +276,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let bin = dir.path().join("bin");
         std::fs::create_dir(&bin).unwrap();
-        put(&bin.join("agent"), "#!/bin/sh\n".into());
+        put_program(&bin.join("agent"), "#!/bin/sh\n");
         let shell = dir.path().join("shell");
         let profile =
             format!("#!/bin/sh\necho welcome\n[ \"$1\" = -i ] && PATH={}\n", bin.display());
-        put(&shell, profile + "for last; do :; done; eval \"$last\"\n");
+        put_program(&shell, &(profile + "for last; do :; done; eval \"$last\"\n"));
         let env = env(&[
             ("HOME", dir.path().to_str().unwrap()),
             ("SHELL", shell.to_str().unwrap()),
@@ -312,7 +306,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         for name in ["one", "two"] {
             std::fs::create_dir(dir.path().join(name)).unwrap();
-            put(&dir.path().join(name).join("agent"), "#!/bin/sh\n".into());
+            put_program(&dir.path().join(name).join("agent"), "#!/bin/sh\n");
         }
         let path = std::env::join_paths(["one", "two"].map(|it| dir.path().join(it))).unwrap();
         let sought = Sought { names: &["agent"], is_it: |it| it.ends_with("two/agent") };
@@ -333,16 +327,16 @@ mod tests {
         };
         let answers = "for last; do :; done; eval \"$last\"\n";
         // More than a pipe holds, and a child that keeps it open.
-        put(
+        put_program(
             &shell,
-            format!("#!/bin/sh\nhead -c 200000 /dev/zero\nsleep 1000 &\n{answers}kill $!\n"),
+            &format!("#!/bin/sh\nhead -c 200000 /dev/zero\nsleep 1000 &\n{answers}kill $!\n"),
         );
         assert_eq!(ask(&LoginPath::default()), NotFound::OnEither);
 
         let login = LoginPath::default();
-        put(&shell, "#!/bin/sh\nexit 1\n".into());
+        put_program(&shell, "#!/bin/sh\nexit 1\n");
         assert_eq!(ask(&login), NotFound::ShellSilent);
-        put(&shell, format!("#!/bin/sh\n{answers}"));
+        put_program(&shell, &format!("#!/bin/sh\n{answers}"));
         assert_eq!(ask(&login), NotFound::ShellSilent, "not at once");
         let long_ago = Instant::now().checked_sub(ASK_AGAIN_AFTER).unwrap();
         for answer in &login.0 {
@@ -361,7 +355,7 @@ mod tests {
             ("PATH", "/usr/bin:/bin"),
         ]);
         let ask = |script: &str, limit| {
-            put(&shell, format!("#!/bin/sh\n{script}\n"));
+            put_program(&shell, &format!("#!/bin/sh\n{script}\n"));
             ask_login_shell(&env, &[], limit)
         };
         let patience = Duration::from_mins(1);

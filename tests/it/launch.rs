@@ -1,9 +1,9 @@
 //! `session.launch`, `resume`, `stop` and `prune` with stand-in agents: real processes, a real supervisor.
 
 use std::collections::BTreeMap;
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -80,8 +80,7 @@ impl World {
 
     pub(crate) fn program(&self, name: &str, script: &str) -> String {
         let path = self.home.path().join(name);
-        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-        fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+        put_program(&path, &format!("#!/bin/sh\n{script}\n"));
         path.to_str().unwrap().to_owned()
     }
 
@@ -146,6 +145,15 @@ pub(crate) fn examples() -> BTreeMap<&'static str, (Value, Value)> {
         examples.insert(method, (params, reply["result"].take()));
     }
     examples
+}
+
+/// Puts a program there. It is written by another process: one that a test beside this one starts meanwhile would inherit
+/// the open file, and what somebody may write to cannot be run.
+#[expect(clippy::disallowed_methods, reason = "a writer that is no other test's parent")]
+fn put_program(path: &Path, content: &str) {
+    let mut writer = Command::new("sh");
+    writer.args(["-c", "printf %s \"$1\" > \"$0\" && chmod 755 \"$0\""]).arg(path).arg(content);
+    assert!(writer.status().unwrap().success());
 }
 
 /// Puts shown values in the place of those that differ from run to run.
@@ -331,8 +339,7 @@ fn a_launch_that_comes_to_nothing_leaves_the_directory_free() {
     }
     let broken = world.home.path().join("bin/codex");
     fs::create_dir(broken.parent().unwrap()).unwrap();
-    fs::write(&broken, "#!/nonexistent/interpreter\n").unwrap();
-    fs::set_permissions(&broken, Permissions::from_mode(0o755)).unwrap();
+    put_program(&broken, "#!/nonexistent/interpreter\n");
     let reply = world.launch("tell", json!({ "env": { "PATH": broken.parent().unwrap() } }));
     let error = &reply["error"];
     assert_eq!((&error["code"], &error["data"]["stage"]), (&json!(1006), &json!("spawn")));
