@@ -10,6 +10,8 @@ compile_error!(
 );
 
 pub mod base;
+pub mod parallel;
+
 pub mod protocol;
 
 pub mod config;

@@ -24,7 +24,6 @@ pub mod live;
 pub mod openclaw;
 pub mod opencode;
 pub mod pairing;
-pub mod parallel;
 mod percent;
 pub mod pi;
 pub mod pi_rust;

@@ -29,6 +29,15 @@ pub trait Method {
     const ERRORS: &'static [Code];
     type Params: DeserializeOwned + JsonSchema + Send + 'static;
     type Result: Serialize + JsonSchema + Send + 'static;
+
+    /// Appends a result as it serialises. A method whose results are long may know a faster way to the same text.
+    ///
+    /// # Errors
+    ///
+    /// Of what cannot be put into JSON, a part may be written.
+    fn write(result: Self::Result, out: &mut Vec<u8>) -> serde_json::Result<()> {
+        serde_json::to_writer(out, &result)
+    }
 }
 
 /// A method that goes on telling: its result is the id of a subscription, and notifications follow.

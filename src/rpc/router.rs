@@ -5,7 +5,6 @@ use std::sync::Arc;
 use jsonrpsee::types::{ErrorObjectOwned, Params};
 use jsonrpsee::{Methods, RpcModule};
 use schemars::{Schema, SchemaGenerator};
-use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::App;
@@ -112,7 +111,7 @@ impl Router {
                     let answer = async move {
                         let answered = handler(call, parse::<M::Params>(&params)?).await;
                         let result = answered.map_err(|error| listed(M::ERRORS, error))?;
-                        written(&result, reply.as_ref()).map_err(|error| {
+                        written::<M>(result, reply.as_ref()).map_err(|error| {
                             ErrorObjectOwned::from(RpcError::Internal(error.to_string()))
                         })
                     };
@@ -185,12 +184,12 @@ pub(super) fn listed(errors: &[Code], error: RpcError) -> ErrorObjectOwned {
 }
 
 /// The result as JSON; where there is a reply to write, it is written there, and nothing is left for jsonrpsee to copy.
-fn written(
-    result: &impl Serialize,
+fn written<M: Method>(
+    result: M::Result,
     reply: Option<&Reply>,
-) -> Result<Box<RawValue>, serde_json::Error> {
-    let Some(reply) = reply else { return to_raw_value(result) };
-    reply.write(result)?;
+) -> serde_json::Result<Box<RawValue>> {
+    let Some(reply) = reply else { return to_raw_value(&result) };
+    reply.write(|out| M::write(result, out))?;
     Ok(RawValue::NULL.to_owned())
 }
 

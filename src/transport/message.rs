@@ -277,21 +277,26 @@ impl<'de> Deserialize<'de> for Members<'de> {
 
 /// Returns the text of a reply that carries `result`, which is JSON already.
 pub(crate) fn result_reply(id: &Id, result: &RawValue) -> Box<str> {
-    result_text(id, result).expect("ids and raw values are JSON")
+    let append = |out: &mut Vec<u8>| serde_json::to_writer(out, result);
+    result_appended(id, append).expect("ids and raw values are JSON")
 }
 
-/// Returns the text of a reply that carries `result`.
-pub(super) fn result_text<R: Serialize + ?Sized>(
+/// Returns the text of a reply that carries the result which `append` appends.
+pub(super) fn result_appended(
     id: &Id,
-    result: &R,
-) -> Result<Box<str>, serde_json::Error> {
+    append: impl FnOnce(&mut Vec<u8>) -> serde_json::Result<()>,
+) -> serde_json::Result<Box<str>> {
     #[derive(Serialize)]
-    struct Reply<'a, R: ?Sized> {
+    struct Beginning<'a> {
         jsonrpc: &'static str,
         id: &'a Id,
-        result: &'a R,
     }
-    serde_json::to_string(&Reply { jsonrpc: "2.0", id, result }).map(String::into_boxed_str)
+    let mut text = serde_json::to_vec(&Beginning { jsonrpc: "2.0", id })?;
+    text.pop();
+    text.extend_from_slice(b",\"result\":");
+    append(&mut text)?;
+    text.push(b'}');
+    Ok(String::from_utf8(text).expect("JSON is text").into_boxed_str())
 }
 
 /// Returns the text of a reply that carries `error`.

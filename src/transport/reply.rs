@@ -2,8 +2,6 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde::Serialize;
-
 use super::message::{self, Id};
 
 /// Where a request's method may write its result; every call finds its own in its extensions.
@@ -18,13 +16,16 @@ impl Reply {
         Self { id, text: Arc::default() }
     }
 
-    /// Writes the reply that carries `result`; what the method returns counts no more.
+    /// Writes the reply that carries the result which `append` appends; what the method returns counts no more.
     ///
     /// # Errors
     ///
     /// What cannot be put into JSON is not written.
-    pub fn write(&self, result: &impl Serialize) -> Result<(), serde_json::Error> {
-        let text = message::result_text(&self.id, result)?;
+    pub fn write(
+        &self,
+        append: impl FnOnce(&mut Vec<u8>) -> serde_json::Result<()>,
+    ) -> serde_json::Result<()> {
+        let text = message::result_appended(&self.id, append)?;
         *self.text.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
         Ok(())
     }

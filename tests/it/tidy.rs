@@ -10,7 +10,7 @@ use crate::support::project;
 
 /// Each row may use only rows above it, and its own.
 const LAYERS: [&[&str]; 8] = [
-    &["base"],
+    &["base", "parallel"],
     &["protocol"],
     &["config", "env", "memo", "offload", "procs", "unfinished"],
     &["ledger", "scope"],

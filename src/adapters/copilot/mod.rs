@@ -36,10 +36,10 @@ use super::Watched;
 use super::evidence::{Bond, Claim, Hints, Sighting};
 use super::files::{Beyond, EntryKind, FileAgent, Finder, Found, WentBack, remembered};
 use super::live::{Store, away, lock_holders, observe};
-use super::parallel;
 use crate::base::{AgentId, ProcessRef, SessionId};
 use crate::env::Env;
 use crate::memo::FileStamp;
+use crate::parallel;
 use crate::procs::{Process, ProcessTable};
 use crate::protocol::lifecycle::AgentCard;
 use crate::protocol::session::{Problem, Source};
@@ -101,9 +101,9 @@ fn find(finder: &mut Finder<'_>, root: &Path) {
 fn beyond(scope: &Scope, found: &Found) -> Beyond {
     let mut beyond = Beyond::default();
     let workspaces = parallel::map(
-        scope,
         &found.transcripts,
         WORKSPACES_PER_THREAD,
+        || scope.is_cancelled(),
         || (),
         |(), it| it.path.parent().map_or(Ok(None), |dir| workspace(scope, dir)),
     );

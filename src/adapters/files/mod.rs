@@ -11,11 +11,12 @@ use futures_util::future::BoxFuture;
 use super::drive::Driver;
 use super::evidence::{Record, Sighting, Survey, problem_at};
 use super::excerpt::{Excerpt, Malformed, Parsed};
-use super::{Adapter, Peeked, Watched, parallel};
+use super::{Adapter, Peeked, Watched};
 use crate::base::SessionId;
 use crate::env::Env;
 use crate::memo::FileStamp;
 use crate::offload::blocking;
+use crate::parallel;
 use crate::protocol::lifecycle::AgentCard;
 use crate::protocol::session::{Problem, ProblemKind, Turn};
 use crate::scope::{Interest, Scope};
@@ -222,10 +223,15 @@ impl FileAgent {
         let recall = |it: &FoundFile| scope.memo.recall::<Remembered>(purpose, it.stamp?);
         let mut outcomes: Vec<_> = files.iter().map(recall).collect();
         let unread: Vec<usize> = (0..files.len()).filter(|it| outcomes[*it].is_none()).collect();
-        let read =
-            parallel::map(scope, &unread, FILES_PER_THREAD, Buffers::default, |buffers, index| {
+        let read = parallel::map(
+            &unread,
+            FILES_PER_THREAD,
+            || scope.is_cancelled(),
+            Buffers::default,
+            |buffers, index| {
                 read_transcript(scope, purpose, buffers, &files[*index].path, self.how())
-            });
+            },
+        );
         for (index, outcome) in unread.into_iter().zip(read) {
             outcomes[index] = outcome;
         }

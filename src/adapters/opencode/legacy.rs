@@ -20,8 +20,9 @@ use serde::Deserialize;
 use super::message::{self, Message, Part};
 use super::stored::{self, FIRST_MESSAGES, Facts, LAST_MESSAGES, Stored};
 use crate::adapters::evidence::problem_at;
-use crate::adapters::{Peeked, Record, files, jsonl, parallel};
+use crate::adapters::{Peeked, Record, files, jsonl};
 use crate::base::{SessionId, Timestamp};
+use crate::parallel;
 use crate::protocol::session::{Problem, ProblemKind, Source, Usage};
 use crate::scope::Scope;
 
@@ -50,9 +51,9 @@ pub(super) fn sessions(
         paths.truncate(SESSIONS_MAX);
     }
     let read = parallel::map(
-        scope,
         &paths,
         SESSIONS_PER_THREAD,
+        || scope.is_cancelled(),
         || (),
         |(), path| {
             let mut problems = Vec::new();

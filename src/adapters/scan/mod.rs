@@ -14,8 +14,8 @@ use memchr::memmem::Finder;
 
 use super::evidence::problem_at;
 use super::files::{Transcript, borrowed, open_regular};
-use super::parallel;
 use crate::memo::FileStamp;
+use crate::parallel;
 use crate::protocol::session::{Problem, ProblemKind};
 use crate::scope::Scope;
 
@@ -119,9 +119,9 @@ pub fn each<T: Any + Send + Sync>(
     // The largest first: a thread that begins a large file last would leave the others waiting.
     unread.sort_by_key(|it| std::cmp::Reverse(transcripts[*it].stamp.size));
     let outcomes = parallel::map(
-        scope,
         &unread,
         1,
+        || scope.is_cancelled(),
         || borrowed(BUFFER),
         |buffer, index| {
             let transcript = transcripts[*index];

@@ -1,15 +1,24 @@
 //! `session.list`, and the filter that other methods share with it.
 
+use std::{iter, mem};
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{AgentReport, Problem, Session, Status};
 use crate::base::{AbsPath, AgentId, Timestamp};
+use crate::parallel;
 use crate::protocol::Method;
 use crate::protocol::bounded::Bounded;
 use crate::protocol::error::Code;
 use crate::protocol::error::codes::AGENT_UNKNOWN;
 use crate::protocol::reading::null_as_absent;
+
+/// Sessions that are written at once, and bytes that most of them take.
+const PART: usize = 128;
+const USUAL_SESSION: usize = 1 << 10;
+/// Parts worth a thread: each takes 200 µs, and a thread some 50 to begin and to end.
+const PARTS_PER_THREAD: usize = 4;
 
 /// What may be asked for beyond the session itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -144,4 +153,67 @@ impl Method for List {
     const ERRORS: &'static [Code] = &[AGENT_UNKNOWN];
     type Params = ListParams;
     type Result = ListResult;
+
+    /// Sessions are written, and let go, part by part on several threads: a page of thousands is megabytes.
+    fn write(mut result: ListResult, out: &mut Vec<u8>) -> serde_json::Result<()> {
+        let mut sessions = mem::take(&mut result.sessions).into_iter();
+        let parts = iter::from_fn(|| {
+            let part: Vec<_> = sessions.by_ref().take(PART).collect();
+            Some(part).filter(|it| !it.is_empty())
+        });
+        let write = |(): &mut (), part: Vec<Box<Session>>| {
+            let mut text = Vec::with_capacity(part.len() * USUAL_SESSION);
+            serde_json::to_writer(&mut text, &part).map(|()| text)
+        };
+        let parts: Vec<_> = parts.collect();
+        let written = parallel::map(parts, PARTS_PER_THREAD, || false, || (), write);
+        // Their array, empty now, is the first of all.
+        let around = serde_json::to_vec(&result)?;
+        let begin = around.iter().position(|it| *it == b'[').map_or(0, |it| it + 1);
+        let (before, behind) = around.split_at(begin);
+        out.extend_from_slice(before);
+        for (at, part) in written.into_iter().enumerate() {
+            if at > 0 {
+                out.push(b',');
+            }
+            // Without the brackets of its own array.
+            let part = part?;
+            out.extend_from_slice(&part[1..part.len() - 1]);
+        }
+        out.extend_from_slice(behind);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_written_in_parts_reads_as_one_written_whole() {
+        let page = |sessions: usize| {
+            let session = |it: usize| -> Box<Session> {
+                serde_json::from_value(serde_json::json!({
+                    "agent": "a", "sessionId": format!("s{it}"), "title": "[\"]", "status": "idle",
+                    "reason": "completed", "certainty": "asserted", "kind": "main",
+                }))
+                .unwrap()
+            };
+            ListResult {
+                sessions: (0..sessions).map(session).collect(),
+                total: sessions as u64,
+                next_cursor: Some("[".into()),
+                complete: true,
+                agents: Vec::new(),
+                problems: Vec::new(),
+                observed_at: Timestamp::parse("2026-11-22T20:00:00Z").unwrap(),
+            }
+        };
+        for sessions in [0, 1, PART, PART + 1, 9 * PART] {
+            let mut written = b"before ".to_vec();
+            List::write(page(sessions), &mut written).unwrap();
+            let whole = serde_json::to_string(&page(sessions)).unwrap();
+            assert_eq!(String::from_utf8(written).unwrap(), format!("before {whole}"));
+        }
+    }
 }

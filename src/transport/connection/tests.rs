@@ -93,7 +93,9 @@ fn methods(world: &Arc<World>) -> Methods {
         .unwrap();
     module
         .register_method("write", |_, _, extensions| {
-            extensions.get::<Reply>().unwrap().write(&json!({"written": "by itself"})).unwrap();
+            let append =
+                |out: &mut Vec<u8>| serde_json::to_writer(out, &json!({"written": "by itself"}));
+            extensions.get::<Reply>().unwrap().write(append).unwrap();
             "returned"
         })
         .unwrap();
