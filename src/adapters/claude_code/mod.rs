@@ -18,18 +18,19 @@
 //!  "timestamp":"2026-11-22T20:22:31.081Z","entrypoint":"sdk-cli","cwd":"/home/dev/work","gitBranch":"main",…}
 //! ```
 //!
-//! What surprises: a slug cannot be turned back into a directory, so `cwd` is read from records. A model's
-//! answer is one line for each of its parts, and each repeats the usage of the whole. A fork copies every
-//! record of its origin into its own file; only what `/branch` copies says from where. The process does not hold its transcript open, but registers itself;
-//! the registry outlives a `kill -9`, so a process is believed only with its start time, and the session of a
-//! registered process changes in place with `/clear`. Only the interactive interface says whether it is busy, and
-//! it registers only when the first questions (theme, login, trust) are answered: see `starting`. A process with one
-//! prompt (`claude -p`) lives no longer than its turn, and its hooks, take. What names a session is written
-//! again every 32 KB and at its end, the person's name for it before the agent's own title. A person's `/deploy prod` that asks the model is written as tags that begin with
-//! `<command-message>`; the interface's own commands, which ask nobody, begin with `<command-name>`. The daemon writes
-//! a job down seconds before it has a process for it, and holds sessions ready that nobody has asked for yet. The key
-//! that opens the list of agents makes the session a job, which is a copy; the live record of the interface stays as
-//! it was. An interface that is opened and left may leave a transcript that says nothing at all.
+//! What surprises: a slug cannot be turned back into a directory, so `cwd` is read from records. A model's answer is
+//! one line for each of its parts, and each repeats the usage of the whole. A fork copies every record of its origin
+//! into its own file; only what `/branch` copies says from where. The process does not hold its transcript open, but
+//! registers itself; the registry outlives a `kill -9`, so a process is believed only with its start time, and the
+//! session of a registered process changes in place with `/clear`. Only the interactive interface says whether it is
+//! busy, and it registers only when the first questions (theme, login, trust) are answered: see `starting`. A process
+//! with one prompt (`claude -p`) lives no longer than its turn, and its hooks, take. What names a session is written
+//! again every 32 KB and at its end, the person's name for it before the agent's own title. A person's `/deploy prod`
+//! that asks the model is written as tags that begin with `<command-message>`; the interface's own commands, which ask
+//! nobody, begin with `<command-name>`. The daemon writes a job down seconds before it has a process for it, and holds
+//! sessions ready that nobody has asked for yet. The key that opens the list of agents makes the session a job, which
+//! is a copy; the live record of the interface stays as it was. An interface that is opened and left may leave a
+//! transcript that says nothing at all.
 //!
 //! Not known: what older versions wrote beside this.
 
