@@ -15,16 +15,26 @@ pub(super) const KEY: &str = "$include";
 
 /// Deepest chain of files; OpenClaw itself follows no more, and starts with none that goes in circles.
 const DEPTH_MAX: usize = 10;
+/// Most files that are read for one value, each as often as it is named: of files that name the next one ten times there
+/// would be no end.
+const FILES_MAX: usize = 200;
 
 /// The value with all that it names, which stands in that file.
 pub(super) fn resolve(value: Value, file: &Path) -> Result<Value, Problem> {
-    resolve_at(value, file, 0)
+    let mut files_left = FILES_MAX;
+    resolve_at(value, file, 0, &mut files_left)
 }
 
-fn resolve_at(value: Value, file: &Path, depth: usize) -> Result<Value, Problem> {
+fn resolve_at(
+    value: Value,
+    file: &Path,
+    depth: usize,
+    files_left: &mut usize,
+) -> Result<Value, Problem> {
     let Value::Object(mut members) = value else { return Ok(value) };
     let inclusion = members.remove(KEY);
-    let beside = members.into_iter().map(|(name, it)| Ok((name, resolve_at(it, file, depth)?)));
+    let beside =
+        members.into_iter().map(|(name, it)| Ok((name, resolve_at(it, file, depth, files_left)?)));
     let beside = Value::Object(beside.collect::<Result<Map<_, _>, Problem>>()?);
     let names = match &inclusion {
         None => return Ok(beside),
@@ -35,8 +45,9 @@ fn resolve_at(value: Value, file: &Path, depth: usize) -> Result<Value, Problem>
     for name in names {
         let path = name.as_str().and_then(|it| Some(file.parent()?.join(it)));
         let path = path.filter(|_| depth < DEPTH_MAX).ok_or_else(|| malformed(file, None))?;
+        *files_left = files_left.checked_sub(1).ok_or_else(|| malformed(file, None))?;
         let value = included(&path)?.ok_or_else(|| malformed(file, None))?;
-        whole = merged(whole, resolve_at(value, &path, depth + 1)?);
+        whole = merged(whole, resolve_at(value, &path, depth + 1, files_left)?);
     }
     Ok(merged(whole, beside))
 }
@@ -57,5 +68,32 @@ fn merged(earlier: Value, later: Value) -> Value {
             Value::Array(earlier.into_iter().chain(later).collect())
         }
         (_, later) => later,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_files_are_read_and_so_deep() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |depth: usize| dir.path().join(depth.to_string());
+        let names =
+            |depth: usize, times: usize| serde_json::json!({ KEY: vec![depth.to_string(); times] });
+        let check = |deepest: usize, times: usize, expect: bool| {
+            for depth in 1..deepest {
+                std::fs::write(file(depth), names(depth + 1, 1).to_string()).unwrap();
+            }
+            std::fs::write(file(deepest), "{}").unwrap();
+            let resolved = resolve(names(1, times), &file(0));
+            assert_eq!(resolved.is_ok(), expect, "{deepest} {times}");
+        };
+        check(DEPTH_MAX, 1, true);
+        check(DEPTH_MAX + 1, 1, false);
+        check(1, FILES_MAX, true);
+        check(1, FILES_MAX + 1, false);
+        check(2, FILES_MAX / 2, true);
+        check(2, FILES_MAX / 2 + 1, false);
     }
 }
