@@ -65,7 +65,8 @@ pub static ADAPTER: FileAgent = FileAgent {
         live_signal: "its own registry of live processes, verified by their start times",
         blind_spots: "sessions run with --no-session-persistence while they are not live; cost; \
                       the tokens of calls that no transcript holds (titles, compactions); \
-                      a name given in the middle of a long interactive session, once it has ended; \
+                      a name given in the middle of a long interactive session that has ended, where its version did not \
+                      say it again; that a fork of a compacted conversation is one, whose calls after that count in both; \
                       that a session asks for a permission in an editor or in a program that drives it: \
                       it is told as running; \
                       for a watch, that a server of tools asks a person for something (MCP's elicitation), until something \
