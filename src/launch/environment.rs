@@ -234,6 +234,17 @@ mod tests {
         Env::of_vars(vars.iter().map(|(k, v)| (k.into(), v.into())).collect()).unwrap()
     }
 
+    /// A login shell that is yet to be written, and the environment of its user.
+    fn with_shell(dir: &Path) -> (PathBuf, Env) {
+        let shell = dir.join("shell");
+        let env = env(&[
+            ("HOME", dir.to_str().unwrap()),
+            ("SHELL", shell.to_str().unwrap()),
+            ("PATH", "/usr/bin:/bin"),
+        ]);
+        (shell, env)
+    }
+
     #[test]
     fn marks_of_nesting_stay_behind_and_keys_and_settings_pass() {
         let env = env(&[
@@ -321,12 +332,7 @@ mod tests {
     #[test]
     fn a_login_shell_may_greet_at_length_and_one_that_says_nothing_is_not_taken_at_its_word() {
         let dir = tempfile::tempdir().unwrap();
-        let shell = dir.path().join("shell");
-        let env = env(&[
-            ("HOME", dir.path().to_str().unwrap()),
-            ("SHELL", shell.to_str().unwrap()),
-            ("PATH", "/usr/bin:/bin"),
-        ]);
+        let (shell, env) = with_shell(dir.path());
         let ask = |login: &LoginPath| {
             find_program(&env, &mut BTreeMap::new(), login, any(&["absent"])).unwrap_err()
         };
@@ -353,12 +359,7 @@ mod tests {
     #[test]
     fn a_login_shell_that_is_silent_or_never_stops_talking_is_given_up_and_ended() {
         let dir = tempfile::tempdir().unwrap();
-        let shell = dir.path().join("shell");
-        let env = env(&[
-            ("HOME", dir.path().to_str().unwrap()),
-            ("SHELL", shell.to_str().unwrap()),
-            ("PATH", "/usr/bin:/bin"),
-        ]);
+        let (shell, env) = with_shell(dir.path());
         let ask = |script: &str, limit| {
             put_program(&shell, &format!("#!/bin/sh\n{script}\n"));
             ask_login_shell(&env, &[], limit)
