@@ -10,13 +10,13 @@
 //! {"debug":"Elicitation response: {\"action\":\"accept\",…}","timestamp":"…","sessionId":"4dcd…","cwd":"/home/dev/work"}
 //! ```
 
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use super::starting::project;
-use crate::adapters::files::{names_in, open_regular};
+use crate::adapters::files::{names_in, open_regular, read_end};
 use crate::adapters::jsonl::{self, Text};
 use crate::base::{SessionId, Timestamp};
 use crate::memo::FileStamp;
@@ -64,11 +64,8 @@ fn names(dir: &Path, is_wanted: fn(&str) -> bool) -> impl Iterator<Item = String
 }
 
 fn end_of(path: &Path) -> io::Result<Vec<u8>> {
-    let (mut file, meta) = open_regular(path)?;
-    file.seek(SeekFrom::Start(meta.len().saturating_sub(READ_MAX)))?;
-    let mut bytes = Vec::new();
-    file.take(READ_MAX).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    let (file, meta) = open_regular(path)?;
+    read_end(file, meta.len(), READ_MAX)
 }
 
 /// Whether one of the questions of that time has no answer.

@@ -39,7 +39,7 @@ pub use listing::{Entry, EntryKind, each_entry, names_in};
 pub use marks::Marks;
 pub use peek::{Beginning, ReadBeginning};
 use reading::{Buffers, How, read_excerpt};
-pub use reading::{SMALL_FILE_MAX, TAIL, borrowed, open_regular, read_small, remembered};
+pub use reading::{SMALL_FILE_MAX, TAIL, borrowed, open_regular, read_end, read_small, remembered};
 pub use rewritten::Rewritten;
 
 /// Most transcripts listed of one agent: ten times the largest store seen. What lies beyond is a problem.

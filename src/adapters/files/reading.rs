@@ -3,7 +3,7 @@
 use std::alloc::{Layout, handle_alloc_error};
 use std::any::Any;
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
@@ -69,6 +69,14 @@ pub fn read_small(path: &Path) -> io::Result<Vec<u8>> {
     }
     let mut bytes = Vec::new();
     file.take(SMALL_FILE_MAX).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Reads the end of a file that was of that size, and no more than `most` bytes.
+pub fn read_end(mut file: File, size: u64, most: u64) -> io::Result<Vec<u8>> {
+    file.seek(SeekFrom::Start(size.saturating_sub(most)))?;
+    let mut bytes = Vec::new();
+    file.take(most).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

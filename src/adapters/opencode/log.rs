@@ -12,14 +12,14 @@
 //! Earlier versions had a log for each process, in other words: nothing is found in those.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::message::SilentCall;
 use super::process::Agent;
-use crate::adapters::files::open_regular;
+use crate::adapters::files::{open_regular, read_end};
 use crate::base::{ProcessRef, SessionId, Timestamp};
 use crate::memo::FileStamp;
 use crate::scope::Scope;
@@ -81,16 +81,14 @@ impl Log {
     pub(super) fn read(scope: &Scope, data: &Path) -> Arc<Self> {
         let path = data.join("log").join(NAME);
         let read = || {
-            let (mut file, meta) = open_regular(&path)?;
+            let (file, meta) = open_regular(&path)?;
             let stamp = FileStamp::of(&meta);
             if let Some(known) = scope.memo.recall("opencode log", stamp) {
                 return Ok(known);
             }
-            let start = meta.len().saturating_sub(READ_MAX);
-            file.seek(SeekFrom::Start(start))?;
-            let mut bytes = Vec::new();
-            file.take(READ_MAX).read_to_end(&mut bytes)?;
-            let log = Arc::new(Self::parse(&String::from_utf8_lossy(&bytes), start == 0));
+            let bytes = read_end(file, meta.len(), READ_MAX)?;
+            let is_whole = meta.len() <= READ_MAX;
+            let log = Arc::new(Self::parse(&String::from_utf8_lossy(&bytes), is_whole));
             scope.memo.remember("opencode log", stamp, log.clone());
             Ok::<_, io::Error>(log)
         };
