@@ -64,13 +64,13 @@ pub(super) fn read(scope: &Scope, root: &Path, problems: &mut Vec<Problem>) -> N
 
 /// The index of the highest generation: `state_5.sqlite`. An older one is left behind when Codex moves on.
 fn newest_state(root: &Path, problems: &mut Vec<Problem>) -> Option<PathBuf> {
-    let generation = |name: &String| {
+    let generation = |name: String| {
         let digits = name.strip_prefix("state_")?.strip_suffix(".sqlite")?;
-        digits.parse::<u32>().ok()
+        Some((digits.parse::<u32>().ok()?, name))
     };
     let names = names_in(root, ENTRIES_MAX, problems).into_iter();
-    let newest = names.filter(|it| generation(it).is_some()).max_by_key(generation);
-    newest.map(|name| root.join(name))
+    let newest = names.filter_map(generation).max();
+    newest.map(|(_, name)| root.join(name))
 }
 
 /// The threads of which the index says more than their rollouts.

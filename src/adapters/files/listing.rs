@@ -70,28 +70,8 @@ impl Entry<'_> {
 
 /// Shows each entry of a directory, in the system's order, and no more than `most`. Returns what is left out, or why it
 /// cannot be read.
-pub fn each_entry(dir: &Path, most: usize, mut show: impl FnMut(&Entry<'_>)) -> Option<Problem> {
-    let mut shown = 0;
-    let read = || -> io::Result<bool> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let open = rustix::fs::open(dir, flags, Mode::empty())?;
-        let mut buffer = [MaybeUninit::uninit(); AT_ONCE];
-        let mut entries = RawDir::new(&open, &mut buffer);
-        while let Some(entry) = entries.next() {
-            let entry = entry?;
-            let name = entry.file_name();
-            if matches!(name.to_bytes(), b"." | b"..") {
-                continue;
-            }
-            if shown == most {
-                return Ok(false);
-            }
-            shown += 1;
-            show(&Entry { dir: open.as_fd(), name, kind: entry.file_type() });
-        }
-        Ok(true)
-    };
-    match { read }() {
+pub fn each_entry(dir: &Path, most: usize, show: impl FnMut(&Entry<'_>)) -> Option<Problem> {
+    match show_all(dir, most, show) {
         Ok(true) => None,
         Ok(false) => {
             let message = format!("more than {most} entries, of which the rest is left out");
@@ -101,6 +81,28 @@ pub fn each_entry(dir: &Path, most: usize, mut show: impl FnMut(&Entry<'_>)) -> 
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => Some(problem_at(ProblemKind::Unreadable, dir, error.to_string())),
     }
+}
+
+/// Shows the entries; returns whether these were all.
+fn show_all(dir: &Path, most: usize, mut show: impl FnMut(&Entry<'_>)) -> io::Result<bool> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let open = rustix::fs::open(dir, flags, Mode::empty())?;
+    let mut shown = 0;
+    let mut buffer = [MaybeUninit::uninit(); AT_ONCE];
+    let mut entries = RawDir::new(&open, &mut buffer);
+    while let Some(entry) = entries.next() {
+        let entry = entry?;
+        let name = entry.file_name();
+        if matches!(name.to_bytes(), b"." | b"..") {
+            continue;
+        }
+        if shown == most {
+            return Ok(false);
+        }
+        shown += 1;
+        show(&Entry { dir: open.as_fd(), name, kind: entry.file_type() });
+    }
+    Ok(true)
 }
 
 /// The names in a directory, in their order, and no more than `most`.

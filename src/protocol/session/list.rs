@@ -169,8 +169,8 @@ impl Method for List {
         let written = parallel::map(parts, PARTS_PER_THREAD, || false, || (), write);
         // Their array, empty now, is the first of all.
         let around = serde_json::to_vec(&result)?;
-        let begin = around.iter().position(|it| *it == b'[').map_or(0, |it| it + 1);
-        let (before, behind) = around.split_at(begin);
+        let bracket = around.iter().position(|it| *it == b'[').expect("sessions are an array");
+        let (before, behind) = around.split_at(bracket + 1);
         out.extend_from_slice(before);
         for (at, part) in written.into_iter().enumerate() {
             if at > 0 {
